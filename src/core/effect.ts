@@ -1,0 +1,73 @@
+/**
+ * All that a node can do. The core returns effects; the hands carry them out, and every deed but
+ * `send`, `say`, `prepare` and `exit` ends in an event that echoes its `id`.
+ */
+import type { Ledger } from './ledger.ts'
+import type { Message } from './message.ts'
+import type { DeviceId, NodeId, ResourceId, RingId } from './model.ts'
+
+export type Effect = Readonly<
+  /** Multicast to the group, in agreed order. May be lost with the ring; never repeated by hand. */
+  | { do: 'send'; message: Message }
+  /** Write the ledger to disk, atomically and fsynced, before `saved` is told. */
+  | { do: 'save'; id: number; ledger: Ledger }
+  /** Press a power button, if `mayPress` still says so at the moment of sending (S14). */
+  | Press
+  /** Ask a device for a node's power. Changes nothing. */
+  | { do: 'read'; id: number; device: DeviceId; target: NodeId; timeoutMs: number }
+  /** Ask a device with our credentials who it is. Changes nothing (F1 `verify`). */
+  | { do: 'identify'; id: number; device: DeviceId; target: NodeId; timeoutMs: number }
+  /** Listen whether any address of a node still answers: several probes each (F8). */
+  | { do: 'listen'; id: number; target: NodeId; addresses: readonly string[]; windowMs: number }
+  /** Run one operation of a resource in a scope of its own. */
+  | { do: 'run'; id: number; resource: ResourceId; op: ResourceOp; timeoutMs: number }
+  /** Kill a running operation and all its processes; `ran` follows when they are proven gone. */
+  | { do: 'abort'; id: number; resource: ResourceId }
+  /** We may be asked to start this soon: do now what can be done without touching anything. */
+  | { do: 'prepare'; resource: ResourceId }
+  /** A sentence for the log, with its because. */
+  | Say
+  /** Everything is stopped and said: end the process. */
+  | { do: 'exit'; code: number; because: string }
+>
+
+export type ResourceOp = 'probe' | 'start' | 'stop' | 'monitor'
+
+export interface Press {
+  readonly do: 'press'
+  readonly id: number
+  readonly device: DeviceId
+  readonly target: NodeId
+  readonly action: 'off' | 'on'
+  /** The fencing this belongs to. */
+  readonly fencing: string
+  /** The authority it was decided under: void as soon as the ring or the verdict is another one. */
+  readonly ring: RingId
+  readonly notAfterMs: number
+  readonly timeoutMs: number
+}
+
+export interface Say {
+  readonly do: 'say'
+  readonly level: 'info' | 'warn' | 'alarm'
+  readonly text: string
+  /** The same facts for machines, e.g. `{ node: 'b', device: 'b/1/1' }`. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>
+}
+
+/** What the hands know at the moment of sending: the newest word of the local Corosync. */
+export interface Authority {
+  readonly ring: RingId
+  readonly quorate: boolean
+  readonly nowMs: number
+}
+
+/** May this button still be pressed? Asked by the hands before each write to the wire (S14). */
+export function mayPress(press: Press, now: Authority): boolean {
+  return (
+    now.quorate &&
+    now.ring.rep === press.ring.rep &&
+    now.ring.seq === press.ring.seq &&
+    now.nowMs <= press.notAfterMs
+  )
+}

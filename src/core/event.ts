@@ -1,0 +1,59 @@
+/** All that can happen to a node. Every event carries the instant at which this node learned it. */
+import type { Message } from './message.ts'
+import type { GroupMember, NodeId, Power, ResourceId, RingId } from './model.ts'
+
+export type Event = Readonly<{ atMs: number } & News>
+
+/** An event before the loop has stamped it. */
+export type News = Readonly<
+  // ---- Corosync ----
+  /** votequorum's verdict for one ring. Any difference is news, also within the same ring (S11). */
+  | { kind: 'quorum'; ring: RingId; quorate: boolean }
+  /** CPG: who is in the ring, and which daemons have joined our group there. Ordered with messages. */
+  | {
+      kind: 'group'
+      ring: RingId
+      ringMembers: readonly NodeId[]
+      members: readonly GroupMember[]
+    }
+  /** A message of the group, in the same order at every member; our own come back too. */
+  | { kind: 'message'; from: NodeId; pid: number; message: Message }
+  /** The local Corosync is gone. Nothing can be learned or said any more. */
+  | { kind: 'corosyncLost'; because: string }
+  // ---- answers to effects; `id` echoes the effect's ----
+  | { kind: 'saved'; id: number; ok: boolean; detail?: string }
+  | { kind: 'pressed'; id: number; outcome: PressOutcome; detail: string }
+  | { kind: 'power'; id: number; power: Power; raw: string; identity?: string; detail?: string }
+  | { kind: 'identified'; id: number; ok: boolean; identity?: string; detail: string }
+  | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
+  | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }
+  // ---- people ----
+  | { kind: 'order'; order: Order }
+  /** SIGTERM: stop our resources, say goodbye, go. */
+  | { kind: 'leave' }
+  /** An alarm that the core asked for with `deadlineMs`. */
+  | { kind: 'tick' }
+>
+
+/**
+ * What became of a command to a device.
+ * `accepted`: the device said yes, which proves nothing. `refused`: nothing was sent, or the device
+ * said no. `unknown`: it was sent and no answer came; it may still be carried out (F3).
+ */
+export type PressOutcome = 'accepted' | 'refused' | 'unknown'
+
+/**
+ * What a resource operation found. It is told only after every process of the operation is proven
+ * gone (S1, S10). A `start` that failed or was aborted says `failed`; only a `probe` or a `monitor`
+ * says `running` or `stopped`, a successful `start` or `stop` says `done`.
+ */
+export type RunOutcome = 'done' | 'running' | 'stopped' | 'failed' | 'unknown'
+
+/** What an operator wants done to a node's power. */
+export interface Order {
+  readonly id: string
+  readonly action: 'off' | 'on' | 'reboot'
+  readonly target: NodeId
+  readonly requester: string
+  readonly reason: string
+}

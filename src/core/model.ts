@@ -1,0 +1,134 @@
+/**
+ * The nouns of the cluster. Pure data: no classes, no clocks, no sockets.
+ *
+ * All spans are milliseconds, all instants (`atMs`) are milliseconds on one machine's monotonic
+ * clock. An instant never leaves the machine that read it (safety.md, S12).
+ */
+
+/** A node's name, as in the config and in Corosync's nodelist. */
+export type NodeId = string
+/** A resource's name in the config. */
+export type ResourceId = string
+/** A fence device's name: `node/level/step`, for example `web-02/1/1`. */
+export type DeviceId = string
+
+/** What a fence device says about a node's power. `unknown` never counts as off. */
+export type Power = 'on' | 'off' | 'unknown'
+
+/** A Totem ring: its representative's node id and a sequence number that grows with every ring. */
+export interface RingId {
+  readonly rep: number
+  readonly seq: number
+}
+
+/** One process that has joined our CPG group. A restarted daemon has another `pid`. */
+export interface GroupMember {
+  readonly node: NodeId
+  readonly pid: number
+}
+
+/** One way to cut a node's power, and what is known about that way. */
+export interface DeviceConfig {
+  readonly id: DeviceId
+  /** The driver that speaks to it, for the log. */
+  readonly driver: string
+  /** Expected hardware identity (BMC GUID, VM uuid); `undefined` when the config names none. */
+  readonly identity?: string | undefined
+  /** Gap between the two reads that prove an off. The driver states it. */
+  readonly readGapMs: number
+  /** How long a command whose outcome is unknown may still take effect (F3). */
+  readonly lateMs: number
+  /** How long one command, read or identification may take. */
+  readonly timeoutMs: number
+  /** How long after an accepted `off` the power may still read as on before the step has failed. */
+  readonly settleMs: number
+}
+
+/** One rung of a fencing topology: every step of it must be proven. */
+export interface Level {
+  readonly devices: readonly DeviceId[]
+  /** Also require that no listed address of the node answers after power was read as off (F8). */
+  readonly verify: boolean
+}
+
+export interface NodeConfig {
+  readonly id: NodeId
+  /** Levels, tried in order. An empty list means that only a person can prove this node dead. */
+  readonly levels: readonly Level[]
+  /** Addresses that must be silent before a level with `verify` counts. */
+  readonly addresses: readonly string[]
+}
+
+export interface ResourceConfig {
+  readonly id: ResourceId
+  /**
+   * What it really is: an address, a unit, a program. Two ids for one thing are one thing (S16),
+   * so holds are kept by thing and promise P1 is about things.
+   */
+  readonly thing: string
+  /** Nodes that may run it, the preferred one first. */
+  readonly nodes: readonly NodeId[]
+  readonly startMs: number
+  readonly stopMs: number
+  /** Bound of one probe or monitor. */
+  readonly probeMs: number
+  /** Gap between two monitors of a running resource. */
+  readonly monitorEveryMs: number
+}
+
+export interface Timing {
+  /** Gap between two reports of a node; also how fast a lost message is made good. */
+  readonly beatMs: number
+  /** A member acts on its own authority only while a beat of its own, younger than this, came back. */
+  readonly echoMs: number
+  /** A member that has said nothing for this long is accused, then condemned (H16). */
+  readonly silentMs: number
+  /** A member with another config is left this long before it is condemned. */
+  readonly strangerMs: number
+  /** Nodes that never showed up since the cluster began are fenced after this grace. */
+  readonly startGraceMs: number
+  /** Wait before a lost node is fenced. Default 0 with real quorum. */
+  readonly fenceDelayMs: number
+  /** First gap between two rounds through all levels; doubles up to `retryMaxMs`. */
+  readonly retryMs: number
+  readonly retryMaxMs: number
+  /** Gap between two verifications of every device. */
+  readonly checkEveryMs: number
+  /** How long a failed start or a lost resource keeps a node unattractive for that resource. */
+  readonly coolDownMs: number
+  /** Attempts to stop a resource before its node says that it is stuck, and is condemned. */
+  readonly stopAttemptsMax: number
+  /** How long a leaving daemon waits for the others before it leaves without a goodbye. */
+  readonly leaveMs: number
+}
+
+/** One cluster, as every node must see it. `hash` differs as soon as anything else here differs. */
+export interface Config {
+  readonly cluster: string
+  readonly hash: string
+  /** The union of the config's nodes and of Corosync's nodelist (S16). */
+  readonly nodes: readonly NodeConfig[]
+  readonly resources: readonly ResourceConfig[]
+  readonly devices: readonly DeviceConfig[]
+  readonly timing: Timing
+}
+
+/** What tells one life of a node from the next, and the hardware it lives on. */
+export interface Identity {
+  /** Unique to one life of the daemon. */
+  readonly incarnation: string
+  /** Unique to one boot of the machine. */
+  readonly boot: string
+  /** The hardware's own uuid where the node can read it (DMI); matched against devices (S15). */
+  readonly hardware?: string | undefined
+}
+
+/** True when both name the same ring. */
+export function sameRing(a: RingId, b: RingId): boolean {
+  return a.rep === b.rep && a.seq === b.seq
+}
+
+/** How many nodes are more than half of all configured ones. */
+export function majorityOf(config: Config): number {
+  return Math.floor(config.nodes.length / 2) + 1
+}
