@@ -1,4 +1,10 @@
-/** What the cluster has agreed on: who is proven what, who may hold what, which fencings are open. */
+/**
+ * What the cluster has agreed on: who is proven what, who may hold what, which fencings are open.
+ *
+ * Every member holds the same ledger, because all changes are made by messages that CPG delivers in
+ * the same order everywhere. It is written in quorate rings only, and kept on disk: from there it may
+ * add obligations, but never proof (S7, S17).
+ */
 import type { NodeId } from './model.ts'
 
 /** Orders ledgers: the quorate ring it was written in, then the step within that ring (S17). */
@@ -14,16 +20,18 @@ export interface Epoch {
  */
 export type Standing = 'member' | 'left' | 'lost' | 'condemned' | 'fenced'
 
-/** A thing that a node may hold, and the grant (`seq.step`) that gave it; `''` when it was found. */
+/** A thing that a node may hold, and the step of the grant that gave it; 0 when it was found. */
 export interface Hold {
   readonly thing: string
-  readonly grant: string
+  readonly step: number
 }
+
+export type FencingAction = 'off' | 'on' | 'reboot'
 
 /** One fencing: durable before the first command, kept until there is a verdict (F4). */
 export interface FencingRecord {
   readonly id: string
-  readonly action: 'off' | 'on' | 'reboot'
+  readonly action: FencingAction
   readonly because: string
   readonly requester: string
   /** The member that presses the buttons in this round; nobody between two rounds. */
@@ -40,14 +48,16 @@ export interface NodeEntry {
   readonly because: string
   /** `anything` where no ledger can be trusted to be complete (S7, S8). */
   readonly holds: 'anything' | readonly Hold[]
-  /** Was it ever a member in this chain of rings? If not, start-up grace applies. */
+  /** Was it a member since the ledger was last read from disk? If not, start-up grace applies. */
   readonly seen: boolean
   /** An operator switched it off: it stays out of service until an operator's `on` (P4). */
   readonly barred: boolean
   /** A command to it may still be carried out late: not admitted, not switched on (F3). */
   readonly late: boolean
-  /** The boot that was proven dead, so that its return from the dead is noticed. */
-  readonly deadBoot: string
+  /** The last boot it was seen in, so that a return from the dead is noticed. */
+  readonly boot: string
+  /** The hardware uuid it announced; a device must match it before it counts (S15). */
+  readonly hardware: string
   readonly fencing: FencingRecord | undefined
 }
 
@@ -55,4 +65,102 @@ export interface Ledger {
   readonly epoch: Epoch
   readonly coordinator: NodeId | undefined
   readonly nodes: Readonly<Record<NodeId, NodeEntry>>
+}
+
+/** A node of which nothing is known: it may be running, and it may hold everything. */
+export const unknownNode: NodeEntry = {
+  standing: 'lost',
+  because: 'it has not been seen since the cluster started',
+  holds: 'anything',
+  seen: false,
+  barred: false,
+  late: false,
+  boot: '',
+  hardware: '',
+  fencing: undefined,
+}
+
+/** The ledger of a node that has never been in a quorate ring. */
+export const blankLedger: Ledger = {
+  epoch: { seq: 0, rep: 0, step: 0 },
+  coordinator: undefined,
+  nodes: {},
+}
+
+/** Negative when `a` is older than `b`. Within one ring all copies of a step are equal. */
+export function compareEpochs(a: Epoch, b: Epoch): number {
+  return a.seq - b.seq || a.rep - b.rep || a.step - b.step
+}
+
+/** The entry of a node, also of one that the ledger has never heard of. */
+export function entryOf(ledger: Ledger, node: NodeId): NodeEntry {
+  return ledger.nodes[node] ?? unknownNode
+}
+
+/** The next step of the ledger, with some fields of one node replaced. */
+export function withEntry(ledger: Ledger, node: NodeId, change: Partial<NodeEntry>): Ledger {
+  const entry = { ...entryOf(ledger, node), ...change }
+  return {
+    ...ledger,
+    epoch: { ...ledger.epoch, step: ledger.epoch.step + 1 },
+    nodes: { ...ledger.nodes, [node]: entry },
+  }
+}
+
+/** May this node hold this thing, as far as anybody knows? */
+export function mayHold(entry: NodeEntry, thing: string): boolean {
+  if (entry.holds === 'anything') return true
+  return entry.holds.some((hold) => hold.thing === thing)
+}
+
+/**
+ * What a ledger read from disk is worth: every obligation, no proof. A node that was off then may
+ * have been switched on since by a ring that this disk knows nothing of (S7).
+ */
+export function fromDisk(ledger: Ledger): Ledger {
+  const nodes = Object.entries(ledger.nodes).map(([id, entry]) => [
+    id,
+    { ...withoutProof(entry), seen: false },
+  ])
+  return { ...ledger, nodes: Object.fromEntries(nodes) }
+}
+
+/** The entry with `fenced` and `left` taken back; a node that was proven off gets the start grace. */
+export function withoutProof(entry: NodeEntry): NodeEntry {
+  if (entry.standing !== 'fenced' && entry.standing !== 'left') return entry
+  const because = `it was ${entry.standing} in an earlier ring, which proves nothing now`
+  return { ...entry, standing: 'lost', because, seen: false }
+}
+
+/** A short fingerprint by which members compare their ledgers. Equal ledgers give equal digests. */
+export function digestOf(ledger: Ledger): string {
+  const { epoch, coordinator, nodes } = ledger
+  const rows = Object.keys(nodes)
+    .sort()
+    .map((id) => [id, ...fieldsOf(nodes[id]!)])
+  return hash(JSON.stringify([epoch.seq, epoch.rep, epoch.step, coordinator ?? '', rows]))
+}
+
+/** Field by field, because a copy that crossed the wire may hold its keys in another order. */
+function fieldsOf(entry: NodeEntry): readonly unknown[] {
+  const { standing, because, seen, barred, late, boot, hardware, fencing } = entry
+  const holds =
+    entry.holds === 'anything' ? 'anything' : entry.holds.map((hold) => [hold.thing, hold.step])
+  const record = fencing && [
+    [fencing.id, fencing.action, fencing.because, fencing.requester],
+    [fencing.owner ?? '', fencing.round, fencing.dangling, fencing.last],
+  ]
+  return [standing, because, holds, seen, barred, late, boot, hardware, record ?? '']
+}
+
+/** Sixty-four bits of FNV-like mixing: enough to notice a difference, not to resist a forger. */
+function hash(text: string): string {
+  let low = 0x811c9dc5
+  let high = 0x1b873593
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    low = Math.imul(low ^ code, 0x01000193)
+    high = Math.imul(high + code, 0x85ebca6b) ^ (high >>> 13)
+  }
+  return (low >>> 0).toString(16).padStart(8, '0') + (high >>> 0).toString(16).padStart(8, '0')
 }

@@ -1,64 +1,85 @@
 /**
- * What members say to each other over CPG. Every message belongs to a session (one ring, one set of
- * daemons, one round) and is void in any other, at every member alike, because CPG delivers the same
- * order everywhere.
+ * What members say to each other over CPG.
+ *
+ * Every message belongs to a session (one ring, one set of daemons, one round) and is void in any
+ * other, at every member alike, because CPG delivers the same order everywhere.
  */
-import type { Ledger } from './ledger.ts'
+import type { FencingAction, Ledger } from './ledger.ts'
 import type { Identity, NodeId, ResourceId } from './model.ts'
 
-export type Message = Readonly<
-  { session: string } & (
-    | { say: 'sync'; sync: Sync }
-    /** "I hold the merged ledger, and this is its digest." */
-    | { say: 'ready'; digest: string; durable: boolean }
-    | { say: 'report'; report: Report }
-    /** "This member has been silent for too long." Counts when a majority says so. */
-    | { say: 'accuse'; node: NodeId }
-    | { say: 'grant'; id: string; resource: ResourceId; thing: string; to: NodeId }
-    | { say: 'ack'; id: string }
-    /** A member must stop a thing that it has no right to run. */
-    | { say: 'release'; resource: ResourceId; node: NodeId; because: string }
-    | { say: 'condemn'; node: NodeId; because: string; barred: boolean }
-    /** The order to one member to carry out one round of a fencing. */
-    | {
-        say: 'fence'
-        node: NodeId
-        id: string
-        action: 'off' | 'on' | 'reboot'
-        because: string
-        requester: string
-        owner: NodeId
-        round: number
-        /** Read before pressing: an earlier round may have done it already (P10). */
-        confirmFirst: boolean
-      }
-    | { say: 'verdict'; node: NodeId; id: string; round: number; verdict: Verdict }
-    /** No command to this node can be under way any more, or it may serve again. */
-    | { say: 'settle'; node: NodeId }
-    /** An operator's order, on its way to the coordinator. */
-    | {
-        say: 'request'
-        id: string
-        action: 'off' | 'on' | 'reboot'
-        target: NodeId
-        requester: string
-        reason: string
-      }
-    /** An order that cannot be carried out, with the reason. */
-    | { say: 'refuse'; id: string; because: string }
-    /** The coordinator cannot lead any more; the others choose. */
-    | { say: 'resign'; because: string }
-    /** "Everything here is stopped, I go." Over only when it has come back to the sender. */
-    | { say: 'goodbye'; report: Report }
-  )
+export type Message = Readonly<{ session: string } & Body>
+
+/** A message before it is stamped with its session. */
+export type Body = Readonly<
+  /** What this member brings into the session. */
+  | { say: 'sync'; sync: Sync }
+  /** "I hold the merged ledger, and this is its digest." */
+  | { say: 'ready'; digest: string; durable: boolean }
+  | { say: 'report'; report: Report }
+  /** "My disk keeps the ledger up to this step." */
+  | { say: 'ack'; step: number }
+  /** "This member has been silent for too long." Counts when a majority says so. */
+  | { say: 'accuse'; node: NodeId }
+  | { say: 'grant'; resource: ResourceId; thing: string; to: NodeId }
+  /** A member must stop a thing that it has no right to run. */
+  | { say: 'release'; resource: ResourceId; node: NodeId; because: string }
+  | Condemnation
+  /** The order to one member to carry out one round of a fencing. */
+  | FenceOrder
+  | { say: 'verdict'; node: NodeId; id: string; round: number; verdict: Verdict }
+  /** No command to this node can be under way any more. */
+  | { say: 'settle'; node: NodeId }
+  /** An operator's order, on its way to the coordinator. */
+  | {
+      say: 'request'
+      id: string
+      action: FencingAction
+      target: NodeId
+      requester: string
+      reason: string
+    }
+  /** An order that will not be carried out, with the reason. */
+  | { say: 'refuse'; id: string; because: string }
+  /** An operator's `on` lets a barred node serve again. */
+  | { say: 'unbar'; node: NodeId; id: string }
+  /** The coordinator cannot lead any more; another member does. */
+  | { say: 'resign'; because: string }
+  /** "Everything here is stopped, I go." Over only when it has come back to the sender. */
+  | { say: 'goodbye'; report: Report }
 >
+
+export interface Condemnation {
+  readonly say: 'condemn'
+  readonly node: NodeId
+  /** Names the fencing that follows; an operator's order brings its own. */
+  readonly id: string
+  readonly action: 'off' | 'reboot'
+  readonly because: string
+  readonly requester: string
+  readonly barred: boolean
+}
+
+export interface FenceOrder {
+  readonly say: 'fence'
+  readonly node: NodeId
+  readonly id: string
+  readonly action: FencingAction
+  readonly because: string
+  readonly requester: string
+  readonly owner: NodeId
+  readonly round: number
+  /** Read before pressing: an earlier round may have done it already (P10). */
+  readonly confirmFirst: boolean
+}
 
 /** What a member brings into a session. */
 export interface Sync {
   readonly identity: Identity
   readonly configHash: string
-  /** `undefined`: this node has no ledger it can trust to be complete. */
+  /** `undefined`: this node has no ledger that it could vouch for. */
   readonly ledger: Ledger | undefined
+  /** In memory and in quorate rings ever since the ledger's epoch: its proofs hold (S7). */
+  readonly chain: boolean
   readonly report: Report
 }
 
@@ -67,12 +88,16 @@ export interface Report {
   readonly seq: number
   /** The sender's own clock. Means something to the sender alone, when it comes back (echo). */
   readonly sentMs: number
+  /** The ledger's step when this was said: it says nothing about a newer grant (S9). */
+  readonly step: number
+  /** The step up to which the sender's disk keeps the ledger (S8). */
+  readonly saved: number
   readonly resources: Readonly<Record<ResourceId, ResourceReport>>
-  /** The last grant this node has processed: an older report says nothing about a newer grant (S9). */
-  readonly lastGrant: string
   /** Fencings whose buttons this node may have a finger on. */
   readonly pressing: readonly string[]
   readonly leaving: boolean
+  /** It came up after too many crashes: it takes part, but leads nothing and runs nothing new. */
+  readonly passive: boolean
   /** Its disk takes what it is told to keep. */
   readonly durable: boolean
 }
@@ -80,25 +105,30 @@ export interface Report {
 export interface ResourceReport {
   readonly thing: string
   /** `stuck`: it cannot be stopped. Everything but `stopped` may be running. */
-  readonly state: 'unknown' | 'stopped' | 'starting' | 'running' | 'stopping' | 'stuck'
+  readonly state: ResourceState
   /** This node asks not to be given it for now: it failed here a moment ago. */
   readonly refuses: boolean
 }
+
+export type ResourceState = 'unknown' | 'stopped' | 'starting' | 'running' | 'stopping' | 'stuck'
 
 export interface Verdict {
   readonly proven: boolean
   /** Which level and devices, in a sentence. */
   readonly text: string
+  /** The level that proved it, counted from 1; 0 when none did. */
   readonly level: number
   readonly tookMs: number
-  /** A command may still be carried out within the device's bound. */
+  /** A command may still be carried out within its device's bound. */
   readonly late: boolean
   readonly evidence: readonly Evidence[]
 }
 
+/** One reading that speaks for a verdict. */
 export interface Evidence {
   readonly device: string
   readonly raw: string
-  readonly askedAfterMs: number
+  /** When it was asked, after the fencing began. */
+  readonly askedMs: number
   readonly tookMs: number
 }

@@ -132,3 +132,25 @@ export function sameRing(a: RingId, b: RingId): boolean {
 export function majorityOf(config: Config): number {
   return Math.floor(config.nodes.length / 2) + 1
 }
+
+/**
+ * Do two hardware uuids name the same machine? BMCs and firmware disagree on the byte order of the
+ * first three fields (SMBIOS is mixed-endian, RFC 4122 is not), so both readings count.
+ *
+ * @source SMBIOS Reference Specification (DSP0134), System Information, UUID.
+ */
+export function sameHardware(a: string, b: string): boolean {
+  const one = hexOf(a)
+  const other = hexOf(b)
+  return one === other || (one.length === 32 && swapped(one) === other)
+}
+
+function hexOf(uuid: string): string {
+  return uuid.toLowerCase().replace(/[^0-9a-z]/g, '')
+}
+
+function swapped(hex: string): string {
+  const byte = (i: number) => hex.slice(2 * i, 2 * i + 2)
+  const order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15]
+  return order.map(byte).join('')
+}

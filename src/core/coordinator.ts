@@ -1,0 +1,187 @@
+/**
+ * What the coordinator decides: who is condemned, who is fenced by whom and when, when a node may
+ * serve again, and what runs where. It decides only in an open session of a quorate ring, while it
+ * hears itself (`leading`), and it changes nothing by itself: every decision is a message, and takes
+ * effect at all members at once when CPG delivers it.
+ */
+import { once, type Waits, waitsOf } from './duty.ts'
+import { entryOf, type NodeEntry } from './ledger.ts'
+import type { NodeId } from './model.ts'
+import { place } from './placement.ts'
+import { leading, type Session, type State, set, type Turn } from './state.ts'
+
+/** One look at the cluster; called after every event, so that news is acted on at once. */
+export function decide(turn: Turn): void {
+  const { state } = turn
+  if (state.ledger.coordinator !== state.self || !state.chain) {
+    if (Object.keys(state.duty.sinceMs).length > 0) {
+      set(turn, { duty: { ...state.duty, sinceMs: {} } })
+    }
+    return
+  }
+  const session = leading(state, turn.nowMs)
+  if (session === undefined) return
+  if (unfit(state) && !state.duty.sent.includes('resign')) {
+    once(turn, 'resign', { say: 'resign', because: 'it cannot stop one of its own resources' })
+    return
+  }
+  const waits = waitsOf(turn)
+  for (const id of Object.keys(state.ledger.nodes)) {
+    if (id === state.self) continue
+    judge(turn, session, waits, id)
+    settle(turn, session, waits, id)
+  }
+  waits.keep()
+  place(turn, session)
+}
+
+/** Its successor has to judge a coordinator that fails its own stop. */
+function unfit(state: State): boolean {
+  return Object.values(state.resources).some((local) => local.at === 'stuck')
+}
+
+function judge(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
+  const entry = entryOf(turn.state.ledger, id)
+  switch (entry.standing) {
+    case 'member': {
+      const stuck = stuckOf(session, id)
+      if (stuck !== undefined) condemn(turn, id, `it cannot stop ${stuck}`)
+      return
+    }
+    case 'lost':
+      return judgeLost(turn, waits, id, entry)
+    case 'condemned':
+      return fence(turn, session, waits, id, entry)
+    case 'fenced':
+    case 'left':
+      // The second half of a reboot, or an operator's `on` whose owner vanished.
+      if (entry.fencing?.action === 'on' && !entry.late) fence(turn, session, waits, id, entry)
+      return
+  }
+}
+
+function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void {
+  const { group, session, config } = turn.state
+  const { timing } = config
+  const graceMs = entry.seen ? 0 : timing.startGraceMs
+  if (!group!.ringMembers.includes(id)) {
+    const waitMs = entry.seen ? timing.fenceDelayMs : graceMs
+    if (waits.standingMs(`lost:${id}`) >= waitMs) fence(turn, session!, waits, id, entry)
+    return
+  }
+  // In the ring, but its daemon is gone, silent, or has another config: it is not assumed idle (H16).
+  const inGroup = group!.members.some((member) => member.node === id)
+  const excluded = session!.excluded.includes(id)
+  const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : Math.max(timing.silentMs, graceMs)
+  if (waits.standingMs(`silent:${id}`) < boundMs) return
+  const because = excluded
+    ? 'its daemon has been silent for too long'
+    : inGroup
+      ? 'its config has been another one for too long'
+      : 'its daemon has been gone for too long while its ring lives on'
+  condemn(turn, id, because)
+}
+
+function stuckOf(session: Session, id: NodeId): string | undefined {
+  const resources = Object.entries(session.reports[id]?.resources ?? {})
+  return resources.find(([, resource]) => resource.state === 'stuck')?.[0]
+}
+
+function condemn(turn: Turn, node: NodeId, because: string): void {
+  const { epoch } = turn.state.ledger
+  once(turn, `condemn:${node}`, {
+    say: 'condemn',
+    node,
+    id: `${node}-${epoch.seq}.${epoch.step}`,
+    action: 'off',
+    because,
+    requester: `picketd on ${turn.state.self}`,
+    barred: false,
+  })
+}
+
+/** Orders the next round of a fencing, unless one is under way or a wait has not passed. */
+function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: NodeEntry): void {
+  const { ledger, config, self } = turn.state
+  const record = entry.fencing
+  const node = config.nodes.find((each) => each.id === id)
+  if (record?.owner !== undefined || node === undefined || node.levels.length === 0) return
+  const failures = record?.last ? record.round + 1 : 0
+  if (failures > 0) {
+    const { retryMs, retryMaxMs } = config.timing
+    const gapMs = Math.min(retryMaxMs, retryMs * 2 ** Math.min(failures - 1, 16))
+    if (waits.standingMs(`retry:${id}:${record!.id}:${record!.round}`) < gapMs) return
+  }
+  const round = record === undefined ? 0 : record.round + 1
+  const owner = ownerOf(turn.state, session, id, round)
+  if (owner === undefined) return
+  const { epoch } = ledger
+  once(turn, `fence:${id}`, {
+    say: 'fence',
+    node: id,
+    id: record?.id ?? `${id}-${epoch.seq}.${epoch.step}`,
+    action: record?.action ?? 'off',
+    because: record?.because ?? entry.because,
+    requester: record?.requester ?? `picketd on ${self}`,
+    owner,
+    round,
+    // Another round may have done it already, and a node never seen may be off: look first.
+    confirmFirst: round > 1 || (record?.dangling.length ?? 0) > 0 || !entry.seen,
+  })
+}
+
+/**
+ * Who presses: the one that was interrupted while it did, else the coordinator; after a failed round
+ * the next member, which may reach devices that the last one could not.
+ */
+function ownerOf(
+  state: State,
+  session: Session,
+  target: NodeId,
+  round: number,
+): NodeId | undefined {
+  const members = session.merged?.members ?? []
+  const able = members.filter((id) => {
+    const { standing, barred } = entryOf(state.ledger, id)
+    const report = session.reports[id]
+    if (id === target || standing !== 'member' || barred) return false
+    return report?.durable === true && !report.leaving && !report.passive
+  })
+  const record = entryOf(state.ledger, target).fencing
+  const former = record?.last === '' ? record.dangling.at(-1) : undefined
+  if (former !== undefined && able.includes(former)) return former
+  const order = [state.self, ...able.filter((id) => id !== state.self)]
+  const willing = order.filter((id) => able.includes(id))
+  return willing[(record?.last ? round : 0) % Math.max(1, willing.length)]
+}
+
+/** Lets a node serve again, or be switched on, once no command to it can be under way any more. */
+function settle(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
+  const entry = entryOf(turn.state.ledger, id)
+  if (!entry.late || entry.standing === 'lost' || entry.standing === 'condemned') return
+  const record = entry.fencing
+  if (record?.owner !== undefined) return
+  const open = record?.dangling.filter(
+    (owner) => !handedOver(turn.state, session, owner, record.id),
+  )
+  if (open !== undefined && open.length > 0) return
+  const boundMs = lateBoundMs(turn.state, id)
+  if (waits.standingMs(`late:${id}`) >= boundMs)
+    once(turn, `settle:${id}`, { say: 'settle', node: id })
+}
+
+/** Has a former owner given up its finger on the button, or is it proven dead (S13)? */
+function handedOver(state: State, session: Session, owner: NodeId, fencing: string): boolean {
+  const { standing } = entryOf(state.ledger, owner)
+  if (standing === 'fenced' || standing === 'left') return true
+  if (!session.merged?.members.includes(owner)) return false
+  return session.reports[owner]?.pressing.includes(fencing) === false
+}
+
+/** How long the slowest device of a node may sit on a command. */
+function lateBoundMs(state: State, id: NodeId): number {
+  const node = state.config.nodes.find((each) => each.id === id)
+  const names = (node?.levels ?? []).flatMap((level) => level.devices)
+  const devices = state.config.devices.filter((device) => names.includes(device.id))
+  return Math.max(0, ...devices.map((device) => device.lateMs + device.timeoutMs))
+}

@@ -1,0 +1,173 @@
+/**
+ * How the ledgers that the members bring into a session become one.
+ *
+ * A pure function of what CPG delivered to everybody, so every member computes the same ledger. The
+ * newest one counts, because every decision was acknowledged by a majority and any two majorities
+ * share a member (S8). Where too few members can vouch for theirs, absent nodes may hold anything.
+ */
+import {
+  blankLedger,
+  compareEpochs,
+  entryOf,
+  type FencingRecord,
+  type Hold,
+  type Ledger,
+  type NodeEntry,
+  withoutProof,
+} from './ledger.ts'
+import type { Report, Sync } from './message.ts'
+import { type Config, majorityOf, type NodeId } from './model.ts'
+import type { Group } from './state.ts'
+
+export interface Merged {
+  readonly members: readonly NodeId[]
+  readonly ledger: Ledger
+}
+
+type Syncs = Readonly<Record<NodeId, Sync>>
+
+/**
+ * Merges the ledgers of a session. `undefined` while fewer than a majority of all nodes take part
+ * with the same config: such a session cannot decide anything.
+ */
+export function merge(config: Config, group: Group, syncs: Syncs): Merged | undefined {
+  const members = membersOf(config, syncs)
+  if (members.length < majorityOf(config)) return undefined
+  const best = newest(members, syncs)
+  const vouching = members.filter((id) => syncs[id]!.ledger !== undefined).length
+  const complete = vouching > config.nodes.length - majorityOf(config)
+  const ledger = best === undefined ? blankLedger : syncs[best]!.ledger!
+  const chain = complete && best !== undefined && syncs[best]!.chain
+
+  const known = [...config.nodes.map((node) => node.id), ...Object.keys(ledger.nodes)]
+  const nodes: Record<NodeId, NodeEntry> = {}
+  for (const id of [...new Set(known)].sort()) {
+    const old = entryOf(ledger, id)
+    nodes[id] = members.includes(id)
+      ? memberEntry(old, syncs[id]!)
+      : absentEntry(old, { complete, chain, ...whereabouts(group, id) })
+  }
+  const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
+  const step = sameSeq ? ledger.epoch.step + 1 : 1
+  const merged: Ledger = { epoch: { ...group.ring, step }, coordinator: undefined, nodes }
+  const reports = Object.fromEntries(members.map((id) => [id, syncs[id]!.report]))
+  const sticky = ledger.coordinator
+  const keeps = sticky !== undefined && members.includes(sticky) && syncs[sticky]!.chain
+  const trusted = members.filter((id) => syncs[id]!.chain)
+  const coordinator =
+    (keeps ? elect(merged, [sticky], reports) : undefined) ??
+    elect(merged, trusted, reports) ??
+    elect(merged, members, reports)
+  return { members, ledger: { ...merged, coordinator } }
+}
+
+/** The lowest of the candidates that is able to lead; `undefined` when none is. */
+export function elect(
+  ledger: Ledger,
+  candidates: readonly NodeId[],
+  reports: Readonly<Record<NodeId, Report>>,
+): NodeId | undefined {
+  return [...candidates].sort().find((id) => {
+    const entry = entryOf(ledger, id)
+    const report = reports[id]
+    if (report === undefined || entry.standing !== 'member' || entry.barred) return false
+    return report.durable && !report.leaving && !report.passive
+  })
+}
+
+/** What a report says a node may hold: everything that it does not call stopped. */
+export function foundHolds(report: Report): Hold[] {
+  return Object.values(report.resources)
+    .filter((resource) => resource.state !== 'stopped')
+    .map((resource) => ({ thing: resource.thing, step: 0 }))
+}
+
+/** Those that share the config which most members have; the others count as silent (S16). */
+function membersOf(config: Config, syncs: Syncs): NodeId[] {
+  const configured = config.nodes.map((node) => node.id).filter((id) => syncs[id] !== undefined)
+  const votes = new Map<string, number>()
+  for (const id of configured) {
+    const hash = syncs[id]!.configHash
+    votes.set(hash, (votes.get(hash) ?? 0) + 1)
+  }
+  const [winner] = [...votes].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+  return configured.filter((id) => syncs[id]!.configHash === winner?.[0]).sort()
+}
+
+function newest(members: readonly NodeId[], syncs: Syncs): NodeId | undefined {
+  let best: NodeId | undefined
+  for (const id of members) {
+    const { ledger, chain } = syncs[id]!
+    if (ledger === undefined) continue
+    if (best === undefined) {
+      best = id
+      continue
+    }
+    const order = compareEpochs(ledger.epoch, syncs[best]!.ledger!.epoch)
+    if (order > 0 || (order === 0 && chain && !syncs[best]!.chain)) best = id
+  }
+  return best
+}
+
+function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
+  const { boot, hardware = old.hardware } = sync.identity
+  const rebooted = old.boot !== '' && old.boot !== boot
+  const present = { boot, hardware, seen: true, holds: foundHolds(sync.report) }
+  const fencing = old.fencing && interrupted(old.fencing)
+  // A condemned node that has rebooted is the cleaned-up node the fencing was to bring about, unless
+  // an operator wants it off.
+  if (old.standing === 'condemned' && (old.barred || !rebooted)) {
+    return { ...old, ...present, fencing }
+  }
+  const undead = old.standing === 'fenced' && !rebooted
+  const unfinished = (fencing?.dangling.length ?? 0) > 0
+  const late = old.late || unfinished
+  return {
+    ...old,
+    ...present,
+    standing: 'member',
+    because: undead ? 'it was proven off and yet it never rebooted' : 'it is in the group',
+    late,
+    fencing: late ? fencing : undefined,
+  }
+}
+
+interface Circumstances {
+  readonly complete: boolean
+  readonly chain: boolean
+  readonly inRing: boolean
+  readonly inGroup: boolean
+}
+
+function whereabouts(group: Group, id: NodeId): { inRing: boolean; inGroup: boolean } {
+  return {
+    inRing: group.ringMembers.includes(id),
+    inGroup: group.members.some((member) => member.node === id),
+  }
+}
+
+function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
+  const fencing = old.fencing && interrupted(old.fencing)
+  // Joining our group, not Corosync, is what ends `left` and `fenced` (S19).
+  const kept = how.chain && !how.inGroup ? old : withoutProof(old)
+  if (kept.standing === 'fenced' || kept.standing === 'left') return { ...kept, fencing }
+  const holds = how.complete ? kept.holds : 'anything'
+  if (kept.standing === 'condemned') return { ...kept, holds, fencing }
+  const because =
+    old.standing !== 'member'
+      ? kept.because
+      : how.inGroup
+        ? 'its daemon is silent, or has another config'
+        : how.inRing
+          ? 'its daemon is gone while its ring lives on'
+          : 'it vanished from the ring without a goodbye'
+  return { ...kept, standing: 'lost', because, holds, fencing }
+}
+
+/** Nobody owns a round across two sessions; its last owner may still have a finger on the button. */
+function interrupted(record: FencingRecord): FencingRecord {
+  const { owner, dangling } = record
+  if (owner === undefined) return record
+  const others = dangling.filter((id) => id !== owner)
+  return { ...record, owner: undefined, dangling: [...others, owner] }
+}

@@ -1,0 +1,142 @@
+/**
+ * What operators order: from the node that was asked, over CPG, to the coordinator and back.
+ *
+ * An order that the coordinator has not taken up within a bound is refused; one that it has taken up
+ * is in the ledger, and outlives everybody.
+ */
+
+import type { Order } from './event.ts'
+import { entryOf } from './ledger.ts'
+import type { Body, Verdict } from './message.ts'
+import type { NodeId } from './model.ts'
+import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
+
+const TAKEN_UP_WITHIN_MS = 10_000
+const KEPT_MS = 600_000
+const KEPT_MAX = 50
+
+type Request = Extract<Body, { say: 'request' }>
+
+/** An operator has asked this node for something. */
+export function onOrder(turn: Turn, order: Order): void {
+  const { id, action, target, requester, reason } = order
+  const accepted: OrderState = {
+    id,
+    action,
+    target,
+    requester,
+    reason,
+    sinceMs: turn.nowMs,
+    at: 'waiting',
+    because: 'on its way to the coordinator',
+  }
+  set(turn, { orders: [...turn.state.orders.filter((each) => each.id !== id), accepted] })
+  const why = refusalHere(turn.state, target)
+  if (why !== undefined) return onOrderStep(turn, id, 'refused', why)
+  request(turn, accepted)
+}
+
+/** Once a beat: ask again what nobody has taken up, and forget what is long over. */
+export function keepOrders(turn: Turn): void {
+  if (turn.state.orders.length === 0) return
+  for (const order of turn.state.orders) {
+    if (order.at !== 'waiting') continue
+    if (turn.nowMs - order.sinceMs > TAKEN_UP_WITHIN_MS) {
+      onOrderStep(turn, order.id, 'refused', 'no coordinator took it up in time')
+    } else {
+      request(turn, order)
+    }
+  }
+  const { orders } = turn.state
+  const kept = orders.filter((order) => turn.nowMs - order.sinceMs < KEPT_MS).slice(-KEPT_MAX)
+  if (kept.length < orders.length) set(turn, { orders: kept })
+}
+
+/** What has become of an order, at the node that was asked. */
+export function onOrderStep(
+  turn: Turn,
+  id: string,
+  at: OrderState['at'],
+  because: string,
+  verdict?: Verdict,
+): void {
+  const order = turn.state.orders.find((each) => each.id === id)
+  if (order === undefined || order.at === 'done' || order.at === 'refused') return
+  const next: OrderState = { ...order, at, because, verdict: verdict ?? order.verdict }
+  set(turn, { orders: turn.state.orders.map((each) => (each.id === id ? next : each)) })
+}
+
+/** The coordinator judges a request; everybody else lets it pass. */
+export function onRequest(turn: Turn, message: Request): void {
+  if (leading(turn.state, turn.nowMs) === undefined) return
+  const { id, action, target, requester, reason } = message
+  const entry = entryOf(turn.state.ledger, target)
+  if (entry.fencing?.id === id) return
+  const why = refusal(turn.state, message)
+  if (why !== undefined) return send(turn, { say: 'refuse', id, because: why })
+  if (action !== 'on') {
+    send(turn, {
+      say: 'condemn',
+      node: target,
+      id,
+      action,
+      because: reason || `ordered by ${requester}`,
+      requester,
+      barred: action === 'off',
+    })
+    return
+  }
+  if (entry.standing === 'member') return send(turn, { say: 'unbar', node: target, id })
+  send(turn, {
+    say: 'fence',
+    node: target,
+    id,
+    action: 'on',
+    because: reason || `ordered by ${requester}`,
+    requester,
+    owner: turn.state.self,
+    round: 0,
+    confirmFirst: false,
+  })
+}
+
+function request(turn: Turn, order: OrderState): void {
+  if (authority(turn.state, turn.nowMs) === undefined) return
+  const { id, action, target, requester, reason } = order
+  send(turn, { say: 'request', id, action, target, requester, reason })
+}
+
+function refusalHere(state: State, target: NodeId): string | undefined {
+  if (!state.config.nodes.some((node) => node.id === target)) {
+    const names = state.config.nodes.map((node) => node.id).join(', ')
+    return `there is no node ${target}; the nodes are ${names}`
+  }
+  if (state.quorum?.quorate !== true) return 'this node has no quorum; without it nobody is fenced'
+  return undefined
+}
+
+function refusal(state: State, { action, target }: Request): string | undefined {
+  const node = state.config.nodes.find((each) => each.id === target)
+  if (node === undefined) return `there is no node ${target}`
+  if (node.levels.length === 0) return `no fence device is configured for ${target}`
+  const entry = entryOf(state.ledger, target)
+  if (entry.fencing?.owner !== undefined) {
+    return `a fencing of ${target} is under way already, by ${entry.fencing.owner}`
+  }
+  if (action !== 'on') {
+    const others = state.session?.merged?.members.some((id) => id !== target)
+    return others ? undefined : `no other member is there to fence ${target}`
+  }
+  switch (entry.standing) {
+    case 'member':
+      return entry.barred ? undefined : `${target} is on, and a member`
+    case 'lost':
+    case 'condemned':
+      return `${target} is not proven off; order it off first`
+    case 'fenced':
+    case 'left':
+      return entry.late
+        ? `a command to ${target} may still be carried out; try again in a moment`
+        : undefined
+  }
+}

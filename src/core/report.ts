@@ -1,0 +1,102 @@
+/**
+ * What a member tells the others about itself, once a beat and at every change, and what the ledger
+ * makes of it. A node's word counts for the session it was said in, and for no grant that it had not
+ * yet processed (S9, S10).
+ */
+import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
+import type { Report, ResourceReport } from './message.ts'
+import type { NodeId, ResourceId } from './model.ts'
+import { type Local, reportedState } from './resource.ts'
+import { send, set, setSession, type Turn } from './state.ts'
+
+/** A report of this node as it is now. */
+export function reportOf(turn: Turn): Report {
+  const { state, nowMs } = turn
+  const seq = state.reportSeq + 1
+  set(turn, { reportSeq: seq })
+  const resources: Record<ResourceId, ResourceReport> = {}
+  for (const { id, thing } of state.config.resources) {
+    const local = state.resources[id]!
+    const refuses = nowMs < local.coolUntilMs || state.passive !== ''
+    resources[id] = { thing, state: reportedState(local), refuses }
+  }
+  return {
+    seq,
+    sentMs: nowMs,
+    step: state.ledger.epoch.step,
+    saved: state.disk.saved,
+    resources,
+    pressing: Object.values(state.fencings).map((fencing) => fencing.id),
+    leaving: state.leaving !== undefined,
+    passive: state.passive !== '',
+    durable: state.disk.ok,
+  }
+}
+
+export function sendReport(turn: Turn): void {
+  send(turn, { say: 'report', report: reportOf(turn) })
+}
+
+/** Everything here is stopped, and this node goes. */
+export function sendGoodbye(turn: Turn): void {
+  send(turn, { say: 'goodbye', report: reportOf(turn) })
+}
+
+/** Has anything changed that the others should hear of before the next beat? */
+export function sameNews(
+  before: Readonly<Record<ResourceId, Local>>,
+  after: Readonly<Record<ResourceId, Local>>,
+): boolean {
+  if (before === after) return true
+  for (const id in after) {
+    const one = before[id]
+    const other = after[id]!
+    if (one === other) continue
+    if (one === undefined || reportedState(one) !== reportedState(other)) return false
+  }
+  return true
+}
+
+export function onReport(turn: Turn, from: NodeId, report: Report): void {
+  const session = turn.state.session!
+  const known = session.reports[from]
+  if (known !== undefined && report.seq <= known.seq) return
+  setSession(turn, { reports: { ...session.reports, [from]: report } })
+  if (session.merged === undefined || !session.merged.members.includes(from)) return
+  noteSaved(turn, from, report.saved)
+  if (!session.open) return
+  const ledger = heard(turn.state.ledger, from, report)
+  if (ledger !== turn.state.ledger) set(turn, { ledger })
+}
+
+/** A member's disk keeps the ledger up to this step. */
+export function noteSaved(turn: Turn, from: NodeId, step: number): void {
+  const session = turn.state.session!
+  if (step <= (session.saved[from] ?? -1)) return
+  setSession(turn, { saved: { ...session.saved, [from]: step } })
+}
+
+/** The ledger after a member has said what it runs. The very same one if that is no news. */
+export function heard(ledger: Ledger, node: NodeId, report: Report): Ledger {
+  const entry = entryOf(ledger, node)
+  if (entry.standing !== 'member' && entry.standing !== 'condemned') return ledger
+  const before = entry.holds === 'anything' ? [] : entry.holds
+  const stopped = new Set<string>()
+  const held = new Set<string>()
+  for (const { thing, state } of Object.values(report.resources)) {
+    if (state === 'stopped') stopped.add(thing)
+    else held.add(thing)
+  }
+  const kept = before.filter(({ thing, step }) => {
+    // A grant that the report does not know of yet stays, whatever the report says.
+    return held.has(thing) || step > report.step || !stopped.has(thing)
+  })
+  const known = new Set(kept.map((hold) => hold.thing))
+  const found: Hold[] = [...held]
+    .filter((thing) => !known.has(thing))
+    .map((thing) => ({ thing, step: 0 }))
+  if (found.length === 0 && kept.length === before.length && entry.holds !== 'anything') {
+    return ledger
+  }
+  return withEntry(ledger, node, { holds: [...kept, ...found] })
+}

@@ -1,0 +1,104 @@
+/**
+ * One round of a fencing as data, and what it may rely on: whose it is, which device is being tried,
+ * and whether an answer means anything to it. The round itself is run in fencing.ts.
+ */
+import { expectedIdentity } from './devices.ts'
+import type { PressOutcome } from './event.ts'
+import { entryOf, type FencingAction } from './ledger.ts'
+import type { Evidence, Verdict } from './message.ts'
+import { type DeviceConfig, type Level, type NodeId, sameHardware } from './model.ts'
+import { authority, type State } from './state.ts'
+
+export interface Fencing {
+  readonly id: string
+  readonly target: NodeId
+  readonly round: number
+  readonly action: FencingAction
+  readonly at: 'durable' | 'identify' | 'confirm' | 'press' | 'read' | 'hush' | 'done'
+  /** Our disk must keep the ledger up to this step before the first command (F4). */
+  readonly step: number
+  readonly beganMs: number
+  readonly level: number
+  readonly device: number
+  readonly confirmFirst: boolean
+  /** The question under way, and when we stop waiting for its answer. */
+  readonly asked:
+    | { readonly id: number; readonly atMs: number; readonly untilMs: number }
+    | undefined
+  /** When to act unasked, if no question is under way. */
+  readonly nextMs: number
+  /** What the device said to the command of this step; `undefined` before it is sent. */
+  readonly outcome: PressOutcome | undefined
+  /** Was any button of this level pressed? */
+  readonly pressed: boolean
+  readonly settleUntilMs: number
+  /** Reads of the wanted state in a row. */
+  readonly reads: number
+  readonly hush:
+    | { readonly id: number; readonly untilMs: number; readonly silent: boolean }
+    | undefined
+  readonly lateUntilMs: number
+  readonly evidence: readonly Evidence[]
+  readonly troubles: readonly string[]
+  readonly verdict: Verdict | undefined
+}
+
+const TROUBLES_MAX = 20
+
+/** Is this round still ours, in an open session, of a node that may be fenced at all (P2)? */
+export function mandated(state: State, fencing: Fencing, nowMs: number): boolean {
+  if (authority(state, nowMs) === undefined || fencing.target === state.self) return false
+  const { standing, fencing: record } = entryOf(state.ledger, fencing.target)
+  if (record?.id !== fencing.id || record.owner !== state.self) return false
+  if (record.round !== fencing.round) return false
+  return fencing.action === 'on' || standing === 'lost' || standing === 'condemned'
+}
+
+/** Does this identity belong to the target, as the config or the node itself says (S15)? */
+export function belongs(state: State, fencing: Fencing, identity: string): boolean {
+  const device = deviceOf(state, fencing)
+  if (device === undefined) return false
+  const expected = expectedIdentity(state, device, fencing.target)
+  return expected === '' || sameHardware(expected, identity)
+}
+
+/** Must the silence of the node's addresses be heard at this device (F8)? */
+export function listens(state: State, fencing: Fencing): boolean {
+  const level = levelOf(state, fencing)
+  if (level === undefined || !level.verify || fencing.action === 'on') return false
+  return fencing.device === level.devices.length - 1
+}
+
+/** The level that is being tried; `undefined` when all have been. */
+export function levelOf(state: State, fencing: Fencing): Level | undefined {
+  const node = state.config.nodes.find((each) => each.id === fencing.target)
+  return node?.levels[fencing.level]
+}
+
+/** The device that is being tried. */
+export function deviceOf(state: State, fencing: Fencing): DeviceConfig | undefined {
+  const id = levelOf(state, fencing)?.devices[fencing.device]
+  return state.config.devices.find((device) => device.id === id)
+}
+
+/** The round that waits for this answer; `undefined` when it comes too late for any. */
+export function asking(state: State, id: number): Fencing | undefined {
+  return Object.values(state.fencings).find((fencing) => fencing.asked?.id === id)
+}
+
+/** When the present question was asked, after the round began, and how long the answer took. */
+export function spanOf(fencing: Fencing, nowMs: number): { askedAt: number; tookMs: number } {
+  const atMs = fencing.asked?.atMs ?? nowMs
+  return { askedAt: atMs - fencing.beganMs, tookMs: nowMs - atMs }
+}
+
+/** Notes what went wrong, for the verdict; bounded. */
+export function withTrouble(fencing: Fencing, trouble: string): Fencing {
+  if (fencing.troubles.at(-1) === trouble) return fencing
+  return { ...fencing, troubles: [...fencing.troubles, trouble].slice(-TROUBLES_MAX) }
+}
+
+/** What this round wants the power to be. */
+export function word(fencing: Fencing): string {
+  return fencing.action === 'on' ? 'on' : 'off'
+}

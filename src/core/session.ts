@@ -1,0 +1,233 @@
+/**
+ * From a ring to an open session: everybody brings a ledger (`sync`), all merge the same, all keep it
+ * on disk and say so (`ready`). Whoever stays silent is accused, and a majority goes on without it.
+ *
+ * Rounds make a session begin again within the same group: when quorum was lost and came back, when
+ * somebody was excluded, and when the excluded one is heard again.
+ */
+import { digestOf } from './ledger.ts'
+import { merge } from './merge.ts'
+import type { Message, Sync } from './message.ts'
+import { type GroupMember, majorityOf, type NodeId, type RingId, sameRing } from './model.ts'
+import { reportOf } from './report.ts'
+import { dropGrants } from './resource.ts'
+import {
+  echoFresh,
+  quorateHere,
+  type Session,
+  say,
+  send,
+  sessionId,
+  set,
+  setSession,
+  type Turn,
+} from './state.ts'
+
+/** CPG has a new ring or a new set of daemons: whatever was agreed before is agreed anew. */
+export function onGroup(
+  turn: Turn,
+  ring: RingId,
+  ringMembers: readonly NodeId[],
+  members: readonly GroupMember[],
+): void {
+  const base = baseOf(ring, members)
+  set(turn, { group: { ring, ringMembers, members } })
+  if (!members.some((member) => member.node === turn.state.self)) {
+    set(turn, { session: undefined })
+    return
+  }
+  if (turn.state.session?.base === base) return
+  beginSession(turn, base, 0, [])
+}
+
+/** Begins a round. Every message of an earlier one is void from here on, at every member alike. */
+export function beginSession(
+  turn: Turn,
+  base: string,
+  round: number,
+  excluded: readonly NodeId[],
+): void {
+  const session: Session = {
+    base,
+    round,
+    sinceMs: turn.nowMs,
+    syncs: {},
+    excluded,
+    accusers: {},
+    merged: undefined,
+    adopted: false,
+    readies: {},
+    open: false,
+    reports: {},
+    saved: {},
+    heardMs: {},
+  }
+  // A grant belongs to the session it was given in.
+  dropGrants(turn)
+  const { disk, duty } = turn.state
+  set(turn, { session, disk: { ...disk, saved: -1 }, duty: { ...duty, sent: [] } })
+  if (!excluded.includes(turn.state.self)) sendSync(turn)
+}
+
+/** True when the message belongs to the present session; a sync of a later round begins it. */
+export function admits(turn: Turn, from: NodeId, pid: number, message: Message): boolean {
+  const { session, group } = turn.state
+  if (session === undefined || group === undefined) return false
+  if (!group.members.some((member) => member.node === from && member.pid === pid)) return false
+  const cut = message.session.lastIndexOf('#')
+  const round = Number(message.session.slice(cut + 1))
+  if (message.session.slice(0, cut) !== session.base || !Number.isInteger(round)) return false
+  if (message.say === 'sync' && round > session.round) {
+    const excluded = session.excluded.filter((id) => id !== from)
+    beginSession(turn, session.base, round, excluded)
+  } else if (round !== session.round) {
+    return false
+  }
+  const { heardMs } = turn.state.session!
+  setSession(turn, { heardMs: { ...heardMs, [from]: turn.nowMs } })
+  return true
+}
+
+export function sendSync(turn: Turn): void {
+  send(turn, { say: 'sync', sync: syncOf(turn) })
+}
+
+/** Asks everybody to begin another round, in the order that CPG gives to all. */
+export function askForRound(turn: Turn): void {
+  const { session } = turn.state
+  if (session === undefined) return
+  const next = sessionId({ ...session, round: session.round + 1 })
+  turn.effects.push({ do: 'send', message: { session: next, say: 'sync', sync: syncOf(turn) } })
+}
+
+function syncOf(turn: Turn): Sync {
+  const { identity, config, intact, ledger, chain } = turn.state
+  return {
+    identity,
+    configHash: config.hash,
+    ledger: intact ? ledger : undefined,
+    chain,
+    report: reportOf(turn),
+  }
+}
+
+export function onSync(turn: Turn, from: NodeId, sync: Sync): void {
+  const session = turn.state.session!
+  if (session.merged !== undefined) return
+  const reports = { ...session.reports, [from]: sync.report }
+  setSession(turn, { syncs: { ...session.syncs, [from]: sync }, reports })
+  tryMerge(turn)
+}
+
+function tryMerge(turn: Turn): void {
+  const { session, group, config } = turn.state
+  if (session === undefined || group === undefined || session.merged !== undefined) return
+  const awaited = group.members.filter(({ node }) => !session.excluded.includes(node))
+  if (!awaited.every(({ node }) => session.syncs[node] !== undefined)) return
+  const merged = merge(config, group, session.syncs)
+  if (merged === undefined) return
+  setSession(turn, { merged })
+  if (!merged.members.includes(turn.state.self)) {
+    const text = 'this node takes no part: its config differs from that of the other members'
+    say(turn, 'alarm', text, { config: config.hash })
+  }
+  tryAdopt(turn)
+}
+
+/** Takes the merged ledger for our own, once this very ring is known to be quorate (S17). */
+export function tryAdopt(turn: Turn): void {
+  const { session, self } = turn.state
+  if (session?.merged === undefined || session.adopted || !quorateHere(turn.state)) return
+  if (!session.merged.members.includes(self)) return
+  setSession(turn, { adopted: true })
+  set(turn, { ledger: session.merged.ledger, intact: true, chain: true })
+  set(turn, { disk: { ...turn.state.disk, wanted: true } })
+}
+
+/** Says that we hold the merged ledger; repeated with the beat until the session is open. */
+export function sendReady(turn: Turn): void {
+  const { session, disk } = turn.state
+  if (session?.merged === undefined || !session.adopted || session.open) return
+  if (disk.ok && disk.saved < session.merged.ledger.epoch.step) return
+  send(turn, { say: 'ready', digest: digestOf(session.merged.ledger), durable: disk.ok })
+}
+
+export function onReady(turn: Turn, from: NodeId, digest: string, durable: boolean): void {
+  const session = turn.state.session!
+  if (session.merged === undefined || session.open) return
+  const readies = { ...session.readies, [from]: digest }
+  const saved = { ...session.saved, [from]: durable ? session.merged.ledger.epoch.step : -1 }
+  setSession(turn, { readies, saved })
+  const digests = session.merged.members.map((id) => readies[id])
+  if (digests.includes(undefined)) return
+  // Nobody decides before all have acknowledged one and the same state (S13).
+  if (new Set(digests).size > 1) {
+    say(turn, 'alarm', 'the members merged different ledgers; nothing is decided in this session')
+    return
+  }
+  setSession(turn, { open: true })
+}
+
+/** A member says that another one is silent. A majority of all nodes goes on without it. */
+export function onAccuse(turn: Turn, from: NodeId, accused: NodeId): void {
+  const { session, config } = turn.state
+  if (session === undefined || session.excluded.includes(accused)) return
+  const before = session.accusers[accused] ?? []
+  if (before.includes(from)) return
+  const accusers = { ...session.accusers, [accused]: [...before, from] }
+  setSession(turn, { accusers })
+  if (accusers[accused]!.length < majorityOf(config)) return
+  say(turn, 'warn', `${accused} has been silent for too long; the others go on without it`, {
+    node: accused,
+  })
+  beginSession(turn, session.base, session.round + 1, [...session.excluded, accused])
+}
+
+/**
+ * Once a beat: accuse whoever is silent, and repeat what the session still waits for. Only a node
+ * that hears itself may accuse; one that has just thawed would accuse everybody.
+ */
+export function keepSession(turn: Turn): void {
+  const { session, group, self, config } = turn.state
+  if (session === undefined || group === undefined) return
+  if (session.excluded.includes(self)) {
+    if (echoFresh(turn.state, turn.nowMs)) askForRound(turn)
+    return
+  }
+  if (session.merged === undefined) sendSync(turn)
+  else sendReady(turn)
+  if (!echoFresh(turn.state, turn.nowMs)) return
+  for (const { node } of group.members) {
+    if (node === self || session.excluded.includes(node)) continue
+    const lastMs = blamelessMs(session, node)
+    if (turn.nowMs - lastMs > config.timing.silentMs) send(turn, { say: 'accuse', node })
+  }
+}
+
+/** The last instant at which a member had said all that the session could ask of it. */
+function blamelessMs(session: Session, node: NodeId): number {
+  const heardMs = session.heardMs[node] ?? session.sinceMs
+  if (session.merged === undefined) {
+    return session.syncs[node] === undefined ? session.sinceMs : heardMs
+  }
+  const awaited = !session.open && session.merged.members.includes(node)
+  return awaited && session.readies[node] === undefined ? session.sinceMs : heardMs
+}
+
+/** votequorum has spoken. Any difference is news, also within the same ring (S11). */
+export function onQuorum(turn: Turn, ring: RingId, quorate: boolean): void {
+  const before = turn.state.quorum
+  set(turn, { quorum: { ring, quorate } })
+  if (!quorate) {
+    set(turn, { chain: false })
+    return
+  }
+  const regained = before !== undefined && !before.quorate && sameRing(before.ring, ring)
+  if (regained && turn.state.session?.adopted === true) askForRound(turn)
+  else tryAdopt(turn)
+}
+
+function baseOf(ring: RingId, members: readonly GroupMember[]): string {
+  const names = members.map(({ node, pid }) => `${node}:${pid}`).sort()
+  return `${ring.rep}.${ring.seq}/${names.join(',')}`
+}

@@ -1,0 +1,227 @@
+/** What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it. */
+import { entryOf, type Standing } from './ledger.ts'
+import type { Verdict } from './message.ts'
+import { majorityOf, type NodeId, type ResourceId } from './model.ts'
+import { candidateFor, holdersOf } from './placement.ts'
+import { reportedState } from './resource.ts'
+import type { Fencing } from './round.ts'
+import { authority, type OrderState, quorateHere, type State } from './state.ts'
+
+export interface Status {
+  readonly cluster: string
+  readonly self: NodeId
+  readonly quorate: boolean
+  /** `representative.sequence` of the present Totem ring; empty outside of any. */
+  readonly ring: string
+  readonly coordinator: NodeId | undefined
+  /** Can the cluster decide anything now, as this node sees it? */
+  readonly ready: boolean
+  readonly because: string
+  readonly passive: string
+  readonly nodes: readonly NodeStatus[]
+  readonly resources: readonly ResourceStatus[]
+  readonly orders: readonly OrderState[]
+  readonly advice: readonly string[]
+}
+
+export interface NodeStatus {
+  readonly id: NodeId
+  readonly standing: Standing
+  readonly because: string
+  readonly inRing: boolean
+  /** Has its daemon joined our group? */
+  readonly daemon: boolean
+  readonly barred: boolean
+  readonly late: boolean
+  readonly holds: readonly string[]
+  readonly fencing: FencingStatus | undefined
+  readonly devices: readonly DeviceStatus[]
+}
+
+export interface FencingStatus {
+  readonly id: string
+  readonly action: string
+  readonly because: string
+  readonly requester: string
+  readonly owner: NodeId | undefined
+  readonly round: number
+  /** What is being done, or what the last round ended with. */
+  readonly at: string
+  readonly verdict: Verdict | undefined
+}
+
+export interface DeviceStatus {
+  readonly id: string
+  readonly driver: string
+  /** As this node sees it; `undefined` before the first check, and for its own devices. */
+  readonly ok: boolean | undefined
+  readonly detail: string
+}
+
+export interface ResourceStatus {
+  readonly id: ResourceId
+  readonly thing: string
+  readonly state: string
+  readonly node: NodeId | undefined
+  readonly because: string
+}
+
+/** A picture of the cluster from this node. Changes nothing. */
+export function describe(state: State, nowMs: number): Status {
+  const { config, group, ledger } = state
+  const because = whyNotReady(state, nowMs)
+  const nodes = config.nodes.map((node) => nodeStatus(state, node.id))
+  return {
+    cluster: config.cluster,
+    self: state.self,
+    quorate: quorateHere(state),
+    ring: group === undefined ? '' : `${group.ring.rep}.${group.ring.seq}`,
+    coordinator: ledger.coordinator,
+    ready: because === '',
+    because,
+    passive: state.passive,
+    nodes,
+    resources: config.resources.map(({ id }) => resourceStatus(state, id)),
+    orders: state.orders,
+    advice: adviceOf(state, nodes),
+  }
+}
+
+function whyNotReady(state: State, nowMs: number): string {
+  const { session, group, config } = state
+  if (state.corosyncLost !== '') return `the local Corosync is gone: ${state.corosyncLost}`
+  if (group === undefined) return 'this node has not joined its group yet'
+  if (!quorateHere(state)) {
+    return `no quorum: ${group.ringMembers.length} of ${config.nodes.length} nodes are in the ring, ${majorityOf(config)} are needed`
+  }
+  if (session === undefined) return 'this node has not joined its group yet'
+  if (!session.open) return waitingFor(state)
+  if (state.ledger.coordinator === undefined) return 'no member is able to coordinate'
+  return authority(state, nowMs) === undefined ? 'this daemon does not hear itself yet' : ''
+}
+
+function waitingFor(state: State): string {
+  const { group, session } = state
+  const members = (group?.members ?? []).map(({ node }) => node)
+  const awaited = members.filter((id) => {
+    if (session?.excluded.includes(id)) return false
+    return session?.merged === undefined
+      ? session?.syncs[id] === undefined
+      : session.merged.members.includes(id) && session.readies[id] === undefined
+  })
+  const missing = awaited.length > 0 ? awaited.join(', ') : 'a majority with the same config'
+  return `the members are agreeing on what they know; waiting for ${missing}`
+}
+
+function nodeStatus(state: State, id: NodeId): NodeStatus {
+  const { group, ledger, config } = state
+  const { standing, because, holds, barred, late, fencing } = entryOf(ledger, id)
+  const node = config.nodes.find((each) => each.id === id)!
+  const round = state.fencings[id]
+  return {
+    id,
+    standing,
+    because,
+    inRing: group?.ringMembers.includes(id) ?? false,
+    daemon: group?.members.some((member) => member.node === id) ?? false,
+    barred,
+    late,
+    holds: holds === 'anything' ? ['anything'] : holds.map((hold) => hold.thing),
+    fencing: fencing && {
+      id: fencing.id,
+      action: fencing.action,
+      because: fencing.because,
+      requester: fencing.requester,
+      owner: fencing.owner,
+      round: fencing.round,
+      at: stageOf(state, round) ?? (fencing.last || 'ordered'),
+      verdict: round?.verdict,
+    },
+    devices: node.levels
+      .flatMap((level) => level.devices)
+      .map((device) => deviceStatus(state, device)),
+  }
+}
+
+function stageOf(state: State, round: Fencing | undefined): string | undefined {
+  if (round === undefined) return undefined
+  const device = state.config.nodes.find((node) => node.id === round.target)?.levels[round.level]
+    ?.devices[round.device]
+  const trouble = round.troubles.at(-1)
+  const doing = { durable: 'writing it down', identify: 'asking who it is', confirm: 'reading' }
+  const words: Record<Fencing['at'], string> = {
+    ...doing,
+    press: 'pressing',
+    read: 'reading the power back',
+    hush: 'listening for its addresses',
+    done: 'over',
+  }
+  return `${words[round.at]}${device ? ` via ${device}` : ''}${trouble ? `; ${trouble}` : ''}`
+}
+
+function deviceStatus(state: State, id: string): DeviceStatus {
+  const driver = state.config.devices.find((device) => device.id === id)?.driver ?? ''
+  const health = state.devices[id]
+  return {
+    id,
+    driver,
+    ok: health?.checked ? health.ok : undefined,
+    detail: health?.detail ?? '',
+  }
+}
+
+function resourceStatus(state: State, id: ResourceId): ResourceStatus {
+  const { session, ledger, config } = state
+  const resource = config.resources.find((each) => each.id === id)!
+  const { thing } = resource
+  const holders = holdersOf(state, thing)
+  const [holder] = holders
+  if (holder === undefined) {
+    const next = session && candidateFor(state, session, resource)
+    const because = next ? `${next} is about to get it` : 'no node is able to take it now'
+    return { id, thing, state: 'stopped', node: undefined, because }
+  }
+  const reported =
+    holder === state.self
+      ? reportedState(state.resources[id]!)
+      : session?.reports[holder]?.resources[id]?.state
+  const entry = entryOf(ledger, holder)
+  if (entry.standing === 'member' && holders.length === 1) {
+    const detail = holder === state.self ? state.resources[id]!.detail : ''
+    return { id, thing, state: reported ?? 'unknown', node: holder, because: detail }
+  }
+  const unproven = holders.filter((each) => entryOf(ledger, each).standing !== 'member')
+  const because =
+    unproven.length > 0
+      ? `${unproven.join(', ')} may hold it and is not proven dead`
+      : `${holders.join(' and ')} both hold it`
+  return { id, thing, state: 'blocked', node: holder, because }
+}
+
+/** What a person can do, in sentences; empty while there is nothing to do. */
+function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
+  const advice: string[] = []
+  for (const node of nodes) {
+    const blocked = node.standing === 'lost' || node.standing === 'condemned'
+    if (blocked && node.devices.length === 0) {
+      advice.push(`${node.id} has no fence device: switch it off by hand, then start it again`)
+    } else if (blocked && node.fencing !== undefined && failed(state, node.id)) {
+      advice.push(
+        `${node.id} cannot be proven off: check its devices (picket fence check ${node.id}), ` +
+          'or cut its power and start it again, so that it can report what it runs',
+      )
+    }
+    if (node.barred) {
+      advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)
+    }
+    for (const device of node.devices) {
+      if (device.ok === false) advice.push(`${device.id} could not fence now: ${device.detail}`)
+    }
+  }
+  if (state.passive !== '') advice.push(`this daemon only looks on: ${state.passive}`)
+  return advice
+}
+
+function failed(state: State, id: NodeId): boolean {
+  return (entryOf(state.ledger, id).fencing?.last ?? '') !== ''
+}

@@ -1,0 +1,184 @@
+/**
+ * What delivered messages make of the ledger. Every function here runs at every member, at the same
+ * point of the order, on the same ledger; a message that does not fit it is void at all of them.
+ */
+import { delivered } from './duty.ts'
+import { beginFencing, dropFencing } from './fencing.ts'
+import { entryOf, type FencingRecord, mayHold, withEntry } from './ledger.ts'
+import { elect } from './merge.ts'
+import type { Body, Condemnation, FenceOrder, Report } from './message.ts'
+import type { NodeId } from './model.ts'
+import { onOrderStep } from './orders.ts'
+import { grantResource, stopResource } from './resource.ts'
+import { say, set, type Turn } from './state.ts'
+
+type Of<Say extends Body['say']> = Extract<Body, { say: Say }>
+
+/** A resource is given to a member; it may start it when a majority keeps this step (S8). */
+export function onGrant(turn: Turn, from: NodeId, grant: Of<'grant'>): void {
+  const { resource, thing, to } = grant
+  delivered(turn, `grant:${thing}`)
+  const { ledger } = turn.state
+  if (from !== ledger.coordinator) return
+  // A report that came in between may have found it running somewhere: then it is not free.
+  if (Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))) return
+  const entry = entryOf(ledger, to)
+  if (entry.standing !== 'member' || entry.holds === 'anything') return
+  const step = ledger.epoch.step + 1
+  set(turn, { ledger: withEntry(ledger, to, { holds: [...entry.holds, { thing, step }] }) })
+  if (to === turn.state.self) grantResource(turn, resource, step)
+}
+
+export function onRelease(turn: Turn, from: NodeId, release: Of<'release'>): void {
+  delivered(turn, `release:${release.resource}:${release.node}`)
+  if (from !== turn.state.ledger.coordinator || release.node !== turn.state.self) return
+  const config = turn.state.config.resources.find((each) => each.id === release.resource)
+  if (config !== undefined) stopResource(turn, config, release.because)
+}
+
+/** A member, or a lost node, must be fenced; only the fencing ends that. */
+export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
+  const { node, id, action, because, requester, barred } = order
+  delivered(turn, `condemn:${node}`)
+  const { ledger } = turn.state
+  const entry = entryOf(ledger, node)
+  if (from !== ledger.coordinator || entry.fencing?.owner !== undefined) return
+  const dangling = entry.fencing?.dangling ?? []
+  const fencing: FencingRecord = {
+    id,
+    action,
+    because,
+    requester,
+    owner: undefined,
+    round: 0,
+    dangling,
+    last: '',
+  }
+  say(turn, 'warn', `${node} is condemned: ${because}`, { node, fencing: id })
+  set(turn, {
+    ledger: withEntry(ledger, node, {
+      standing: 'condemned',
+      because,
+      barred: entry.barred || barred,
+      fencing,
+    }),
+  })
+  onOrderStep(turn, id, 'fencing', `${node} is condemned`)
+}
+
+/** One member gets the order to carry out one round. */
+export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
+  const { node, id, action, because, requester, owner, round } = order
+  delivered(turn, `fence:${node}`)
+  const { ledger, self } = turn.state
+  const entry = entryOf(ledger, node)
+  if (from !== ledger.coordinator || entry.fencing?.owner !== undefined) return
+  const off = action !== 'on'
+  if (off && entry.standing !== 'lost' && entry.standing !== 'condemned') return
+  const before = entry.fencing
+  const dangling = (before?.dangling ?? []).filter((each) => each !== owner)
+  const last = before?.last ?? ''
+  const fencing = { id, action, because, requester, owner, round, dangling, last }
+  const barred = off ? entry.barred : false
+  set(turn, { ledger: withEntry(ledger, node, { fencing, barred }) })
+  if (round === 0 || owner === self) {
+    const text = off ? `${node} is to be fenced: ${because}` : `${node} is to be switched on`
+    say(turn, 'warn', text, { node, fencing: id, owner, round })
+  }
+  onOrderStep(turn, id, 'fencing', `${owner} carries it out`)
+  if (owner === self) beginFencing(turn, order)
+  else dropFencing(turn, node)
+}
+
+/** The round is over. `fenced` comes from here, and from nowhere else. */
+export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): void {
+  const { node, id, round, verdict } = message
+  const { ledger, self } = turn.state
+  const entry = entryOf(ledger, node)
+  const record = entry.fencing
+  if (record?.id !== id || record.round !== round || record.owner !== from) return
+  if (from === self) dropFencing(turn, node)
+  const off = record.action !== 'on'
+  const late = entry.late || verdict.late || record.dangling.length > 0
+  if (!verdict.proven) {
+    const what = off ? 'may still be running' : 'could not be switched on'
+    say(turn, 'alarm', `${node} ${what}: ${verdict.text}`, { node, fencing: id, round })
+    const failed = { ...record, owner: undefined, last: verdict.text || 'no device proved it' }
+    // Switching on is an offer, made once; switching off is an obligation.
+    const fencing = off ? failed : undefined
+    set(turn, { ledger: withEntry(ledger, node, { fencing, late }) })
+    return onOrderStep(turn, id, 'failed', verdict.text, verdict)
+  }
+  if (!off) {
+    say(turn, 'info', `${node} is switched on: ${verdict.text}`, { node, fencing: id })
+    set(turn, { ledger: withEntry(ledger, node, { fencing: undefined }) })
+    return onOrderStep(turn, id, 'done', verdict.text, verdict)
+  }
+  say(turn, 'warn', `Node ${node} fenced by ${from}: ${verdict.text}`, { node, fencing: id })
+  const rest: FencingRecord = { ...record, owner: undefined, last: '' }
+  const reboots = record.action === 'reboot'
+  const fencing: FencingRecord | undefined = reboots
+    ? { ...rest, action: 'on' }
+    : rest.dangling.length > 0
+      ? rest
+      : undefined
+  set(turn, {
+    ledger: withEntry(ledger, node, {
+      standing: 'fenced',
+      because: verdict.text,
+      holds: [],
+      late,
+      fencing,
+    }),
+  })
+  if (!reboots) onOrderStep(turn, id, 'done', verdict.text, verdict)
+}
+
+/** Every command to this node is over: it may serve, or be switched on, again. */
+export function onSettle(turn: Turn, from: NodeId, node: NodeId): void {
+  delivered(turn, `settle:${node}`)
+  const { ledger } = turn.state
+  const entry = entryOf(ledger, node)
+  if (from !== ledger.coordinator || !entry.late) return
+  const record = entry.fencing
+  const fencing = record?.action === 'on' ? { ...record, dangling: [] } : undefined
+  set(turn, { ledger: withEntry(ledger, node, { late: false, fencing }) })
+}
+
+export function onUnbar(turn: Turn, from: NodeId, node: NodeId, id: string): void {
+  const { ledger } = turn.state
+  if (from !== ledger.coordinator) return
+  set(turn, { ledger: withEntry(ledger, node, { barred: false }) })
+  onOrderStep(turn, id, 'done', `${node} may serve again`)
+}
+
+/** A goodbye counts when everything is stopped; it is over when it has been delivered. */
+export function onGoodbye(turn: Turn, from: NodeId, report: Report): void {
+  const stopped = Object.values(report.resources).every(({ state }) => state === 'stopped')
+  const entry = entryOf(turn.state.ledger, from)
+  if (!stopped || entry.standing !== 'member') return
+  say(turn, 'info', `${from} has left with everything stopped`, { node: from })
+  const because = 'it said goodbye with everything stopped'
+  const ledger = withEntry(turn.state.ledger, from, { standing: 'left', because, holds: [] })
+  set(turn, { ledger })
+  if (from === turn.state.self) {
+    set(turn, { exited: true })
+    turn.effects.push({ do: 'exit', code: 0, because: 'left cleanly' })
+  }
+}
+
+/** A coordinator that may not or cannot lead any more is followed by the lowest able member. */
+export function reelect(turn: Turn, resigned: NodeId | undefined): void {
+  const { ledger, session } = turn.state
+  if (session?.merged === undefined) return
+  const { coordinator } = ledger
+  if (coordinator !== undefined && resigned !== coordinator) {
+    if (elect(ledger, [coordinator], session.reports) !== undefined) return
+  }
+  const others = session.merged.members.filter((id) => id !== resigned)
+  const next = elect(ledger, others, session.reports)
+  if (next === coordinator || (next === undefined && resigned !== undefined)) return
+  const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
+  set(turn, { ledger: { ...ledger, epoch, coordinator: next } })
+  if (next !== undefined) say(turn, 'info', `${next} coordinates now`, { node: next })
+}
