@@ -1,0 +1,69 @@
+/**
+ * Runs every test and ends with one summary. First those that need nothing but Node.js, side by
+ * side; then those in test/real one file at a time, because each of them runs a cluster of its own
+ * and measures what a busy machine would falsify.
+ *
+ * `test.ts unit` leaves the second half out; any other words are files to run instead of all.
+ */
+import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+
+const fileMs = 600_000
+const home = resolve(import.meta.dirname, '..')
+const counts = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo', 'duration_ms']
+
+const words = process.argv.slice(2)
+const onlyUnit = words[0] === 'unit'
+const all = globSync('test/**/*.test.ts', { cwd: home }).sort()
+const wanted = words.length === 0 || onlyUnit ? all : words
+const isReal = (file: string) => /(^|\/)test\/real\//.test(file)
+const halves = [
+  {
+    files: wanted.filter((file) => !isReal(file)),
+    concurrency: Math.max(2, availableParallelism() - 1),
+  },
+  { files: onlyUnit ? [] : wanted.filter(isReal), concurrency: 1 },
+].filter(({ files }) => files.length > 0)
+
+if (halves.length === 0) {
+  console.error('test.ts: there are no test files.')
+  process.exit(1)
+}
+// Red until every half has said that it is green.
+process.exitCode = 1
+Readable.from(events()).compose(new spec()).pipe(process.stdout)
+
+/** What the halves report, with their closing counts added up and their failures told at the end. */
+async function* events() {
+  const totals = new Map<string, number>()
+  let green = true
+  for (const { files, concurrency } of halves) {
+    for await (const event of run({ files, concurrency, cwd: home, timeout: fileMs })) {
+      const count = event.type === 'test:diagnostic' ? closingCount(event.data) : undefined
+      if (count !== undefined) {
+        totals.set(count.name, (totals.get(count.name) ?? 0) + count.value)
+      } else if (event.type === 'test:summary' && event.data.file === undefined) {
+        green &&= event.data.success
+      } else {
+        yield event
+      }
+    }
+  }
+  for (const [name, total] of totals) {
+    const message = `${name} ${Math.round(total * 1000) / 1000}`
+    yield { type: 'test:diagnostic', data: { nesting: 0, level: 'info', message } }
+  }
+  yield { type: 'test:summary', data: { success: green, file: undefined } }
+  if (green) process.exitCode = 0
+}
+
+/** One line of the runner's summary, e.g. `pass 12`. */
+function closingCount(data: { nesting: number; message: string }) {
+  const [name = '', number = '', ...rest] = data.message.split(' ')
+  if (data.nesting !== 0 || rest.length > 0 || !counts.includes(name)) return undefined
+  return { name, value: Number(number) }
+}
