@@ -1,0 +1,269 @@
+/**
+ * From the path of a configuration file to everything that the daemon and the commands need, or to
+ * the list of all that is wrong with it.
+ */
+import { resolve } from 'node:path'
+import type { Config, DeviceId, NodeConfig } from '../core/model.ts'
+import type { Driver } from '../fence/driver.ts'
+import { builtIn, type Catalog } from './catalog.ts'
+import { explain, nameOf } from './explain.ts'
+import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
+import { digest } from './hash.ts'
+import { isSecret } from './merge.ts'
+import { type Problem, shown, tidyProblems } from './problem.ts'
+import { readText } from './read.ts'
+import { placeholder, withoutFaults } from './repair.ts'
+import { type Resource, readResources } from './resources.ts'
+import { type ConfigFile, configSchema } from './schema.ts'
+import { readSecrets } from './secrets.ts'
+import { readTiming } from './timing.ts'
+import { type Path, parseYaml, type Source } from './yaml.ts'
+
+/** Where the configuration is looked for when nobody says otherwise. */
+export const defaultConfigFile = '/etc/picket/config.yaml'
+
+/** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
+export interface LoadedDevice {
+  readonly id: DeviceId
+  readonly driver: Driver
+  readonly options: Readonly<Record<string, unknown>>
+  readonly identity?: string | undefined
+}
+
+export interface LoadedResource {
+  readonly id: string
+  readonly type: string
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+export interface Loaded {
+  readonly file: string
+  /** All that the core has to know. */
+  readonly core: Config
+  readonly devices: ReadonlyMap<DeviceId, LoadedDevice>
+  readonly resources: readonly LoadedResource[]
+  /** Sentences that have to be said at every start. */
+  readonly warnings: readonly string[]
+  /** Every secrets file that was read: to be read again when it changes (F12). */
+  readonly secretsFiles: readonly string[]
+  /** The file itself and the topology with the origin of its options, for `config show`. */
+  readonly details: { readonly config: ConfigFile; readonly topology: Topology }
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly loaded: Loaded }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+export interface LoadOptions {
+  readonly env?: NodeJS.ProcessEnv
+  readonly catalog?: Catalog
+}
+
+/** Load a configuration file with everything that it refers to. Never throws for what it reads. */
+export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadResult> {
+  const { env = process.env, catalog = builtIn } = options
+  const file = resolve(path)
+  const read = readText(file, false)
+  if (!read.ok) return { ok: false, problems: [read.problem] }
+  if (read.text.trim() === '') return failed([{ file, line: 1, column: 1, message: 'it is empty' }])
+  const parsed = parseYaml(file, read.text, false)
+  if (!parsed.ok) return failed(parsed.problems)
+  const { source } = parsed
+  const schemaFaults = configSchema.safeParse(source.value).error?.issues ?? []
+  const config = withoutFaults(source.value)
+  const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
+  if (config === undefined) return failed(faults)
+  const { topology, resources, timing, secretsFiles, problems } = await readRest({
+    config,
+    main: source,
+    catalog,
+    env,
+  })
+  if (faults.length > 0 || problems.length > 0) {
+    return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
+  }
+  const core = { ...coreConfig(config, topology, resources), timing }
+  const loaded: Loaded = {
+    file,
+    core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
+    devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
+    resources: resources.map(({ id, type, options: own }) => ({ id, type, options: own })),
+    warnings: warningsOf(config, core.nodes, read.stats.mode, file),
+    secretsFiles,
+    details: { config, topology },
+  }
+  return { ok: true, loaded }
+}
+
+/**
+ * The configuration for the cluster that Corosync knows: nodes that only its nodelist names are
+ * added, without a way to fence them, so that they count and are never assumed to be idle (S16).
+ */
+export function withNodes(config: Config, names: readonly string[]): Config {
+  const known = new Set(config.nodes.map(({ id }) => id))
+  const added = [...new Set(names)].filter((name) => !known.has(name)).sort()
+  if (added.length === 0) return config
+  const nodes = added.map((id): NodeConfig => ({ id, levels: [], addresses: [] }))
+  return {
+    ...config,
+    nodes: [...config.nodes, ...nodes],
+    hash: digest([config.hash, added]),
+  }
+}
+
+/** All that the schema cannot judge: what refers to other files, to drivers, to types, to names. */
+async function readRest(context: Omit<Inputs, 'secrets'>) {
+  const { config, main, catalog } = context
+  const secrets = readSecrets(config, main, catalog.driverNames)
+  const topology = await readTopology({ ...context, secrets })
+  const resources = await readResources(config, main, catalog)
+  const timing = readTiming(config, main)
+  const problems = [
+    ...repeated(config, main),
+    ...secrets.problems,
+    ...topology.problems,
+    ...resources.problems,
+    ...timing.problems,
+  ]
+  return {
+    topology,
+    resources: resources.resources,
+    timing: timing.timing,
+    secretsFiles: secrets.files,
+    problems,
+  }
+}
+
+/** A problem that exists only because something else was refused already. */
+function isEcho({ message }: Problem, { cluster }: ConfigFile): boolean {
+  const unnamed = cluster.nodes.some(({ name }) => name.startsWith(placeholder))
+  return message.includes(placeholder) || (unnamed && message.startsWith('there is no node'))
+}
+
+function failed(problems: readonly Problem[]): LoadResult {
+  return { ok: false, problems: tidyProblems(problems) }
+}
+
+type SchemaIssue = Parameters<typeof explain>[0]
+
+function schemaProblems(issue: SchemaIssue, source: Source): readonly Problem[] {
+  const terms = { secret: false, keysAt: schemaKeys }
+  return explain(issue, source.value, '', terms).map(({ path, atKey, message }) => ({
+    ...(atKey ? source.placeOfKey(path) : source.placeOf(path)),
+    message,
+  }))
+}
+
+/** The keys that the schema knows at a path, for "did you mean". */
+function schemaKeys(path: Path): readonly string[] {
+  let at: unknown = configSchema
+  for (const part of path) {
+    const schema = unwrapped(at)
+    at = typeof part === 'number' ? schema?.element : schema?.shape?.[String(part)]
+  }
+  return Object.keys(unwrapped(at)?.shape ?? {})
+}
+
+interface SchemaLike {
+  readonly shape?: Readonly<Record<string, unknown>>
+  readonly element?: unknown
+  readonly unwrap?: () => unknown
+}
+
+function unwrapped(schema: unknown): SchemaLike | undefined {
+  let at = schema as SchemaLike | undefined
+  while (at !== undefined && at.shape === undefined && at.element === undefined && at.unwrap) {
+    at = at.unwrap() as SchemaLike | undefined
+  }
+  return at
+}
+
+function repeated(config: ConfigFile, source: Source): readonly Problem[] {
+  const lists: (readonly [Path, string, readonly string[]])[] = [
+    [['cluster', 'nodes'], 'name', config.cluster.nodes.map(({ name }) => name)],
+    [['resources'], 'id', config.resources.map(({ id }) => id)],
+  ]
+  return lists.flatMap(([path, key, names]) =>
+    names.flatMap((name, index): Problem[] => {
+      const first = names.indexOf(name)
+      if (first === index) return []
+      const message = `${shown(name)} is the ${key} of ${nameOf([...path, first])} too; names are unique`
+      return [{ ...source.placeOf([...path, index, key]), message }]
+    }),
+  )
+}
+
+function coreConfig(
+  config: ConfigFile,
+  { levels, devices }: Topology,
+  resources: readonly Resource[],
+) {
+  return {
+    cluster: config.cluster.name,
+    nodes: config.cluster.nodes.map(
+      (node): NodeConfig => ({
+        id: node.name,
+        levels: levels.get(node.name) ?? [],
+        addresses: addressesOf(node),
+      }),
+    ),
+    resources: resources.map((resource) => resource.config),
+    devices: devices.map((device) => device.config),
+  }
+}
+
+/** What differs between two nodes without the core seeing it: options, without their secrets. */
+function outsideCore(devices: readonly Device[], resources: readonly Resource[]): unknown[] {
+  const openOptions = devices.map(({ id, driver, options }) => [
+    id,
+    Object.fromEntries(Object.entries(options).filter(([key]) => !isSecret(driver, key))),
+  ])
+  return [openOptions, resources.map(({ id, type, options }) => [id, type, options])]
+}
+
+function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {
+  const own = [...settings].filter(([key]) => Object.hasOwn(driver.options.shape, key))
+  const options = Object.fromEntries(own.map(([key, { value }]) => [key, value]))
+  return { id, driver, options, identity: config.identity }
+}
+
+function warningsOf(
+  config: ConfigFile,
+  nodes: readonly NodeConfig[],
+  mode: number,
+  file: string,
+): readonly string[] {
+  const { fence, resources } = config
+  const warnings: string[] = []
+  if ((mode & 0o002) !== 0) {
+    warnings.push(
+      `Everybody may change ${file}, and with it what runs as root: chmod o-w '${file}'`,
+    )
+  }
+  if (!fence.enabled) {
+    warnings.push(
+      'Fencing is switched off (fence.enabled: false): what a lost node held is not started ' +
+        'elsewhere before a person has confirmed that the node is dead.',
+    )
+  } else if (resources.length > 0) {
+    for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
+      warnings.push(
+        `${id} has no fence device: if it is lost, what it held is not started elsewhere before a ` +
+          'person has confirmed that it is dead.',
+      )
+    }
+  }
+  if (!fence.verify && config.cluster.nodes.some(({ addresses }) => addresses !== undefined)) {
+    warnings.push(
+      'Addresses are not listened to (fence.verify: false): a node counts as dead on the word of ' +
+        'its power device alone.',
+    )
+  }
+  if (fence.max_retries !== undefined) {
+    warnings.push(
+      `fence.max_retries (${fence.max_retries}) is no limit here: a lost node is fenced again, ` +
+        'with growing gaps, until it is proven off.',
+    )
+  }
+  return warnings
+}

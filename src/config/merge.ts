@@ -1,0 +1,175 @@
+/**
+ * The options of one fence device: laid over each other from the four places where they may stand
+ * (C2), secrets only from where secrets belong (F12), each remembered with its place.
+ */
+import { z } from 'zod'
+import type { Driver } from '../fence/driver.ts'
+import { explain } from './explain.ts'
+import type { Place, Problem } from './problem.ts'
+import { isMap } from './secrets.ts'
+import { didYouMean } from './suggest.ts'
+import type { Path, Source } from './yaml.ts'
+
+/** One place where options of a device stand; a later one wins. */
+export interface Layer {
+  readonly source: Source
+  readonly path: Path
+  readonly entries: Readonly<Record<string, unknown>>
+  /** In a secrets file: secrets are welcome, and no value is ever shown. */
+  readonly secret: boolean
+  /** Keys that are read by somebody else. */
+  readonly skip: readonly string[]
+}
+
+/** What every step may say, whatever its driver. */
+const commonSchema = z.object({
+  identity: z
+    .string()
+    .min(1)
+    .max(128)
+    .optional()
+    .meta({ title: 'The hardware that the device must name: BMC GUID, machine UUID' }),
+  timeout_seconds: z
+    .number()
+    .min(0.1)
+    .max(600)
+    .optional()
+    .meta({ title: "How long one command may take, instead of the driver's own bound" }),
+})
+
+export type CommonOptions = z.output<typeof commonSchema>
+
+export interface Setting {
+  readonly value: unknown
+  readonly place: Place
+  /** Never shown. */
+  readonly secret: boolean
+}
+
+export type Settings = ReadonlyMap<string, Setting>
+
+export interface Merged {
+  readonly settings: Settings
+  readonly common: CommonOptions
+  /** The driver's own options as its schema gives them; undefined where there are problems. */
+  readonly options: Readonly<Record<string, unknown>> | undefined
+  readonly problems: readonly Problem[]
+}
+
+/** True if a driver's schema says that this option is a secret. */
+export function isSecret(driver: Driver, key: string): boolean {
+  const option = Object.hasOwn(driver.options.shape, key) ? driver.options.shape[key] : undefined
+  return option?.meta()?.secret === true
+}
+
+/** The keys that a step of this driver may hold. */
+export function keysOf(driver: Driver): readonly string[] {
+  return [...Object.keys(driver.options.shape), ...Object.keys(commonSchema.shape)]
+}
+
+/** Lay the layers over each other, without asking whether the whole is complete. */
+export function overlay(
+  driver: Driver,
+  layers: readonly Layer[],
+  env: NodeJS.ProcessEnv,
+): { readonly settings: Settings; readonly problems: readonly Problem[] } {
+  const settings = new Map<string, Setting>()
+  const problems: Problem[] = []
+  for (const layer of layers) {
+    for (const [key, value] of Object.entries(layer.entries)) {
+      if (layer.skip.includes(key)) continue
+      const place = layer.source.placeOfKey([...layer.path, key])
+      const read = readEntry(driver, layer, key, value, env)
+      if (typeof read === 'string') problems.push({ ...place, message: read })
+      else settings.set(read.key, { value: read.value, place, secret: read.secret })
+    }
+  }
+  return { settings, problems }
+}
+
+/** One entry of a layer, or why it may not stand there. */
+function readEntry(
+  driver: Driver,
+  layer: Layer,
+  key: string,
+  value: unknown,
+  env: NodeJS.ProcessEnv,
+): { key: string; value: unknown; secret: boolean } | string {
+  const known = keysOf(driver)
+  if (known.includes(key)) {
+    const secret = isSecret(driver, key)
+    if (!secret || layer.secret) return { key, value, secret: secret || layer.secret }
+    return (
+      `${key} is a secret and may not stand in this file; write it in the secrets file, or ` +
+      `${key}_env with the name of an environment variable`
+    )
+  }
+  const base = key.replace(/_env$/, '')
+  if (base === key || !known.includes(base)) {
+    if (layer.secret && isMap(value)) {
+      return `there is no node ${key} in this cluster, and ${driver.name} has no such option`
+    }
+    const hint = didYouMean(key, known) || ` Known here: ${known.join(', ')}.`
+    return `${driver.name} has no option ${key}.${hint}`
+  }
+  if (!isSecret(driver, base)) return `${base} is no secret; write ${base} itself`
+  if (Object.hasOwn(layer.entries, base)) return `${base} stands here too; keep one of them`
+  if (typeof value !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) {
+    return `write the name of an environment variable in ${key}`
+  }
+  const secret = env[value]
+  if (secret !== undefined && secret !== '') return { key: base, value: secret, secret: true }
+  return `the environment variable ${value}, which ${key} names, is not set for this program`
+}
+
+/** The options of one device of one node, complete and checked by the driver's own schema. */
+export function merge(
+  driver: Driver,
+  layers: readonly Layer[],
+  node: string,
+  place: Place,
+  env: NodeJS.ProcessEnv,
+): Merged {
+  const { settings, problems } = overlay(driver, layers, env)
+  const shape = driver.options.shape
+  const values = (keep: (key: string) => boolean) =>
+    Object.fromEntries(
+      [...settings].filter(([key]) => keep(key)).map(([key, { value }]) => [key, value]),
+    )
+  const own = values((key) => Object.hasOwn(shape, key))
+  const rest = values((key) => !Object.hasOwn(shape, key))
+  const common = commonSchema.safeParse(rest)
+  const parsed = driver.options.safeParse(own)
+  const issues = [
+    ...(parsed.error?.issues ?? []).map((issue) => ({ issue, value: own })),
+    ...(common.error?.issues ?? []).map((issue) => ({ issue, value: rest })),
+  ]
+  const found = issues.flatMap(({ issue, value }): Problem[] => {
+    const key = String(issue.path[0] ?? '')
+    const setting = settings.get(key)
+    if (setting === undefined && issue.code === 'invalid_type' && issue.path.length === 1) {
+      // What was refused above would only be reported as missing again.
+      return problems.length > 0 ? [] : [{ ...place, message: missing(driver, key, node) }]
+    }
+    const secret = setting?.secret ?? false
+    return explain(issue, value, '', { secret, keysAt: () => Object.keys(shape) }).map(
+      ({ message }) => ({ ...(setting?.place ?? place), message }),
+    )
+  })
+  return {
+    settings,
+    common: common.data ?? {},
+    options: parsed.success ? parsed.data : undefined,
+    problems: [...problems, ...found],
+  }
+}
+
+function missing(driver: Driver, key: string, node: string): string {
+  const { name } = driver
+  const plain = isSecret(driver, key) ? `${key}_env` : key
+  return (
+    `the option ${key} of ${name} is set nowhere for ${node}; write ${plain} in ` +
+    `fence.drivers.${name} or in the node's own fence entry, or ${key} in the secrets file ` +
+    `below ${name}: or below ${name}: ${node}:`
+  )
+}

@@ -1,0 +1,38 @@
+/** What is wrong with a configuration: a place in a file, and a sentence. */
+
+export interface Place {
+  readonly file: string
+  /** Counted from 1; 0 where the file as a whole is meant. */
+  readonly line: number
+  readonly column: number
+}
+
+export interface Problem extends Place {
+  readonly message: string
+}
+
+/** One problem as a line that editors and people can follow: `file:line:column: sentence`. */
+export function problemText({ file, line, column, message }: Problem): string {
+  return line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`
+}
+
+/** The same problem found by two ways is one problem; they are told in the order of the file. */
+export function tidyProblems(problems: readonly Problem[]): readonly Problem[] {
+  const once = new Map(problems.map((problem) => [problemText(problem), problem]))
+  return [...once.values()].sort(
+    (a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column,
+  )
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** A value as it may stand in a sentence: on one line, and not endless. */
+export function shown(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a map'
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value)
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text
+}

@@ -1,0 +1,150 @@
+/**
+ * The form of the configuration file, as far as it is the same for everybody. What a driver or a
+ * resource type adds is checked with its own schema, in fence.ts and resources.ts.
+ *
+ * Every option that is a span of time carries its unit in its name and is a plain number.
+ */
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+const day = 86_400
+
+const seconds = z.number().positive().max(day)
+const milliseconds = z.int().min(10).max(60_000)
+
+/**
+ * Names become parts of device ids, of file names and of keys: no slash, no name that every object
+ * of the language has already, and no number, which would lose its place in the order.
+ */
+export const nameSchema = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'letters, digits, `.`, `_` and `-`')
+  .refine((name) => !(name in {}) && !/^\d+$/.test(name), {
+    error: ({ input }) => `${JSON.stringify(input)} cannot be a name; write one with a letter`,
+  })
+
+/** Names are resolved by a service that may be down at the very moment when we have to know. */
+const address = z
+  .string()
+  .refine((text) => isIP(text) !== 0, {
+    error: ({ input }) => `${JSON.stringify(input)} is not an IP address; write one, not a name`,
+  })
+  .meta({ title: 'An IPv4 or IPv6 address' })
+
+const node = z.strictObject({
+  name: nameSchema.meta({ title: "The node's name, the same as in Corosync's nodelist" }),
+  address: address.optional().meta({ title: 'Where the cluster reaches it' }),
+  addresses: z
+    .record(nameSchema, z.union([address, z.array(address).min(1)]))
+    .optional()
+    .meta({ title: 'By network: addresses that must be silent before it counts as dead' }),
+  fence: z
+    .unknown()
+    .optional()
+    .meta({ title: 'How to cut its power: a step, or a list of levels' }),
+})
+
+const fence = z.strictObject({
+  enabled: z.boolean().default(true).meta({ title: 'false: no fencing, hence no recovery' }),
+  require_quorum: z
+    .literal(true, 'true: without quorum two halves of a cluster would shoot each other')
+    .default(true)
+    .meta({ title: 'Fence only with quorum; cannot be switched off' }),
+  delay_seconds: z
+    .number()
+    .min(0)
+    .max(3600)
+    .default(0)
+    .meta({ title: 'Wait before a lost node is fenced' }),
+  max_retries: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ title: 'Accepted for compatibility: a fencing is retried until it is proven' }),
+  confirm_down: z
+    .literal(true, 'true: an off that is not read back proves nothing')
+    .default(true)
+    .meta({ title: 'Read the power back; cannot be switched off' }),
+  verify: z
+    .boolean()
+    .default(true)
+    .meta({ title: 'End every level of a node with `addresses` by listening on them' }),
+  credentials_file: z.string().min(1).optional().meta({ title: 'The file that holds the secrets' }),
+  drivers: z
+    .record(z.string(), z.looseObject({ credentials_file: z.string().min(1).optional() }))
+    .default({})
+    .meta({ title: 'Options that all steps of a driver share' }),
+})
+
+const timeouts = z.strictObject({
+  start_seconds: seconds.default(20).meta({ title: 'How long a start may take' }),
+  stop_seconds: seconds.default(20).meta({ title: 'How long a stop may take' }),
+  monitor_seconds: seconds.default(10).meta({ title: 'How long one look at it may take' }),
+})
+
+const resource = z.looseObject({
+  id: nameSchema.meta({ title: "The resource's name" }),
+  type: z.string().meta({ title: 'The resource type' }),
+  nodes: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .meta({ title: 'Nodes that may run it, the preferred one first; all when left out' }),
+  timeouts: timeouts.prefault({}).meta({ title: 'Bounds of its operations' }),
+  monitor_every_seconds: seconds.default(10).meta({ title: 'Gap between two looks at it' }),
+})
+
+const timing = z.strictObject({
+  beat_ms: milliseconds.default(1000).meta({ title: 'Gap between two reports of a node' }),
+  echo_ms: milliseconds
+    .optional()
+    .meta({ title: 'A node acts only while a report younger than this came back to it' }),
+  silent_seconds: seconds
+    .default(10)
+    .meta({ title: 'A daemon that is silent for this long is fenced with its node' }),
+  stranger_seconds: seconds
+    .default(300)
+    .meta({ title: 'How long a node with another configuration is left alone' }),
+  start_grace_seconds: z
+    .number()
+    .min(0)
+    .max(day)
+    .default(30)
+    .meta({ title: 'Nodes that never showed up are fenced after this' }),
+  retry_seconds: seconds.default(2).meta({ title: 'First gap between two fencing rounds' }),
+  retry_max_seconds: seconds.default(60).meta({ title: 'Longest gap between two rounds' }),
+  cool_down_seconds: seconds
+    .default(60)
+    .meta({ title: 'How long a failed start keeps a node unattractive' }),
+  check_every_seconds: seconds
+    .default(300)
+    .meta({ title: 'Gap between two verifications of every fence device' }),
+  stop_attempts: z
+    .int()
+    .min(1)
+    .max(10)
+    .default(3)
+    .meta({ title: 'Failed stops before the node is fenced' }),
+  leave_seconds: seconds
+    .default(10)
+    .meta({ title: 'How long a leaving daemon waits for the others' }),
+})
+
+export const configSchema = z.strictObject({
+  cluster: z.strictObject({
+    name: nameSchema.meta({ title: "The cluster's name" }),
+    nodes: z.array(node).min(1).max(32).meta({ title: 'Every node of the cluster' }),
+  }),
+  fence: fence.prefault({}),
+  resources: z.array(resource).default([]),
+  timing: timing.prefault({}),
+})
+
+export type ConfigFile = z.output<typeof configSchema>
+export type FileNode = ConfigFile['cluster']['nodes'][number]
+export type FileResource = ConfigFile['resources'][number]
+export type FileTiming = ConfigFile['timing']
+
+/** The keys of a resource that belong to every type. */
+export const resourceKeys: readonly string[] = Object.keys(resource.shape)

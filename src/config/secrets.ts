@@ -1,0 +1,147 @@
+/**
+ * The secrets files (F12): found, read if nobody else can read them, and cut into what belongs to a
+ * driver and what belongs to one node of it. No value that stands in them is ever repeated.
+ */
+import { realpathSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Problem } from './problem.ts'
+import { readText } from './read.ts'
+import type { ConfigFile } from './schema.ts'
+import { didYouMean } from './suggest.ts'
+import { type Path, parseYaml, type Source } from './yaml.ts'
+
+export const secretsName = 'fence-secrets.yaml'
+
+/** What the secrets files hold for one driver. */
+export interface DriverSecrets {
+  readonly source: Source
+  /** Options for every node; paths lead to where they stand. */
+  readonly shared: Readonly<Record<string, unknown>>
+  readonly perNode: ReadonlyMap<string, Readonly<Record<string, unknown>>>
+}
+
+export interface Secrets {
+  /** In the order of the files, which is the order of the levels that they add (C1). */
+  readonly drivers: ReadonlyMap<string, DriverSecrets>
+  readonly files: readonly string[]
+  readonly problems: readonly Problem[]
+}
+
+/** Read every secrets file that the config names, and the one beside it if there is one. */
+export function readSecrets(
+  config: ConfigFile,
+  main: Source,
+  driverNames: readonly string[],
+): Secrets {
+  const drivers = new Map<string, DriverSecrets>()
+  const problems: Problem[] = []
+  const files: string[] = []
+  for (const { file, named } of filesOf(config, main)) {
+    const read = readText(file, true)
+    if (!read.ok) {
+      if (named === undefined && read.missing) continue
+      const where = named === undefined ? {} : main.placeOf(named)
+      const message = `the secrets file ${file} ${read.problem.message}`
+      problems.push(named === undefined ? read.problem : { ...read.problem, ...where, message })
+      continue
+    }
+    files.push(file)
+    if (read.text.trim() === '') continue
+    const parsed = parseYaml(file, read.text, true)
+    if (!parsed.ok) {
+      problems.push(...parsed.problems)
+      continue
+    }
+    const nodes = config.cluster.nodes.map(({ name }) => name)
+    problems.push(...cut(parsed.source, nodes, driverNames, drivers))
+  }
+  return { drivers, files, problems }
+}
+
+interface Named {
+  readonly file: string
+  /** Where the config names it; undefined for the file that is taken by default. */
+  readonly named: Path | undefined
+}
+
+/** Every file once, also where two spellings name it. */
+function filesOf({ fence }: ConfigFile, main: Source): readonly Named[] {
+  const folder = dirname(main.file)
+  const found: Named[] = []
+  const add = (text: string | undefined, path: Path) => {
+    if (text !== undefined) found.push({ file: resolve(folder, text), named: path })
+  }
+  add(fence.credentials_file, ['fence', 'credentials_file'])
+  for (const [driver, options] of Object.entries(fence.drivers)) {
+    add(options.credentials_file, ['fence', 'drivers', driver, 'credentials_file'])
+  }
+  found.push({ file: resolve(folder, secretsName), named: undefined })
+  const once = new Map<string, Named>()
+  for (const entry of found) {
+    const real = realPath(entry.file)
+    if (!once.has(real)) once.set(real, entry)
+  }
+  return [...once.values()]
+}
+
+function realPath(file: string): string {
+  try {
+    return realpathSync(file)
+  } catch {
+    return file
+  }
+}
+
+function cut(
+  source: Source,
+  nodes: readonly string[],
+  driverNames: readonly string[],
+  drivers: Map<string, DriverSecrets>,
+): readonly Problem[] {
+  if (!isMap(source.value)) {
+    const message = 'write a map: a driver, and below it its secrets'
+    return [{ ...source.placeOf([]), message }]
+  }
+  const problems: Problem[] = []
+  const fail = (path: Path, message: string) =>
+    problems.push({ ...source.placeOfKey(path), message })
+  for (const [driver, section] of Object.entries(source.value)) {
+    const before = drivers.get(driver)
+    if (!driverNames.includes(driver)) {
+      fail([driver], unknownDriver(driver, driverNames))
+    } else if (!isMap(section)) {
+      fail([driver], `write a map below ${driver}: its options, or nodes with theirs`)
+    } else if (before !== undefined) {
+      fail([driver], `secrets of ${driver} are in ${before.source.file} too; keep them in one file`)
+    } else {
+      drivers.set(driver, split(source, section, nodes))
+    }
+  }
+  return problems
+}
+
+/** A key that is a node's name and holds a map is that node's; every other one is an option. */
+function split(
+  source: Source,
+  section: Readonly<Record<string, unknown>>,
+  nodes: readonly string[],
+): DriverSecrets {
+  const perNode = new Map<string, Readonly<Record<string, unknown>>>()
+  const shared: [string, unknown][] = []
+  for (const [key, value] of Object.entries(section)) {
+    if (nodes.includes(key) && isMap(value)) perNode.set(key, value)
+    else shared.push([key, value])
+  }
+  return { source, shared: Object.fromEntries(shared), perNode }
+}
+
+/** The sentence for a driver that does not exist. */
+export function unknownDriver(name: string, driverNames: readonly string[]): string {
+  const known = [...driverNames].sort().join(', ')
+  const hint = didYouMean(name, driverNames)
+  return `there is no fence driver ${JSON.stringify(name)}; there are: ${known}.${hint}`
+}
+
+export function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,111 @@
+/** The configuration that is in effect, as YAML: everything merged, every default, no secret. */
+import { stringify } from 'yaml'
+import type { Device } from './fence.ts'
+import type { Loaded } from './load.ts'
+import { isSecret } from './merge.ts'
+
+const hidden = '(secret)'
+
+/** One level of a node, for people: `ipmi (node-01/1/1), then silence on 10.0.0.1`. */
+export interface LevelLine {
+  readonly node: string
+  readonly number: number
+  readonly text: string
+}
+
+/** What is in effect, as YAML with the form of the configuration file. */
+export function effectiveYaml({ core, details }: Loaded): string {
+  const { config, topology } = details
+  const { enabled, require_quorum, confirm_down, verify } = config.fence
+  const { timing } = core
+  const seconds = (spanMs: number) => spanMs / 1000
+  const value = {
+    cluster: {
+      name: config.cluster.name,
+      nodes: config.cluster.nodes.map(({ name, address, addresses }) => ({
+        name,
+        ...(address !== undefined && { address }),
+        ...(addresses !== undefined && { addresses }),
+        ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
+      })),
+    },
+    fence: {
+      enabled,
+      require_quorum,
+      delay_seconds: seconds(timing.fenceDelayMs),
+      confirm_down,
+      verify,
+    },
+    resources: core.resources.map((resource) => ({
+      id: resource.id,
+      ...details.config.resources.find(({ id }) => id === resource.id),
+      nodes: resource.nodes,
+    })),
+    timing: {
+      beat_ms: timing.beatMs,
+      echo_ms: timing.echoMs,
+      silent_seconds: seconds(timing.silentMs),
+      stranger_seconds: seconds(timing.strangerMs),
+      start_grace_seconds: seconds(timing.startGraceMs),
+      retry_seconds: seconds(timing.retryMs),
+      retry_max_seconds: seconds(timing.retryMaxMs),
+      cool_down_seconds: seconds(timing.coolDownMs),
+      check_every_seconds: seconds(timing.checkEveryMs),
+      stop_attempts: timing.stopAttemptsMax,
+      leave_seconds: seconds(timing.leaveMs),
+    },
+  }
+  return stringify(value, { aliasDuplicateObjects: false }).trimEnd()
+}
+
+function fenceOf(
+  node: string,
+  levels: Loaded['core']['nodes'][number]['levels'],
+  devices: readonly Device[],
+): { fence?: unknown } {
+  if (levels.length === 0) return {}
+  const byId = new Map(devices.filter((device) => device.node === node).map((d) => [d.id, d]))
+  return {
+    fence: levels.map((level) => [
+      ...level.devices.flatMap((id) => {
+        const device = byId.get(id)
+        return device === undefined ? [] : [stepOf(device)]
+      }),
+      ...(level.verify ? ['verify'] : []),
+    ]),
+  }
+}
+
+/** The options that the driver sees, defaults and all. */
+function stepOf({ driver, options, config }: Device): Readonly<Record<string, unknown>> {
+  const shown = Object.entries(options).map(([key, value]): [string, unknown] => [
+    key,
+    isSecret(driver, key) ? hidden : value,
+  ])
+  return {
+    driver: driver.name,
+    ...Object.fromEntries(shown),
+    ...(config.identity !== undefined && { identity: config.identity }),
+    timeout_seconds: config.timeoutMs / 1000,
+  }
+}
+
+/** Every level of every node in a sentence. */
+export function levelLines({ core, details }: Loaded): readonly LevelLine[] {
+  const { devices } = details.topology
+  return core.nodes.flatMap(({ id: node, levels, addresses }) =>
+    levels.map((level, index) => {
+      const steps = level.devices.map((id) => {
+        const device = devices.find((each) => each.id === id)
+        return device === undefined ? id : `${deviceText(device)} (${id})`
+      })
+      const silence = level.verify ? [`then silence on ${addresses.join(', ')}`] : []
+      return { node, number: index + 1, text: [steps.join(' and '), ...silence].join(', ') }
+    }),
+  )
+}
+
+/** `ipmi at 10.0.0.1:623`: the driver, and the box that it speaks to. */
+export function deviceText({ driver, options }: Pick<Device, 'driver' | 'options'>): string {
+  return `${driver.name} at ${driver.endpoint(options)}`
+}

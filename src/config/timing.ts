@@ -1,0 +1,78 @@
+/** The `timing` section: seconds outside, milliseconds inside, and no impossible combination. */
+import type { Timing } from '../core/model.ts'
+import type { Problem } from './problem.ts'
+import type { ConfigFile } from './schema.ts'
+import type { Source } from './yaml.ts'
+
+/** The timing that is in effect, and what about it cannot work. */
+export function readTiming(
+  { timing, fence }: ConfigFile,
+  source: Source,
+): { readonly timing: Timing; readonly problems: readonly Problem[] } {
+  const beatMs = timing.beat_ms
+  const silentMs = ms(timing.silent_seconds)
+  const result: Timing = {
+    beatMs,
+    // Two and a half beats forgive one that got lost, if the silence bound leaves room for that.
+    echoMs: timing.echo_ms ?? Math.round(Math.min(2.5 * beatMs, silentMs / 2)),
+    silentMs,
+    strangerMs: ms(timing.stranger_seconds),
+    startGraceMs: ms(timing.start_grace_seconds),
+    fenceDelayMs: ms(fence.delay_seconds),
+    retryMs: ms(timing.retry_seconds),
+    retryMaxMs: ms(timing.retry_max_seconds),
+    checkEveryMs: ms(timing.check_every_seconds),
+    coolDownMs: ms(timing.cool_down_seconds),
+    stopAttemptsMax: timing.stop_attempts,
+    leaveMs: ms(timing.leave_seconds),
+  }
+  const problems = impossible(result).map(([key, message]) => ({
+    ...source.placeOf(['timing', key]),
+    message,
+  }))
+  return { timing: result, problems }
+}
+
+function impossible(timing: Timing): (readonly [key: string, message: string])[] {
+  const { beatMs, echoMs, silentMs, strangerMs, retryMs, retryMaxMs } = timing
+  const found: [string, string][] = []
+  if (silentMs < 4 * beatMs) {
+    found.push([
+      'silent_seconds',
+      `timing.silent_seconds is ${silentMs / 1000}; write at least ${(4 * beatMs) / 1000}, ` +
+        `four times timing.beat_ms (${beatMs}), or one late report would get a node fenced`,
+    ])
+  } else if (echoMs < 2 * beatMs) {
+    found.push([
+      'echo_ms',
+      `timing.echo_ms is ${echoMs}; write at least ${2 * beatMs}, twice timing.beat_ms ` +
+        `(${beatMs}), or one late report would stop every decision`,
+    ])
+  } else if (silentMs < 2 * echoMs) {
+    found.push([
+      'echo_ms',
+      `timing.echo_ms is ${echoMs}; write at most ${silentMs / 2}, half of timing.silent_seconds ` +
+        `(${silentMs / 1000}): a node has to stop deciding well before it is given up`,
+    ])
+  }
+  if (strangerMs < silentMs) {
+    found.push([
+      'stranger_seconds',
+      `timing.stranger_seconds is ${strangerMs / 1000}; write at least timing.silent_seconds ` +
+        `(${silentMs / 1000})`,
+    ])
+  }
+  if (retryMaxMs < retryMs) {
+    found.push([
+      'retry_max_seconds',
+      `timing.retry_max_seconds is ${retryMaxMs / 1000}; write at least timing.retry_seconds ` +
+        `(${retryMs / 1000})`,
+    ])
+  }
+  return found
+}
+
+/** Seconds as people write them, in whole milliseconds. */
+export function ms(seconds: number): number {
+  return Math.round(seconds * 1000)
+}

@@ -1,0 +1,165 @@
+/**
+ * YAML 1.2 to plain values, with the way back: from a path in the value to a line and column in the
+ * file, which is what makes an error message useful.
+ */
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+  visit,
+} from 'yaml'
+import { type Place, type Problem, shown } from './problem.ts'
+
+export type Path = readonly PropertyKey[]
+
+/** One parsed file. */
+export interface Source {
+  readonly file: string
+  readonly value: unknown
+  /** Where a value stands; the nearest place above it where it stands nowhere. */
+  readonly placeOf: (path: Path) => Place
+  /** Where the key of a value stands. */
+  readonly placeOfKey: (path: Path) => Place
+}
+
+export type Parsed =
+  | { readonly ok: true; readonly source: Source }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+const depthMax = 50
+
+/** Parse one file's text. With `secret` no sentence repeats anything that stands in it. */
+export function parseYaml(file: string, text: string, secret: boolean): Parsed {
+  const lines = new LineCounter()
+  const at = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset)
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1) }
+  }
+  const fail = (message: string, offset = 0): Parsed => ({
+    ok: false,
+    problems: [{ ...at(offset), message }],
+  })
+  const deep = tooDeep(text)
+  if (deep !== undefined) return fail('this is nested too deeply', deep)
+  const doc = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    strict: true,
+    // Checked below: the library compares every key with every other, minutes for a large map.
+    uniqueKeys: false,
+    version: '1.2',
+    stringKeys: true,
+  })
+  const faults = [...doc.errors, ...doc.warnings]
+  const problems = [
+    ...faults.slice(0, 20).map(({ code, message, pos }) => ({
+      ...at(pos[0]),
+      message: `this is not YAML: ${secret ? code : firstLine(message)}`,
+    })),
+    ...repeatedKeys(doc).map((key) => ({
+      ...at(startOf(key)),
+      message: `${secret ? 'a key' : `the key ${shown(key.value)}`} stands twice in this map; take one out`,
+    })),
+  ]
+  if (problems.length > 0) return { ok: false, problems }
+  if (doc.contents === null) return fail('the file is empty')
+  let value: unknown
+  try {
+    value = doc.toJS({ maxAliasCount: 100 })
+  } catch (error) {
+    const aliases = error instanceof ReferenceError
+    return fail(aliases ? 'this repeats its aliases too often' : (error as Error).message)
+  }
+  return { ok: true, source: sourceOf(file, doc, value, at) }
+}
+
+/**
+ * The first place that is nested deeper than any configuration, judged generously and before the
+ * parser, whose own depth is bounded by its stack alone.
+ */
+function tooDeep(text: string): number | undefined {
+  let open = 0
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i]
+    if (char === '[' || char === '{') open++
+    else if (char === ']' || char === '}') open = Math.max(0, open - 1)
+    if (open > depthMax) return i
+  }
+  const compact = /^[ \t]*(?:[-?:][ \t]+){50}/m.exec(text)
+  return compact?.index
+}
+
+function repeatedKeys(doc: Document.Parsed): readonly Scalar[] {
+  const repeated: Scalar[] = []
+  visit(doc, {
+    Map(_, map) {
+      const seen = new Set<string>()
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue
+        const name = String(key.value)
+        if (seen.has(name)) repeated.push(key)
+        seen.add(name)
+      }
+      return repeated.length > 20 ? visit.BREAK : undefined
+    },
+  })
+  return repeated.slice(0, 20)
+}
+
+function firstLine(message: string): string {
+  return message.split('\n')[0]?.trim() ?? ''
+}
+
+function sourceOf(
+  file: string,
+  doc: Document.Parsed,
+  value: unknown,
+  at: (offset: number) => Place,
+): Source {
+  const find = (path: Path, wantKey: boolean): Place => {
+    let node: Node | null = doc.contents
+    let place = at(startOf(node))
+    for (const [depth, part] of path.entries()) {
+      const step = descend(isAlias(node) ? (node.resolve(doc) ?? null) : node, part)
+      if (step === undefined) return place
+      const last = depth === path.length - 1
+      node = step.value
+      place = at(startOf((last && wantKey) || node === null ? (step.key ?? node) : node))
+    }
+    return place
+  }
+  return {
+    file,
+    value,
+    placeOf: (path) => find(path, false),
+    placeOfKey: (path) => find(path, true),
+  }
+}
+
+interface Step {
+  readonly key: Node | undefined
+  readonly value: Node | null
+}
+
+function descend(node: Node | null, part: PropertyKey): Step | undefined {
+  if (isSeq(node)) {
+    const item = node.items[Number(part)]
+    return item === undefined ? undefined : { key: undefined, value: item as Node }
+  }
+  if (!isMap(node)) return undefined
+  const pair = node.items.find(
+    (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(part),
+  )
+  return pair && { key: pair.key as Node, value: pair.value as Node | null }
+}
+
+function startOf(node: Node | null): number {
+  return node?.range?.[0] ?? 0
+}
