@@ -1,0 +1,38 @@
+/**
+ * Keeps secrets out of every text that leaves the fencing code: logs, errors, evidence (F11).
+ *
+ * The values are known, so they are searched for by value, in the forms in which devices and
+ * libraries echo them. Shape-based guessing ("looks like a token") would miss the short ones.
+ */
+import type { z } from 'zod'
+
+export type Mask = (text: string) => string
+
+const STARS = '*****'
+
+/** A function that replaces every one of these secrets in a text, also in encoded form. */
+export function createMask(secrets: Iterable<string>): Mask {
+  const forms = new Set<string>()
+  for (const secret of secrets) {
+    if (secret === '') continue
+    forms.add(secret)
+    forms.add(encodeURIComponent(secret))
+    forms.add(JSON.stringify(secret).slice(1, -1))
+    forms.add(Buffer.from(secret).toString('base64'))
+    forms.add(Buffer.from(secret).toString('hex'))
+  }
+  // The longest first: a secret that contains another one must not leave its rest behind.
+  const patterns = [...forms].sort((a, b) => b.length - a.length)
+  return (text) => patterns.reduce((masked, form) => masked.replaceAll(form, STARS), text)
+}
+
+/** The values of all options that their schema marks with `.meta({ secret: true })`. */
+export function secretsOf(schema: z.ZodObject, options: unknown): string[] {
+  const values: Record<string, unknown> =
+    typeof options === 'object' && options !== null ? { ...options } : {}
+  return Object.entries(schema.shape)
+    .filter(([, option]) => option.meta()?.secret === true)
+    .map(([name]) => values[name])
+    .filter((value) => value !== undefined && value !== null)
+    .map(String)
+}

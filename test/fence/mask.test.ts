@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { z } from 'zod'
+import { FenceError, failures, printable } from '../../src/fence/errors.ts'
+import { createMask, secretsOf } from '../../src/fence/mask.ts'
+
+const canary = 'p/ss "wörd" $x'
+
+test('F11 a secret is masked as it stands and in every form in which it is echoed', () => {
+  const mask = createMask([canary])
+  const forms = [
+    canary,
+    encodeURIComponent(canary),
+    JSON.stringify({ canary }),
+    Buffer.from(canary).toString('base64'),
+    Buffer.from(canary).toString('hex'),
+  ]
+  for (const form of forms) {
+    const masked = mask(`before ${form} after`)
+    assert.match(masked, /before .*\*{5}.* after/)
+    assert.ok(!masked.includes(canary) && !masked.includes(form), masked)
+  }
+})
+
+test('F11 a secret that is part of another one leaves nothing of it behind', () => {
+  assert.equal(createMask(['abc', 'abcdef'])('x abcdef y abc z'), 'x ***** y ***** z')
+})
+
+test('an empty secret masks nothing', () => {
+  assert.equal(createMask([''])('as it is'), 'as it is')
+})
+
+test('the secrets of a driver are the options that its schema marks', () => {
+  const schema = z.object({
+    user: z.string().meta({ title: 'User' }),
+    token: z.string().optional().meta({ title: 'Token', secret: true }),
+    pin: z.number().meta({ title: 'PIN', secret: true }),
+  })
+  assert.deepEqual(secretsOf(schema, { user: 'u', token: 't', pin: 42 }), ['t', '42'])
+  assert.deepEqual(secretsOf(schema, { user: 'u' }), [])
+  assert.deepEqual(secretsOf(schema, undefined), [])
+})
+
+test('a foreign text cannot colour, break or flood a line of the log', () => {
+  assert.equal(printable('red \x1b[31m\r\nline\x00'), 'red [31m line')
+  assert.ok(printable('x'.repeat(5000)).length < 210)
+})
+
+test('every failure says what happened and what to do, in one sentence', () => {
+  for (const failure of Object.keys(failures) as (keyof typeof failures)[]) {
+    const { message } = new FenceError(failure, 'detail')
+    assert.match(message, /^[a-z].{10,} \(detail\): .{10,}$|install it$/, failure)
+  }
+  const sentences = Object.values(failures).map(({ says }) => says)
+  assert.equal(new Set(sentences).size, sentences.length, 'two failures say the same')
+})
