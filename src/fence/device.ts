@@ -1,0 +1,226 @@
+/**
+ * One configured power device: binds a driver and its options to one target, and turns whatever
+ * happens there into values that the hands can report to the core.
+ *
+ * Nothing here ever throws or hangs: a driver that throws, that ignores its deadline or that answers
+ * nonsense becomes an `unknown` with a sentence, and never an `off`. Every text that leaves is
+ * masked and bounded.
+ */
+import type { PressOutcome } from '../core/event.ts'
+import type { Power } from '../core/model.ts'
+import type { Capabilities, Driver, Status } from './driver.ts'
+import { FenceError, printable } from './errors.ts'
+import { canonicalIdentity } from './identity.ts'
+import { enterLane, type LaneUse } from './lane.ts'
+import { createMask, secretsOf } from './mask.ts'
+import { type OpenWire, openWire, type Wire } from './wire.ts'
+
+/** How long an answer is waited for, and what may end the wait. */
+export interface Ask {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface PressAsk extends Ask {
+  /** Asked right before every write to the device: is the command still allowed (S14)? */
+  readonly allowed?: (() => boolean) | undefined
+}
+
+export interface Pressed {
+  /** `refused` only when the power certainly was not touched by us. */
+  readonly outcome: PressOutcome
+  readonly detail: string
+}
+
+export interface PowerRead {
+  readonly power: Power
+  readonly raw: string
+  /** In canonical form (`identity.ts`); absent where the device does not tell. */
+  readonly identity?: string
+  /** Why the power is unknown. */
+  readonly detail?: string
+}
+
+export interface Identified {
+  /** Would our credentials, right now, work on exactly this device? */
+  readonly ok: boolean
+  readonly identity?: string
+  readonly detail: string
+}
+
+/** What the hands hold of a fence device. Every promise resolves, within `timeoutMs`. */
+export interface Device {
+  readonly id: string
+  readonly driver: string
+  readonly capabilities: Capabilities
+  off(ask: PressAsk): Promise<Pressed>
+  on(ask: PressAsk): Promise<Pressed>
+  read(ask: Ask): Promise<PowerRead>
+  identify(ask: Ask): Promise<Identified>
+}
+
+export interface DeviceSetup {
+  /** `node/level/step`. */
+  readonly id: string
+  readonly driver: Driver
+  /** The driver's options, merged from config and secrets file, not yet checked. */
+  readonly options: unknown
+  /** The identity the config names: another device there is not pressed. */
+  readonly identity?: string | undefined
+}
+
+/** A matching identity seen this recently is not asked for again right before a command. */
+const IDENTITY_FRESH_MS = 60_000
+
+/** Binds a driver to one target. Throws a FenceError (`options`) when the options do not fit. */
+export function openDevice({ id, driver, options, identity }: DeviceSetup): Device {
+  const parsed = driver.options.safeParse(options)
+  const mask = createMask([
+    ...secretsOf(driver.options, options),
+    ...secretsOf(driver.options, parsed.data),
+  ])
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => [...path, message].join(' '))
+    throw new FenceError('options', mask(`${id}, driver ${driver.name}: ${issues.join('; ')}`))
+  }
+  const settings = parsed.data
+  const where = `${driver.name} ${driver.endpoint(settings)}`
+  const expected = identity === undefined ? undefined : canonicalIdentity(identity)
+  const tell = (text: string): string => mask(printable(text, 400))
+  const say = (error: unknown): string =>
+    tell(`${where}: ${error instanceof FenceError ? error.message : brokenDriver(driver, error)}`)
+  let matchedAtMs = Number.NEGATIVE_INFINITY
+
+  const take = <T>(use: LaneUse, ask: Ask & PressAsk, work: (open: OpenWire) => Promise<T>) =>
+    onLane({ where, use, ask }, work)
+
+  /** Is it still the device that we were told to press? Unanswered, the button stays unpressed. */
+  async function checkIdentity(wire: Wire): Promise<void> {
+    if (expected === undefined || performance.now() - matchedAtMs < IDENTITY_FRESH_MS) return
+    const found = noted((await driver.status(settings, wire)).identity)
+    if (found !== expected) throw new FenceError('identity', stranger(found))
+  }
+
+  const stranger = (found: string | undefined): string =>
+    `it calls itself ${found ?? 'nothing'}, and the config expects ${identity}`
+
+  /** Canonical form of what a device calls itself; remembers when it was the right one. */
+  function noted(reported: string | undefined): string | undefined {
+    const found = reported === undefined ? undefined : canonicalIdentity(reported)
+    if (found !== undefined && found === expected) matchedAtMs = performance.now()
+    if (found !== expected) matchedAtMs = Number.NEGATIVE_INFINITY
+    return found
+  }
+
+  async function press(verb: 'powerOff' | 'powerOn', ask: PressAsk): Promise<Pressed> {
+    const startedMs = performance.now()
+    let sent = (): boolean => false
+    try {
+      await take('press', ask, async ({ wire, writes }) => {
+        await checkIdentity(wire)
+        const before = writes()
+        sent = () => writes() > before
+        await driver[verb](settings, wire)
+      })
+      const tookMs = Math.round(performance.now() - startedMs)
+      return { outcome: 'accepted', detail: tell(`${where} accepted ${verb} after ${tookMs} ms`) }
+    } catch (error) {
+      const inert = !sent() || (error instanceof FenceError && error.inert)
+      return { outcome: inert ? 'refused' : 'unknown', detail: say(error) }
+    }
+  }
+
+  return {
+    id,
+    driver: driver.name,
+    capabilities: driver.capabilities,
+    off: (ask) => press('powerOff', ask),
+    on: (ask) => press('powerOn', ask),
+
+    async read(ask) {
+      try {
+        const status = await take('ask', ask, ({ wire }) => driver.status(settings, wire))
+        const found = noted(status.identity)
+        const raw = tell(status.raw)
+        const from = found === undefined ? {} : { identity: found }
+        // Somebody else's off is no off of ours.
+        return expected === undefined || found === expected
+          ? { power: plainPower(status), raw, ...from }
+          : { power: 'unknown', raw, ...from, detail: tell(`${where}: ${stranger(found)}`) }
+      } catch (error) {
+        return { power: 'unknown', raw: '', detail: say(error) }
+      }
+    },
+
+    async identify(ask) {
+      try {
+        const seen = await take('ask', ask, ({ wire }) => driver.verify(settings, wire))
+        const found = noted(seen.identity)
+        const ok = expected === undefined || found === expected
+        const detail = ok ? seen.detail : stranger(found)
+        return {
+          ok,
+          ...(found !== undefined && { identity: found }),
+          detail: tell(`${where}: ${detail}`),
+        }
+      } catch (error) {
+        return { ok: false, detail: say(error) }
+      }
+    },
+  }
+}
+
+/** What a driver returned is judged again here: anything but the two words is unknown (F2). */
+function plainPower(status: Status): Power {
+  return status.power === 'off' || status.power === 'on' ? status.power : 'unknown'
+}
+
+/** A driver that throws anything but a FenceError is broken; its own words may hold anything. */
+function brokenDriver(driver: Driver, error: unknown): string {
+  const kind = error instanceof Error ? error.name : typeof error
+  return `the driver ${driver.name} broke (${kind}): report this as a fault of Picket`
+}
+
+interface LaneJob {
+  readonly where: string
+  readonly use: LaneUse
+  readonly ask: PressAsk
+}
+
+/** Does one command in its turn, and ends it at its deadline even if the driver does not. */
+async function onLane<T>(
+  { where, use, ask }: LaneJob,
+  work: (open: OpenWire) => Promise<T>,
+): Promise<T> {
+  const deadlineMs = performance.now() + ask.timeoutMs
+  const expiry = new AbortController()
+  const timer = setTimeout(() => expiry.abort(), Math.max(0, ask.timeoutMs))
+  const ends = AbortSignal.any([expiry.signal, ...(ask.signal ? [ask.signal] : [])])
+  try {
+    for (;;) {
+      const turn = await enterLane(where, use, ends)
+      const signal = AbortSignal.any([ends, turn.overtaken])
+      try {
+        const open = openWire({ signal, deadlineMs, allowed: ask.allowed })
+        return await Promise.race([work(open), ended(signal)])
+      } catch (error) {
+        // Only questions are overtaken; once the power command is through, they are asked again.
+        if (!turn.overtaken.aborted || ends.aborted) throw error
+      } finally {
+        turn.leave()
+      }
+    }
+  } finally {
+    clearTimeout(timer)
+    // Whatever a driver still does on its own is told to stop.
+    expiry.abort()
+  }
+}
+
+function ended(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const end = (): void => reject(new FenceError('timeout', 'no answer within the deadline'))
+    if (signal.aborted) end()
+    signal.addEventListener('abort', end, { once: true })
+  })
+}

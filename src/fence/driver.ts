@@ -1,0 +1,73 @@
+/**
+ * What a fence driver is: a plain value that names one power API, says what it can promise, and
+ * carries its verbs. Adding one is one file beside this one (F1, F17).
+ */
+import type { z } from 'zod'
+import type { Power } from '../core/model.ts'
+import type { Wire } from './wire.ts'
+
+/** How strong the evidence of a driver is, and how long its device takes (F15). */
+export interface Capabilities {
+  /** Does `powerOff` cut the power without asking the operating system? */
+  readonly hardOff: boolean
+  /** Is the status read from the hardware itself, not from a cache or an assumption? */
+  readonly statusAuthoritative: boolean
+  /** What an accepted off takes away: the current, the storage or network, the OS, or a promise. */
+  readonly isolation: 'power' | 'fabric' | 'rescue-boot' | 'cooperative'
+  /** What takes the device down together with the node, so that a second level is wanted. */
+  readonly sharedFate: 'host-power' | 'network' | 'provider-api'
+  /** Gap between the two reads that prove an off. Every millisecond of it is downtime. */
+  readonly readGapMs: number
+  /** How long a command whose outcome is unknown may still take effect. */
+  readonly lateMs: number
+  /** How long after an accepted off the power may still read as on. */
+  readonly settleMs: number
+  /** How long one command, read or verification may take, unless the config says otherwise. */
+  readonly timeoutMs: number
+}
+
+export interface Status {
+  /** Only an exact, allow-listed raw value is `off` or `on`; everything else is `unknown` (F2). */
+  readonly power: Power
+  /** What the device said, for the evidence. */
+  readonly raw: string
+  /** Who said it, where the device tells. */
+  readonly identity?: string | undefined
+}
+
+export interface Verification {
+  readonly identity?: string | undefined
+  /** A sentence on what was found. */
+  readonly detail: string
+}
+
+/**
+ * A driver throws a FenceError when it cannot answer, and never retries a command that may have
+ * been sent: retries belong to the core. Its options carry `.meta({ title, secret?, unit? })`, from
+ * which the docs and the masking come; zod loses a `.meta()` that is not the last call.
+ */
+export interface Driver<Options extends z.ZodObject = z.ZodObject> {
+  /** As in `driver: ipmi`. */
+  readonly name: string
+  readonly title: string
+  readonly options: Options
+  readonly capabilities: Capabilities
+  /** Names the box behind these options. Commands to one box are sent one after the other. */
+  endpoint(options: z.output<Options>): string
+  /** Reads the power. Changes nothing. */
+  status(options: z.output<Options>, wire: Wire): Promise<Status>
+  /** Resolves when the device has accepted the command, which proves nothing. */
+  powerOff(options: z.output<Options>, wire: Wire): Promise<void>
+  powerOn(options: z.output<Options>, wire: Wire): Promise<void>
+  /** A weaker class of evidence than off, for devices that cannot switch off. */
+  reset?(options: z.output<Options>, wire: Wire): Promise<void>
+  /** Credentials, permission and identity of exactly this target, without side effects. */
+  verify(options: z.output<Options>, wire: Wire): Promise<Verification>
+}
+
+/** Gives a driver literal its types. It adds nothing else: a driver stays a value you can read. */
+export function defineDriver<Options extends z.ZodObject>(
+  driver: Driver<Options>,
+): Driver<Options> {
+  return driver
+}
