@@ -1,0 +1,18 @@
+/** Every driver by name, loaded only when a config uses it. */
+import type { Driver } from '../driver.ts'
+
+const loaders = {
+  ipmi: async () => (await import('./ipmi.ts')).ipmi,
+} satisfies Record<string, () => Promise<Driver>>
+
+/** The names that may stand after `driver:` in a config. */
+export const driverNames: readonly string[] = Object.keys(loaders)
+
+/** The driver of that name. Throws a sentence that lists the known ones. */
+export async function loadDriver(name: string): Promise<Driver> {
+  const load = Object.entries(loaders).find(([known]) => known === name)?.[1]
+  if (load === undefined) {
+    throw new Error(`there is no fence driver "${name}": known are ${driverNames.join(', ')}`)
+  }
+  return load()
+}
