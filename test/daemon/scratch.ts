@@ -8,7 +8,9 @@ import type { Facts, Level, Say } from '../../src/daemon/log.ts'
 
 export function scratch(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'picket-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  // A write that nobody waits for may still make a file in it.
+  const again = { maxRetries: 10, retryDelay: 20 }
+  t.after(() => rmSync(directory, { recursive: true, force: true, ...again }))
   return directory
 }
 
