@@ -1,0 +1,226 @@
+/**
+ * The control socket: how `picket` speaks with the daemon of its node. Only root reaches it (mode
+ * 0600). Clients are served as if they meant harm all the same: bounded lines, bounded clients,
+ * bounded silence, and nobody who does not read what he asked for is kept.
+ */
+import { randomUUID } from 'node:crypto'
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Say } from '../core/effect.ts'
+import type { Order } from '../core/event.ts'
+import type { Verdict } from '../core/message.ts'
+import { lineBytesMax, parseRequest, type Reply, type Request, socketName } from './protocol.ts'
+
+/** What has become of an order that this node was given. */
+export interface OrderView {
+  readonly id: string
+  readonly at: 'waiting' | 'fencing' | 'done' | 'failed' | 'refused'
+  readonly because: string
+  readonly verdict?: Verdict | undefined
+}
+
+/** What the socket shows of the daemon. */
+export interface Desk {
+  status(): object
+  orders(): readonly OrderView[]
+  /** Hands an order to the core, or says why it cannot be taken now. */
+  give(order: Order): string | undefined
+  readonly journalPath: string
+}
+
+export interface Control {
+  /** The core has taken a step: followers may have something to hear. */
+  changed(): void
+  /** The core has said something. */
+  said(say: Say): void
+  close(): void
+}
+
+export interface ControlOptions {
+  readonly runDir: string
+  readonly desk: Desk
+  readonly clientsMax?: number
+  /** How long a client may be silent before it has asked for something that lasts. */
+  readonly idleMs?: number
+  /** Gap between two lines of `watch`. */
+  readonly watchMs?: number
+}
+
+/** A client that is told more than its one answer. */
+type Follower =
+  | { readonly kind: 'order'; readonly order: Order }
+  | { readonly kind: 'watch'; last: string }
+
+/** `sizeof(sun_path)` less the final zero. */
+const pathBytesMax = 107
+/** What a client has not read yet. */
+const backlogBytesMax = 2 ** 20
+
+/** Opens the socket; resolves when it takes connections. */
+export async function openControl(options: ControlOptions): Promise<Control> {
+  const { runDir, desk, clientsMax = 32, idleMs = 30_000, watchMs = 250 } = options
+  const clients = new Map<Socket, Follower | undefined>()
+  let watchTimer: NodeJS.Timeout | undefined
+  let stale = false
+
+  const follow = (socket: Socket, follower: Follower) => {
+    clients.set(socket, follower)
+    socket.setTimeout(0)
+  }
+
+  const answer = (socket: Socket, request: Request) => {
+    switch (request.do) {
+      case 'status':
+        return tell(socket, { ok: true, status: desk.status() })
+      case 'journal':
+        return tell(socket, { ok: true, path: desk.journalPath })
+      case 'watch':
+        follow(socket, { kind: 'watch', last: '' })
+        return watch()
+      case 'fence': {
+        const { action, target, requester, reason } = request
+        const order = { id: randomUUID(), action, target, requester, reason }
+        const because = desk.give(order)
+        if (because !== undefined) return tell(socket, { ok: false, because })
+        return follow(socket, { kind: 'order', order })
+      }
+    }
+  }
+
+  const hear = (socket: Socket, line: string) => {
+    if (clients.get(socket) !== undefined) {
+      return refuse(socket, 'this connection follows something already; open another one')
+    }
+    const request = parseRequest(line)
+    if (typeof request === 'string') return tell(socket, { ok: false, because: request })
+    answer(socket, request)
+  }
+
+  /** Everybody who watches gets the newest status, now or when `watchMs` are over. */
+  function watch(): void {
+    stale = true
+    if (watchTimer !== undefined) return
+    stale = false
+    const watchers = [...clients].filter(([, follower]) => follower?.kind === 'watch')
+    if (watchers.length === 0) return
+    const status = desk.status()
+    const text = JSON.stringify(status)
+    for (const [socket, follower] of watchers) {
+      if (follower?.kind !== 'watch' || follower.last === text) continue
+      follower.last = text
+      tell(socket, { status })
+    }
+    watchTimer = setTimeout(() => {
+      watchTimer = undefined
+      if (stale) watch()
+    }, watchMs)
+  }
+
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy())
+    if (clients.size >= clientsMax) {
+      return refuse(socket, `picketd serves ${clientsMax} clients at once, not more`)
+    }
+    clients.set(socket, undefined)
+    socket.on('close', () => clients.delete(socket))
+    socket.setTimeout(idleMs, () => refuse(socket, `nothing was asked for ${idleMs} ms`))
+    readLines(socket, (line) => hear(socket, line))
+  })
+
+  await listen(server, join(runDir, socketName))
+  return {
+    changed() {
+      if (clients.size === 0) return
+      for (const [socket, follower] of clients) {
+        if (follower?.kind === 'order') endOrder(socket, follower.order, desk.orders())
+      }
+      watch()
+    },
+    said(say) {
+      for (const [socket, follower] of clients) {
+        if (follower?.kind === 'order' && concerns(say, follower.order)) {
+          tell(socket, { progress: say.text })
+        }
+      }
+    },
+    close() {
+      clearTimeout(watchTimer)
+      for (const socket of clients.keys()) socket.destroy()
+      server.close()
+    },
+  }
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > pathBytesMax) {
+    throw new Error(
+      `The path of the control socket, ${path}, is longer than ${pathBytesMax} bytes. ` +
+        'Choose a shorter run directory (--run).',
+    )
+  }
+  // This process holds the node's lock: a socket that is there is a dead daemon's.
+  rmSync(path, { force: true })
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  // The file appears within `listen`, and nobody else may open it for even a moment.
+  const umask = process.umask(0o177)
+  try {
+    server.listen(path, resolve)
+  } finally {
+    process.umask(umask)
+  }
+  await promise
+  chmodSync(path, 0o600)
+  server.off('error', reject)
+  // Out of descriptors, most likely: clients must wait, the cluster need not.
+  server.on('error', () => {})
+}
+
+/** Calls back for every line; ends a connection whose line has no end. */
+function readLines(socket: Socket, heard: (line: string) => void): void {
+  let rest = Buffer.alloc(0)
+  socket.on('data', (chunk) => {
+    rest = Buffer.concat([rest, typeof chunk === 'string' ? Buffer.from(chunk) : chunk])
+    for (let end = rest.indexOf(0x0a); end >= 0; end = rest.indexOf(0x0a)) {
+      if (end > lineBytesMax) break
+      const line = rest.toString('utf8', 0, end)
+      rest = rest.subarray(end + 1)
+      if (!socket.writable) return
+      heard(line)
+    }
+    if (rest.length > lineBytesMax) refuse(socket, `a line has at most ${lineBytesMax} bytes`)
+  })
+}
+
+function tell(socket: Socket, reply: Reply): void {
+  if (!socket.writable) return
+  socket.write(`${JSON.stringify(reply)}\n`)
+  if (socket.writableLength > backlogBytesMax) socket.destroy()
+}
+
+/** Says why, and ends the connection, whether the client reads it or not. */
+function refuse(socket: Socket, because: string): void {
+  tell(socket, { ok: false, because })
+  socket.destroySoon()
+  socket.setTimeout(1_000, () => socket.destroy())
+}
+
+/** Is this sentence about the order, or about the node that it is for? */
+function concerns(say: Say, order: Order): boolean {
+  const { facts } = say
+  if (facts === undefined) return false
+  if ('order' in facts) return facts.order === order.id
+  return facts.target === order.target || facts.node === order.target
+}
+
+function endOrder(socket: Socket, order: Order, orders: readonly OrderView[]): void {
+  const view = orders.find(({ id }) => id === order.id)
+  if (view === undefined || view.at === 'waiting' || view.at === 'fencing') return
+  const { because, verdict } = view
+  tell(
+    socket,
+    view.at === 'done' ? { ok: true, because, verdict } : { ok: false, because, verdict },
+  )
+  socket.end()
+}

@@ -1,0 +1,57 @@
+/**
+ * What is said over the daemon's control socket: JSON, one object a line, at most 64 KiB a line.
+ *
+ * A connection asks any number of short questions (`status`, `journal`), each answered by one line,
+ * or one long one (`fence`, `watch`), which is its last.
+ */
+import { z } from 'zod'
+import type { Verdict } from '../core/message.ts'
+
+const words = (max: number) => z.string().min(1).max(max)
+
+export const Request = z.discriminatedUnion('do', [
+  z.strictObject({ do: z.literal('status') }),
+  z.strictObject({ do: z.literal('journal') }),
+  z.strictObject({ do: z.literal('watch') }),
+  z.strictObject({
+    do: z.literal('fence'),
+    action: z.enum(['off', 'on', 'reboot']),
+    target: words(255),
+    requester: words(200),
+    reason: words(500),
+  }),
+])
+
+export type Request = z.output<typeof Request>
+
+/** What the daemon answers. `ok` is in the line that ends an answer, and in no other. */
+export type Reply = Readonly<
+  | { ok: true; status: object }
+  | { ok: true; path: string }
+  /** The order was carried out: the verdict is proven. */
+  | { ok: true; because: string; verdict?: Verdict | undefined }
+  | { ok: false; because: string; verdict?: Verdict | undefined }
+  /** A sentence about the order under way. */
+  | { progress: string }
+  /** The status has changed, in `watch`. */
+  | { status: object }
+>
+
+export const lineBytesMax = 64 * 2 ** 10
+/** The name of the socket in the run directory. */
+export const socketName = 'control.sock'
+
+/** A request from one line of a client, or why it is none. */
+export function parseRequest(line: string): Request | string {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch {
+    return 'a request is one line of JSON, e.g. {"do":"status"}'
+  }
+  const parsed = Request.safeParse(json)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  const where = issue?.path.length ? `${issue.path.join('.')}: ` : ''
+  return `this is no request that picketd knows: ${where}${issue?.message ?? 'not an object'}`
+}
