@@ -2,8 +2,8 @@
  * The few calls of the C library that Node.js does not offer: a lock that dies with its process, a
  * datagram to a Unix socket, and an end of the process that waits for nobody.
  *
- * Loaded on first use, because the stack sizes that Corosync's libraries need can be set only
- * before anything is loaded.
+ * koffi takes its stack sizes only before its first library is loaded, and this is the first one:
+ * they are what Corosync's libraries need (`corosync/native.ts`).
  */
 import koffi from 'koffi'
 
@@ -36,6 +36,7 @@ let loaded: Libc | undefined
 
 function libc(): Libc {
   if (loaded) return loaded
+  growStacks()
   const library = koffi.load('libc.so.6')
   loaded = {
     flock: library.func('int flock(int fd, int operation)'),
@@ -47,6 +48,14 @@ function libc(): Libc {
     exit: library.func('void _exit(int code)'),
   }
   return loaded
+}
+
+function growStacks(): void {
+  try {
+    koffi.config({ sync_stack_size: 8 << 20, async_stack_size: 1 << 20 })
+  } catch {
+    // Corosync's libraries were first, and have set them.
+  }
 }
 
 /**

@@ -6,6 +6,7 @@
  * own words; this is the last net.
  */
 import { writeSync } from 'node:fs'
+import { createMask, type Mask } from '../fence/mask.ts'
 
 export type Level = 'info' | 'warn' | 'alarm'
 export type Facts = Readonly<Record<string, string | number | boolean>>
@@ -22,7 +23,6 @@ export interface Log {
 /** Priorities of syslog(3), as journald reads them at the beginning of a line. */
 const priorities = { info: 6, warn: 4, alarm: 1 } as const satisfies Record<Level, number>
 const lengthMax = 4_000
-const mask = '******'
 
 export interface LogOptions {
   /** journald stamps lines itself and wants `<6>` in front; a terminal wants the time. */
@@ -38,21 +38,18 @@ export function styleOf(environment: NodeJS.ProcessEnv): 'journald' | 'plain' {
 /** Opens the log on standard error. */
 export function openLog({ style, write = toStandardError }: LogOptions): Log {
   const hidden = new Set<string>()
-
-  const clean = (text: string) => {
-    let cleaned = text
-    for (const secret of hidden) cleaned = cleaned.replaceAll(secret, mask)
-    return cleaned
-  }
+  let clean: Mask = (text) => text
 
   return {
     say(level, text, facts) {
       write(`${render(style, level, text, facts, clean)}\n`)
     },
     hide(secrets) {
-      for (const secret of secrets) for (const form of formsOf(secret)) hidden.add(form)
+      // One of a letter or two would mask half the language.
+      for (const secret of secrets) if (secret.length >= 3) hidden.add(secret)
+      clean = createMask(hidden)
     },
-    clean,
+    clean: (text) => clean(text),
   }
 }
 
@@ -61,7 +58,7 @@ function render(
   level: Level,
   text: string,
   facts: Facts | undefined,
-  clean: (text: string) => string,
+  clean: Mask,
 ): string {
   const sentence = flat(clean(text))
   const time = () => new Date().toISOString()
@@ -84,12 +81,6 @@ function render(
 function flat(text: string): string {
   const line = text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
   return line.length <= lengthMax ? line : `${line.slice(0, lengthMax)} …`
-}
-
-/** A secret as it is, in a URL, and inside JSON. One of two letters would mask half the language. */
-function formsOf(secret: string): readonly string[] {
-  if (secret.length < 3) return []
-  return [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]
 }
 
 function toStandardError(line: string): void {
