@@ -1,0 +1,216 @@
+/**
+ * A cluster on a table: a few cores, one perfectly ordered wire, and hands that do at once what they
+ * are told. No faults and no latency: for tests of what the core decides. Storms are in src/sim.
+ */
+import { begin, deadlineMs, type State, step } from '../../src/core/cluster.ts'
+import type { Effect } from '../../src/core/effect.ts'
+import type { News } from '../../src/core/event.ts'
+import type { Ledger } from '../../src/core/ledger.ts'
+import type { Message } from '../../src/core/message.ts'
+import type { Config, GroupMember, NodeId, Power } from '../../src/core/model.ts'
+
+export interface Seat {
+  readonly id: NodeId
+  pid: number
+  state: State
+  readonly disk: { ledger: Ledger | undefined; full: boolean }
+  readonly runs: Set<string>
+  power: boolean
+  /** What its devices say, where that is not the truth. */
+  says: Power | undefined
+}
+
+export const config = (change: Partial<Config> = {}): Config => {
+  const ids = ['a', 'b', 'c']
+  return {
+    cluster: 'table',
+    hash: 'h1',
+    nodes: ids.map((id) => ({
+      id,
+      levels: [{ devices: [`${id}/1/1`], verify: false }],
+      addresses: [],
+    })),
+    resources: [
+      {
+        id: 'vip',
+        thing: 'address 192.0.2.1',
+        nodes: ids,
+        startMs: 5_000,
+        stopMs: 5_000,
+        probeMs: 2_000,
+        monitorEveryMs: 5_000,
+      },
+    ],
+    devices: ids.map((id) => ({
+      id: `${id}/1/1`,
+      driver: 'ipmi',
+      readGapMs: 100,
+      lateMs: 5_000,
+      timeoutMs: 2_000,
+      settleMs: 3_000,
+    })),
+    timing: {
+      beatMs: 1_000,
+      echoMs: 2_500,
+      silentMs: 6_000,
+      strangerMs: 60_000,
+      startGraceMs: 5_000,
+      fenceDelayMs: 0,
+      retryMs: 2_000,
+      retryMaxMs: 20_000,
+      checkEveryMs: 60_000,
+      coolDownMs: 20_000,
+      stopAttemptsMax: 3,
+      leaveMs: 5_000,
+    },
+    ...change,
+  }
+}
+
+export class Table {
+  nowMs = 0
+  readonly seats = new Map<NodeId, Seat>()
+  readonly log: string[] = []
+  readonly #config: Config
+  #ring = 0
+  readonly #wire: { to: NodeId; news: News }[] = []
+
+  constructor(table: Config = config()) {
+    this.#config = table
+  }
+
+  /** Starts a daemon on a node, on what its disk holds. */
+  seat(id: NodeId, incarnation = `${id}1`, boot = `boot-${id}`): Seat {
+    const before = this.seats.get(id)
+    const disk = before?.disk ?? { ledger: undefined, full: false }
+    const identity = { incarnation, boot, hardware: undefined }
+    const first = begin({
+      self: id,
+      config: this.#config,
+      identity,
+      ledger: disk.ledger,
+      atMs: this.nowMs,
+    })
+    const seat: Seat = {
+      id,
+      pid: (before?.pid ?? 100) + 1,
+      state: first.state,
+      disk,
+      runs: before?.runs ?? new Set(),
+      power: true,
+      says: undefined,
+    }
+    this.seats.set(id, seat)
+    for (const effect of first.effects) this.#perform(seat, effect)
+    this.#drain()
+    return seat
+  }
+
+  /** Forms a ring of these nodes; all of them have a daemon in the group. */
+  ring(ids: readonly NodeId[], quorate = ids.length * 2 > this.#config.nodes.length): void {
+    const ring = { rep: 1, seq: (this.#ring += 4) }
+    const members: GroupMember[] = ids.map((id) => ({ node: id, pid: this.seats.get(id)!.pid }))
+    for (const id of ids) {
+      this.#wire.push({ to: id, news: { kind: 'group', ring, ringMembers: ids, members } })
+      this.#wire.push({ to: id, news: { kind: 'quorum', ring, quorate } })
+    }
+    this.#drain()
+  }
+
+  tell(id: NodeId, news: News): void {
+    this.#wire.push({ to: id, news })
+    this.#drain()
+  }
+
+  run(forMs: number): void {
+    const untilMs = this.nowMs + forMs
+    for (;;) {
+      const awake = [...this.seats.values()].filter((seat) => seat.power)
+      const next = Math.min(...awake.map((seat) => deadlineMs(seat.state)))
+      if (next > untilMs) break
+      this.nowMs = Math.max(next, this.nowMs)
+      for (const seat of awake) {
+        if (deadlineMs(seat.state) <= this.nowMs) this.tell(seat.id, { kind: 'tick' })
+      }
+    }
+    this.nowMs = untilMs
+  }
+
+  #drain(): void {
+    for (let next = this.#wire.shift(); next !== undefined; next = this.#wire.shift()) {
+      const seat = this.seats.get(next.to)
+      if (seat === undefined || !seat.power) continue
+      const { state, effects } = step(seat.state, { ...next.news, atMs: this.nowMs })
+      seat.state = state
+      for (const effect of effects) this.#perform(seat, effect)
+    }
+  }
+
+  #perform(seat: Seat, effect: Effect): void {
+    const answer = (news: News) => this.#wire.push({ to: seat.id, news })
+    switch (effect.do) {
+      case 'send':
+        return this.#multicast(seat, effect.message)
+      case 'save':
+        if (!seat.disk.full) seat.disk.ledger = effect.ledger
+        answer({ kind: 'saved', id: effect.id, ok: !seat.disk.full })
+        return
+      case 'press': {
+        const target = this.seats.get(effect.target)!
+        this.say(`${seat.id} presses ${effect.action} of ${effect.device}`)
+        if (target.says === undefined) {
+          target.power = effect.action === 'on'
+          if (!target.power) target.runs.clear()
+        }
+        answer({ kind: 'pressed', id: effect.id, outcome: 'accepted', detail: '' })
+        return
+      }
+      case 'read': {
+        const target = this.seats.get(effect.target)
+        const power = target?.says ?? (target?.power ? 'on' : 'off')
+        answer({ kind: 'power', id: effect.id, power, raw: power })
+        return
+      }
+      case 'identify':
+        answer({ kind: 'identified', id: effect.id, ok: true, detail: 'fine' })
+        return
+      case 'listen':
+        answer({ kind: 'heard', id: effect.id, silent: true, answered: [] })
+        return
+      case 'run': {
+        const { id, resource, op } = effect
+        if (op === 'start') seat.runs.add(resource)
+        if (op === 'stop') seat.runs.delete(resource)
+        if (op === 'start' || op === 'stop') this.say(`${seat.id} ${op}s ${resource}`)
+        const found = seat.runs.has(resource) ? 'running' : 'stopped'
+        const outcome = op === 'start' || op === 'stop' ? 'done' : found
+        answer({ kind: 'ran', id, resource, outcome, detail: '' })
+        return
+      }
+      case 'say':
+        this.say(`${seat.id}: ${effect.text}`)
+        return
+      case 'exit':
+        this.say(`${seat.id} exits: ${effect.because}`)
+        return
+      case 'abort':
+      case 'prepare':
+        return
+    }
+  }
+
+  #multicast(from: Seat, message: Message): void {
+    for (const { node, pid } of from.state.group?.members ?? []) {
+      if (this.seats.get(node)?.pid !== pid) continue
+      const copy = JSON.parse(JSON.stringify(message)) as Message
+      this.#wire.push({
+        to: node,
+        news: { kind: 'message', from: from.id, pid: from.pid, message: copy },
+      })
+    }
+  }
+
+  say(line: string): void {
+    this.log.push(`${this.nowMs} ${line}`)
+  }
+}
