@@ -1,0 +1,41 @@
+/**
+ * How a lab goes away, whatever state it is in: by the names of its network namespaces and not by
+ * what it has written down, so that it also finds what an interrupted start has left.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { labsDir, stateDir } from './names.ts'
+import { networkNames, removeNetwork } from './network.ts'
+import { killAll, processesLike } from './processes.ts'
+import { LabError, run } from './run.ts'
+
+/** End every process of the lab, then remove its network, its control groups and its files. */
+export async function removeAll(name: string): Promise<void> {
+  const dir = stateDir(name)
+  // From here on nothing boots any more: a slow BMC may be about to.
+  if (existsSync(dir)) await writeFile(path.join(dir, 'down'), '')
+  const netns = networkNames(name)
+  // The switch comes first: a client there should not see the nodes go one by one.
+  netns.sort((a, b) => Number(b.endsWith('-sw')) - Number(a.endsWith('-sw')))
+  await killAll(`the lab "${name}"`, () =>
+    netns.flatMap((each) => processesLike('net', `/run/netns/${each}`)),
+  )
+  await removeNetwork(netns)
+  await removeControlGroups(name)
+  await rm(dir, { recursive: true, force: true })
+  // Not empty where other labs are up, and not ours where PICKET_LAB names it.
+  if (!process.env.PICKET_LAB) await rmdir(labsDir()).catch(() => undefined)
+}
+
+/** Version 2 may not be mounted here, or read-only; a mount of our own is both. */
+async function removeControlGroups(name: string): Promise<void> {
+  const dir = stateDir(name)
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const script = `mount -t cgroup2 cgroup2 "$1" 2>/dev/null || exit 0
+    [ ! -d "$1/$2" ] || find "$1/$2" -depth -type d -exec rmdir {} +`
+  const argv = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh']
+  const { status, stderr } = await run([...argv, dir, `picket-lab.${name}`])
+  if (status === 0) return
+  throw new LabError(`The control groups of the lab "${name}" cannot be removed: ${stderr.trim()}`)
+}
