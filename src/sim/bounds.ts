@@ -1,0 +1,51 @@
+/** How long things may take, computed from the config alone. */
+import type { Config, NodeId } from '../core/model.ts'
+
+/** A generous pause for messages, saves, beats and starved alarms. */
+const SLACK_MS = 15_000
+
+/** One round through all levels of a node, with every device as slow as it may be. */
+export function roundMs(config: Config, node: NodeId): number {
+  const { levels } = config.nodes.find(({ id }) => id === node) ?? { levels: [] }
+  let totalMs = SLACK_MS
+  for (const id of levels.flatMap((level) => level.devices)) {
+    const device = config.devices.find((each) => each.id === id)
+    if (device === undefined) continue
+    const { timeoutMs, settleMs, readGapMs } = device
+    // Identify, a look before, the press, and reads until the settling time has passed.
+    totalMs += 5 * (timeoutMs + 1_000) + settleMs + 2 * readGapMs + 2_000
+  }
+  return totalMs
+}
+
+/** How long a coordinator may hold a fencing back, or leave a member alone, before it acts. */
+export function patienceMs(config: Config): number {
+  const { timing, devices } = config
+  const lateMs = Math.max(0, ...devices.map((device) => device.lateMs + device.timeoutMs))
+  return (
+    timing.startGraceMs +
+    timing.fenceDelayMs +
+    timing.strangerMs +
+    timing.silentMs +
+    timing.retryMaxMs +
+    lateMs +
+    SLACK_MS
+  )
+}
+
+/** After the last fault: until every resource runs and every node serves. */
+export function calmMs(config: Config, bootMs: number): number {
+  const rounds = Math.max(...config.nodes.map(({ id }) => roundMs(config, id)))
+  const { timing, resources } = config
+  const stops = Math.max(
+    ...resources.map(({ stopMs, startMs, probeMs }) => startMs + stopMs + 2 * probeMs),
+  )
+  return (
+    4 * patienceMs(config) +
+    3 * rounds +
+    timing.stopAttemptsMax * (stops + 10_000) +
+    timing.coolDownMs +
+    6 * bootMs +
+    60_000
+  )
+}

@@ -1,0 +1,116 @@
+/**
+ * What must never happen, said once: a sentence that a person can check, and a function that a run
+ * can. The checks look at the world as it truly is; where they need a core's word (which fencing is
+ * this?), they look at it and not away.
+ */
+import type { Effect, Press } from '../core/effect.ts'
+import type { Order } from '../core/event.ts'
+import type { Message } from '../core/message.ts'
+import type { Power } from '../core/model.ts'
+import type { Ring } from './cpg.ts'
+import type { Daemon } from './daemons.ts'
+import type { Device } from './devices.ts'
+import { fencingPromises } from './promises-fencing.ts'
+import { livenessPromises } from './promises-liveness.ts'
+import { servicePromises } from './promises-service.ts'
+import type { Operation } from './resources.ts'
+import { notes } from './witness.ts'
+import { type Machine, Violation, type World } from './world.ts'
+
+/** What a promise may be judged at. */
+export interface Moments {
+  /** A thing has become active. */
+  onActive: { readonly machine: Machine; readonly thing: string }
+  onInactive: { readonly machine: Machine; readonly thing: string }
+  /** An operation begins. */
+  onRun: Operation
+  /** A start begins; nothing is active yet. */
+  onStart: Operation
+  /** A command to a device is about to leave. */
+  onPress: { readonly daemon: Daemon; readonly device: Device; readonly press: Press }
+  onIdentify: { readonly daemon: Daemon; readonly device: Device }
+  onRead: {
+    readonly daemon: Daemon
+    readonly device: Device
+    readonly read: Extract<Effect, { do: 'read' }>
+  }
+  onReadAnswer: {
+    readonly daemon: Daemon
+    readonly device: Device
+    readonly read: Extract<Effect, { do: 'read' }>
+    readonly power: Power
+  }
+  /** The ring has put a message in order. */
+  onMessage: { readonly daemon: Daemon; readonly message: Message }
+  onOrder: Order
+  onRegroup: Ring
+  onDaemonGone: Daemon
+  onPowerOff: Machine
+  /** A daemon was woken by its alarm, sends, or runs something. */
+  onBusy: Daemon
+  /** Once a virtual second. */
+  onScan: undefined
+}
+
+export type Moment = keyof Moments
+
+export type Invariant = {
+  readonly id: string
+  readonly says: string
+} & {
+  /** Names the culprit when broken; `undefined` while all is well. */
+  readonly [K in Moment]?: (world: World, seen: Moments[K]) => string | undefined
+}
+
+/** Every promise that a life is judged by. */
+export const invariants: readonly Invariant[] = [
+  ...servicePromises,
+  ...fencingPromises,
+  ...livenessPromises,
+]
+
+const moments: readonly Moment[] = [
+  'onActive',
+  'onInactive',
+  'onRun',
+  'onStart',
+  'onPress',
+  'onIdentify',
+  'onRead',
+  'onReadAnswer',
+  'onMessage',
+  'onOrder',
+  'onRegroup',
+  'onDaemonGone',
+  'onPowerOff',
+  'onBusy',
+  'onScan',
+]
+
+type Judge = (world: World, seen: never) => string | undefined
+
+let judges: ReadonlyMap<Moment, readonly (readonly [Invariant, Judge])[]> | undefined
+
+/** Which promises look at which moment; worked out once. */
+function judgesAt(moment: Moment): readonly (readonly [Invariant, Judge])[] {
+  judges ??= new Map(
+    moments.map((each) => [
+      each,
+      invariants.flatMap((invariant) => {
+        const check = invariant[each]
+        return check === undefined ? [] : [[invariant, check as Judge] as const]
+      }),
+    ]),
+  )
+  return judges.get(moment)!
+}
+
+/** Judge what has just been seen, then remember it. Throws at the first broken promise. */
+export function judge<K extends Moment>(world: World, moment: K, seen: Moments[K]): void {
+  for (const [{ id, says }, check] of judgesAt(moment)) {
+    const culprit = check(world, seen as never)
+    if (culprit !== undefined) throw new Violation(id, `${says}: ${culprit}`)
+  }
+  const note = notes[moment] as ((world: World, seen: Moments[K]) => void) | undefined
+  note?.(world, seen)
+}

@@ -1,0 +1,202 @@
+/** P2, P5, P6 and P10: who may press a button, what counts as proof, and what is never forgotten. */
+import { sameRing } from '../core/model.ts'
+import { patienceMs, roundMs } from './bounds.ts'
+import type { Invariant, Moments } from './invariants.ts'
+import { clockMs } from './machines.ts'
+import { decidingRing, levelOf, type ReadNote } from './witness.ts'
+import type { World } from './world.ts'
+
+export const fencingPromises: readonly Invariant[] = [
+  {
+    id: 'P2',
+    says: 'nobody presses a button without quorum, for itself, or for a node that takes part',
+    onPress: unlawful,
+  },
+  {
+    id: 'P5',
+    says: 'levels are tried in order',
+    onPress: outOfOrder,
+  },
+  {
+    id: 'P5',
+    says: 'a level counts only when each of its devices has said off twice since it was pressed',
+    onMessage: unfounded,
+  },
+  {
+    id: 'P6',
+    says: 'every round of a fencing ends in a verdict or a stated wait within its bound',
+    onScan: endless,
+  },
+  {
+    id: 'P10',
+    says: 'after a crash no button is pressed again without a look',
+    onPress: blind,
+  },
+  {
+    id: 'P10',
+    says: 'no lost or condemned node is forgotten',
+    onScan: forgotten,
+  },
+]
+
+function unlawful(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
+  const { machine } = daemon
+  const { target } = press
+  const what = `${machine.id} presses ${press.action} of ${target}`
+  if (target === machine.id || device.target === machine) return `${what}, which is itself`
+  const ring = daemon.attached ? machine.corosync?.ring : undefined
+  if (ring?.verdict !== true) return `${what} without quorum`
+  if (!sameRing(ring.id, press.ring)) return `${what} by the authority of an older ring`
+  if (clockMs(world, machine) > press.notAfterMs) return `${what} too late`
+  if (press.action === 'on') return undefined
+  const standing = daemon.mind.ledger?.nodes[target]?.standing
+  if (standing === 'condemned') return undefined
+  if (standing !== 'lost') return `${what}, which is ${standing ?? 'unknown'} and not lost`
+  return undefined
+}
+
+function outOfOrder(
+  world: World,
+  { daemon, device, press }: Moments['onPress'],
+): string | undefined {
+  const { witness } = world
+  if (press.action !== 'off' || witness.swapped) return undefined
+  const level = levelOf(world, device)
+  const round = daemon.mind.ledger?.nodes[press.target]?.fencing?.round ?? 0
+  const mine = (witness.presses.get(press.target) ?? []).filter(
+    (note) => note.daemon === daemon && note.fencing === press.fencing,
+  )
+  if (mine.some((note) => note.round === round && note.level > level)) {
+    return `${daemon.machine.id} goes back to level ${level + 1} of ${press.target} in one round`
+  }
+  const sinceMs = witness.fencings.get(press.fencing) ?? 0
+  for (let lower = 0; lower < level; lower++) {
+    const tried = (witness.attempts.get(daemon) ?? []).some(
+      (attempt) =>
+        attempt.askedMs >= sinceMs &&
+        attempt.device.target === device.target &&
+        levelOf(world, attempt.device) === lower,
+    )
+    if (!tried) return `${daemon.machine.id} skips level ${lower + 1} of ${press.target}`
+  }
+  return undefined
+}
+
+function unfounded(world: World, { daemon, message }: Moments['onMessage']): string | undefined {
+  if (message.say !== 'verdict' || !message.verdict.proven) return undefined
+  const { witness } = world
+  const { node: name, id, verdict } = message
+  const record = daemon.mind.ledger?.nodes[name]?.fencing
+  if (record?.id !== id || record.action === 'on') return undefined
+  const node = world.site.config.nodes.find((each) => each.id === name)
+  const level = node?.levels[verdict.level - 1]
+  if (level === undefined) return `${daemon.machine.id} proves ${name} by level ${verdict.level}`
+  for (const deviceId of level.devices) {
+    const device = world.device(deviceId)
+    const sentMs = Math.max(
+      -1,
+      ...(witness.presses.get(name) ?? [])
+        .filter((note) => note.daemon === daemon && note.device === device && note.fencing === id)
+        .map((note) => note.sentMs),
+    )
+    const reads = (witness.reads.get(daemon) ?? []).filter(
+      (read) => read.device === device && read.askedMs > sentMs && read.power !== undefined,
+    )
+    if (!saidOffTwice(reads, device.config.readGapMs)) {
+      return `${daemon.machine.id} counts ${deviceId} without two reads of off`
+    }
+  }
+  return undefined
+}
+
+/** Two offs in a row, the gap of the device apart. */
+function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
+  let firstMs: number | undefined
+  for (const { power, askedMs } of reads) {
+    if (power === 'on') firstMs = undefined
+    if (power !== 'off') continue
+    if (firstMs !== undefined && askedMs - firstMs >= readGapMs) return true
+    firstMs ??= askedMs
+  }
+  return false
+}
+
+function blind(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
+  if (press.action !== 'off') return undefined
+  const { witness } = world
+  const last = witness.presses
+    .get(press.target)
+    ?.findLast((note) => note.fencing === press.fencing && note.device === device)
+  if (last === undefined || last.daemon === daemon || last.daemon.alive || last.concluded) {
+    return undefined
+  }
+  const looked = (witness.reads.get(daemon) ?? []).some(
+    ({ device, askedMs }) => device.target.id === press.target && askedMs >= last.sentMs,
+  )
+  if (looked) return undefined
+  return `${daemon.machine.id} presses off of ${press.target} as ${last.daemon.machine.id} had done`
+}
+
+/** How long has the same been true in the ledger of the deciding ring, undisturbed? */
+function lasting(world: World, name: string): number {
+  const { witness, nowMs } = world
+  const sinceMs = Math.max(witness.standing.get(name) ?? nowMs, witness.disturbedMs)
+  if (!witness.standing.has(name)) witness.standing.set(name, nowMs)
+  return nowMs - sinceMs
+}
+
+function endless(world: World): string | undefined {
+  const { witness } = world
+  const ledger = commonLedger(world)
+  if (ledger === undefined) return undefined
+  const present = new Set<string>()
+  let broken: string | undefined
+  for (const [node, { fencing }] of Object.entries(ledger.nodes)) {
+    if (fencing === undefined) continue
+    const { id, round, owner } = fencing
+    const name = `fencing ${node} ${id} ${round} ${owner ?? ''}`
+    present.add(name)
+    const boundMs =
+      owner === undefined ? patienceMs(world.site.config) : roundMs(world.site.config, node)
+    if (lasting(world, name) > boundMs) {
+      const who = owner === undefined ? 'nobody presses' : `${owner} presses`
+      broken = `round ${round} of ${id} (${node}): ${who}, for more than ${boundMs} ms`
+    }
+  }
+  forget(witness.standing, 'fencing ', present)
+  return broken
+}
+
+function forgotten(world: World): string | undefined {
+  const { witness } = world
+  const ledger = commonLedger(world)
+  if (ledger === undefined) return undefined
+  const present = new Set<string>()
+  let broken: string | undefined
+  for (const { id, levels } of world.site.config.nodes) {
+    const entry = ledger.nodes[id]
+    const open = entry?.standing === 'lost' || entry?.standing === 'condemned'
+    if (!open || levels.length === 0 || entry.fencing !== undefined) continue
+    const name = `open ${id}`
+    present.add(name)
+    if (lasting(world, name) > patienceMs(world.site.config)) {
+      broken = `${id} is ${entry.standing} (${entry.because}), and nobody fences it`
+    }
+  }
+  forget(witness.standing, 'open ', present)
+  return broken
+}
+
+function forget(standing: Map<string, number>, kind: string, present: ReadonlySet<string>): void {
+  for (const name of standing.keys()) {
+    if (name.startsWith(kind) && !present.has(name)) standing.delete(name)
+  }
+}
+
+/** The ledger of the first member of the deciding ring, while nothing disturbs that ring. */
+function commonLedger(world: World) {
+  const ring = decidingRing(world)
+  const daemon = ring?.joined[0]
+  if (ring === undefined || daemon === undefined || !daemon.alive) return undefined
+  return daemon.mind.ledger
+}

@@ -1,0 +1,57 @@
+/** P7 and P8: what must go right in the end, and that nobody spins on the way. */
+import type { Daemon } from './daemons.ts'
+import type { Invariant } from './invariants.ts'
+import type { World } from './world.ts'
+
+/** Per daemon and virtual second. A cluster in trouble needs a tenth of these. */
+const TICKS_MAX = 100
+const SENDS_MAX = 120
+const RUNS_MAX = 30
+
+export const livenessPromises: readonly Invariant[] = [
+  {
+    id: 'P8',
+    says: 'the loop is never busy without news',
+    onBusy: busy,
+  },
+]
+
+function busy(world: World, daemon: Daemon): string | undefined {
+  const second = Math.floor(world.nowMs / 1_000)
+  if (daemon.second !== second) {
+    daemon.second = second
+    daemon.ticks = 0
+    daemon.sends = 0
+    daemon.runs = 0
+  }
+  const { id } = daemon.machine
+  if (daemon.ticks > TICKS_MAX) return `${id} wakes ${daemon.ticks} times in one second`
+  if (daemon.sends > SENDS_MAX) return `${id} says ${daemon.sends} things in one second`
+  if (daemon.runs > RUNS_MAX) return `${id} runs ${daemon.runs} operations in one second`
+  return undefined
+}
+
+/** P7: what is wrong once the faults have stopped; `undefined` when all is well. */
+export function unsettled(world: World): string | undefined {
+  for (const { id, thing } of world.site.config.resources) {
+    const holders = world.machines.filter((machine) => machine.powered && machine.things.has(thing))
+    if (holders.length === 1) continue
+    const where = holders.length === 0 ? 'nowhere' : `on ${holders.map((each) => each.id)}`
+    return `${id} runs ${where}`
+  }
+  for (const { id } of world.machines) {
+    for (const machine of world.machines) {
+      const ledger = world.ledgerOf(machine)
+      if (ledger === undefined) return `${machine.id} has no daemon that knows anything`
+      const entry = ledger.nodes[id]
+      if (entry?.standing === 'member') continue
+      return `${machine.id} takes ${id} for ${entry?.standing ?? 'unknown'}: ${entry?.because ?? ''}`
+    }
+  }
+  return undefined
+}
+
+export const settles: Pick<Invariant, 'id' | 'says'> = {
+  id: 'P7',
+  says: 'once faults stop, every resource runs on exactly one node, and every node serves again',
+}

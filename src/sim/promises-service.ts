@@ -1,0 +1,100 @@
+/** P1, P3, P4 and S1: what may be active where, and who may be given anything at all. */
+import type { Invariant } from './invariants.ts'
+import { levelOf, wasOff } from './witness.ts'
+import type { Machine, World } from './world.ts'
+
+/** An off that is on its way for longer than this was lost, as far as its sender can tell. */
+const LATE_MS = 3_000
+
+export const servicePromises: readonly Invariant[] = [
+  {
+    id: 'P1',
+    says: 'no thing is active on two powered machines',
+    onActive: (world, { machine, thing }) => {
+      if (machine.things.get(thing)?.foreign !== false) return undefined
+      const other = othersWith(world, machine, thing)[0]
+      return other && `${thing} on ${other.id} and on ${machine.id}`
+    },
+  },
+  {
+    id: 'P3',
+    says: 'a thing starts only where no other machine has it, starts it, or may have it unproven',
+    onStart: (world, { machine, thing }) => {
+      const [holder] = othersWith(world, machine, thing)
+      if (holder) return `${machine.id} starts ${thing}, which is active on ${holder.id}`
+      for (const other of world.machines) {
+        if (other === machine || !other.powered) continue
+        for (const operation of other.operations) {
+          if (operation.op === 'start' && operation.thing === thing) {
+            return `${machine.id} starts ${thing}, which ${other.id} is starting`
+          }
+        }
+        if (world.witness.unproven.get(other)?.has(thing)) {
+          const text = `${machine.id} starts ${thing}, which ${other.id} had when it was separated`
+          return `${text}, and it was never off since`
+        }
+      }
+      return undefined
+    },
+  },
+  {
+    id: 'P3',
+    says: 'what is proven is true: the node was off',
+    onMessage: (world, { daemon, message }) => {
+      if (message.say !== 'verdict' || !message.verdict.proven) return undefined
+      const target = world.machine(message.node)
+      const record = daemon.mind.ledger?.nodes[message.node]?.fencing
+      if (record?.id !== message.id || record.action === 'on') return undefined
+      const reads = (world.witness.reads.get(daemon) ?? []).filter(
+        ({ device }) =>
+          device.target === target && levelOf(world, device) === message.verdict.level - 1,
+      )
+      const sinceMs = Math.min(...reads.slice(-12).map(({ askedMs }) => askedMs))
+      return wasOff(target, sinceMs) ? undefined : `${daemon.machine.id} proved ${target.id} off`
+    },
+  },
+  {
+    id: 'P4',
+    says: 'a node that an operator switched off serves nothing before an operator switches it on',
+    onStart: ({ witness }, { machine, resource }) => {
+      if (witness.forgetful || !witness.barred.has(machine.id)) return undefined
+      return `${machine.id} starts ${resource}`
+    },
+    onPress: ({ witness }, { press }) => {
+      if (witness.forgetful || press.action !== 'on') return undefined
+      return witness.barred.has(press.target) ? `${press.target} is switched on` : undefined
+    },
+  },
+  {
+    id: 'P4',
+    says: 'nothing starts on a node while a command to switch it off is still under way',
+    onStart: (world, { machine, resource }) => {
+      for (const { target, wired, pending, id } of world.devices.values()) {
+        if (wired !== machine || target !== machine) continue
+        for (const { action, sentMs } of pending) {
+          if (action === 'off' && world.nowMs - sentMs > LATE_MS) {
+            return `${machine.id} starts ${resource}, and ${id} will still carry out an off`
+          }
+        }
+      }
+      return undefined
+    },
+  },
+  {
+    id: 'S1',
+    says: 'there is one operation at a time for each thing on a machine',
+    onRun: (_, { machine, thing, op }) => {
+      for (const other of machine.operations) {
+        if (other.thing === thing) return `${machine.id}: ${op} beside ${other.op} of ${thing}`
+      }
+      return undefined
+    },
+  },
+]
+
+/** Other powered machines on which the thing is active, and not by a stranger's hand. */
+function othersWith(world: World, machine: Machine, thing: string): Machine[] {
+  return world.machines.filter(
+    (other) => other !== machine && other.powered && other.things.get(thing)?.foreign === false,
+  )
+}

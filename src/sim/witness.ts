@@ -1,0 +1,226 @@
+/**
+ * What the world has seen and the promises need to know: who was separated with what, who pressed
+ * and read what when, what operators have ordered. Nothing here comes from what a core believes,
+ * but for the names under which it does a thing.
+ */
+import type { Order } from '../core/event.ts'
+import type { NodeId, Power } from '../core/model.ts'
+import type { Ring } from './cpg.ts'
+import type { Daemon } from './daemons.ts'
+import type { Device } from './devices.ts'
+import type { Moment, Moments } from './invariants.ts'
+import type { Machine, World } from './world.ts'
+
+export interface Witness {
+  /** A disk has lost what it kept: what only that disk knew may be forgotten. */
+  forgetful: boolean
+  /** Cables have been swapped in this life. */
+  swapped: boolean
+  deciding: Ring | undefined
+  /** Machines whose daemon is in the group of the main ring, and since when. */
+  readonly inService: Map<Machine, number>
+  /** What a machine had, or was starting, when it was separated from the main group. */
+  readonly unproven: Map<Machine, Set<string>>
+  readonly orders: Map<string, Order>
+  /** Nodes that were pressed off on an operator's word. */
+  readonly barred: Set<NodeId>
+  /** Every off that was sent, by target. */
+  readonly presses: Map<NodeId, PressNote[]>
+  readonly reads: Map<Daemon, ReadNote[]>
+  /** When a fencing was first ordered, by its id. */
+  readonly fencings: Map<string, number>
+  /** Every question and command, also those that only ask for an identity. */
+  readonly attempts: Map<Daemon, AttemptNote[]>
+  /** When the quorate group last changed, or a machine or disk was not itself. */
+  disturbedMs: number
+  /** P6, P10: since when an entry of the ledger has been as it is. */
+  readonly standing: Map<string, number>
+}
+
+export interface PressNote {
+  readonly daemon: Daemon
+  readonly device: Device
+  readonly fencing: string
+  readonly round: number
+  readonly level: number
+  readonly sentMs: number
+  /** The presser has said how its round ended. */
+  concluded: boolean
+}
+
+export interface AttemptNote {
+  readonly device: Device
+  readonly askedMs: number
+}
+
+export interface ReadNote extends AttemptNote {
+  readonly id: number
+  power: Power | undefined
+}
+
+export function makeWitness(): Witness {
+  return {
+    forgetful: false,
+    swapped: false,
+    deciding: undefined,
+    inService: new Map(),
+    unproven: new Map(),
+    orders: new Map(),
+    barred: new Set(),
+    presses: new Map(),
+    reads: new Map(),
+    fencings: new Map(),
+    attempts: new Map(),
+    disturbedMs: 0,
+    standing: new Map(),
+  }
+}
+
+/** How each moment is remembered, after the promises have been judged by what was known before. */
+export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) => void } = {
+  onRegroup: regroup,
+  onDaemonGone: regroup,
+  onPowerOff: (world, machine) => {
+    world.witness.unproven.delete(machine)
+    regroup(world)
+  },
+  onStart: ({ witness }, { machine, thing }) => {
+    if (!witness.inService.has(machine)) unprovenOf(witness, machine).add(thing)
+  },
+  onOrder: ({ witness }, order) => {
+    witness.orders.set(order.requester, order)
+    if (order.action !== 'off') witness.barred.delete(order.target)
+  },
+  onPress: notePress,
+  onIdentify: noteAttempt,
+  onRead: (world, { daemon, device, read }) => {
+    const { witness, nowMs } = world
+    noteAttempt(world, { daemon, device })
+    const list = witness.reads.get(daemon) ?? []
+    list.push({ id: read.id, device, askedMs: nowMs, power: undefined })
+    witness.reads.set(daemon, list)
+  },
+  onReadAnswer: ({ witness }, { daemon, read, power }) => {
+    const note = witness.reads.get(daemon)?.findLast(({ id }) => id === read.id)
+    if (note !== undefined) note.power = power
+  },
+  onMessage: ({ witness, nowMs }, { daemon, message }) => {
+    if (message.say === 'fence' && !witness.fencings.has(message.id)) {
+      witness.fencings.set(message.id, nowMs)
+    }
+    if (message.say === 'verdict') {
+      for (const press of witness.presses.get(message.node) ?? []) {
+        if (press.daemon === daemon && press.fencing === message.id) press.concluded = true
+      }
+    }
+  },
+}
+
+/** The ring that decides, if there is one: quorate, and every member is still in it. */
+export function decidingRing(world: World): Ring | undefined {
+  for (const { corosync } of world.machines) {
+    const ring = corosync?.ring
+    if (ring?.verdict !== true) continue
+    if (ring.members.every((member) => member.corosync?.ring === ring)) return ring
+  }
+  return undefined
+}
+
+/** The ring of the greater part, whatever votequorum says of it: there a node can still be heard. */
+function mainRing(world: World): Ring | undefined {
+  const size = world.machines.length
+  for (const { corosync } of world.machines) {
+    const ring = corosync?.ring
+    if (ring === undefined || ring.members.length * 2 < size) continue
+    if (ring.members.length * 2 === size && ring.verdict !== true) continue
+    if (ring.members.every((member) => member.corosync?.ring === ring)) return ring
+  }
+  return undefined
+}
+
+/** Who can be heard now? Whoever drops out takes with it what it has. */
+function regroup(world: World): void {
+  const { witness, nowMs } = world
+  const deciding = decidingRing(world)
+  if (witness.deciding !== deciding) witness.disturbedMs = nowMs
+  witness.deciding = deciding
+  const ring = mainRing(world)
+  for (const machine of world.machines) {
+    const { daemon } = machine
+    const serves = daemon?.joined === true && machine.corosync?.ring === ring && ring !== undefined
+    if (serves === witness.inService.has(machine)) continue
+    witness.disturbedMs = nowMs
+    if (serves) {
+      witness.inService.set(machine, nowMs)
+      witness.unproven.delete(machine)
+      continue
+    }
+    witness.inService.delete(machine)
+    if (machine.powered) separate(witness, machine)
+  }
+}
+
+function separate(witness: Witness, machine: Machine): void {
+  const had = unprovenOf(witness, machine)
+  for (const [thing, { foreign }] of machine.things) if (!foreign) had.add(thing)
+  for (const { op, thing } of machine.operations) if (op === 'start') had.add(thing)
+}
+
+function unprovenOf(witness: Witness, machine: Machine): Set<string> {
+  const found = witness.unproven.get(machine) ?? new Set()
+  witness.unproven.set(machine, found)
+  return found
+}
+
+function noteAttempt({ witness, nowMs }: World, { daemon, device }: Moments['onIdentify']): void {
+  const list = witness.attempts.get(daemon) ?? []
+  list.push({ device, askedMs: nowMs })
+  witness.attempts.set(daemon, list)
+}
+
+function notePress(world: World, { daemon, device, press }: Moments['onPress']): void {
+  noteAttempt(world, { daemon, device })
+  if (press.action !== 'off') return
+  const { witness, nowMs } = world
+  const record = daemon.mind.ledger?.nodes[press.target]?.fencing
+  const order = record && witness.orders.get(record.requester)
+  if (order?.action === 'off') witness.barred.add(press.target)
+  const list = witness.presses.get(press.target) ?? []
+  list.push({
+    daemon,
+    device,
+    fencing: press.fencing,
+    round: record?.round ?? 0,
+    level: levelOf(world, device),
+    sentMs: nowMs,
+    concluded: false,
+  })
+  witness.presses.set(press.target, list)
+}
+
+/** Is a machine or disk not itself just now? Then nobody can be expected to keep to a bound. */
+export function noteDisturbance(world: World): void {
+  const disturbed = world.machines.some(
+    ({ frozen, disk, daemon }) =>
+      frozen.corosync + frozen.daemon + frozen.scripts > 0 ||
+      disk.full ||
+      disk.slow ||
+      (daemon !== undefined && daemon.config.hash !== world.site.config.hash),
+  )
+  const present = decidingRing(world)?.joined.length ?? 0
+  if (disturbed || present * 2 <= world.machines.length) world.witness.disturbedMs = world.nowMs
+}
+
+/** Which level of its node's topology a device belongs to, counted from 0. */
+export function levelOf(world: World, device: Device): number {
+  const node = world.site.config.nodes.find(({ id }) => id === device.target.id)!
+  return node.levels.findIndex((level) => level.devices.includes(device.id))
+}
+
+/** Was the machine truly off at some instant since then? */
+export function wasOff(machine: Machine, sinceMs: number): boolean {
+  if (!machine.powered) return true
+  // It is on now: the last time it went on ends the last time it was off.
+  const last = machine.history.at(-1)
+  return last !== undefined && last.atMs >= sinceMs
+}
