@@ -1,0 +1,116 @@
+/** `picket simulate`: lives of a cluster in virtual time, each judged by every promise. */
+import { readFileSync } from 'node:fs'
+import { biases } from '../sim/biased.ts'
+import type { Core } from '../sim/core.ts'
+import { type Lives, live, type Outcome } from '../sim/pool.ts'
+import { simulate, type Verdict } from '../sim/run.ts'
+import { play } from '../sim/scenario.ts'
+import { defineCommand, UsageError } from './command.ts'
+import type { Terminal } from './terminal.ts'
+
+const SEEDS = 1_000
+
+const swarms = Object.entries(biases).map(([name, { about }]) => `  ${name.padEnd(17)}  ${about}`)
+
+export const command = defineCommand({
+  name: 'simulate',
+  about: `Put a cluster through failures in virtual time, and check every promise after each event.
+Each seed is one life: a cluster of its own, a storm of faults, then calm. The same seed is always
+the same life. Nothing outside this process is touched.
+
+Biased swarms, for what a plain storm reaches rarely:
+${swarms.join('\n')}`,
+  flags: {
+    seeds: { title: `How many lives (default ${SEEDS}; 1 with --seed alone)`, value: 'N' },
+    seed: { title: 'The first seed (default 1)', value: 'S' },
+    biased: { title: 'Turn the faults of this swarm up', value: 'NAME' },
+    workers: { title: 'How many threads (default: one for each core)', value: 'N' },
+    verbose: { title: 'Show also messages and answers of devices in a life' },
+    scenario: { title: 'Play the commands of this transcript instead', value: 'FILE' },
+  },
+  run: async ({ flags }, terminal) => {
+    if (flags.scenario !== undefined) return playFile(flags.scenario, terminal)
+    if (flags.biased !== undefined && biases[flags.biased] === undefined) {
+      throw new UsageError(`there is no swarm "${flags.biased}"; --help lists them.`)
+    }
+    const first = numberOf('seed', flags.seed) ?? 1
+    const count = numberOf('seeds', flags.seeds) ?? (flags.seed === undefined ? SEEDS : 1)
+    const workers = numberOf('workers', flags.workers)
+    const { biased, verbose = false } = flags
+    if (count === 1) return showOne(first, biased, verbose, terminal)
+    return run({ first, count, workers, biased }, verbose, terminal)
+  },
+})
+
+async function playFile(path: string, terminal: Terminal): Promise<0> {
+  terminal.out(play(await loadCore(), readFileSync(path, 'utf8')))
+  return 0
+}
+
+async function showOne(
+  seed: number,
+  biased: string | undefined,
+  verbose: boolean,
+  terminal: Terminal,
+): Promise<0 | 1> {
+  const verdict = simulate(seed, { core: await loadCore(), biased, verbose })
+  terminal.out(verdict.trace.join('\n'))
+  terminal.out(verdict.violation === undefined ? 'Every promise held.' : brokenBy(verdict))
+  return verdict.violation === undefined ? 0 : 1
+}
+
+async function run(lives: Lives, verbose: boolean, terminal: Terminal): Promise<0 | 1> {
+  const { first, count, biased } = lives
+  const beganMs = performance.now()
+  const what = `living through seeds ${first} to ${first + count - 1}`
+  const outcomes = await terminal.during(what, live(lives))
+  const tookMs = performance.now() - beganMs
+  const failed = outcomes.find(({ violation }) => violation !== undefined)
+  if (failed !== undefined) {
+    const core = await loadCore()
+    const verdict = simulate(failed.seed, { core, biased, verbose })
+    terminal.out(verdict.trace.join('\n'))
+    terminal.out(brokenBy(verdict))
+    const bias = biased === undefined ? '' : ` --biased ${biased}`
+    terminal.out(`Again: picket simulate --seed ${failed.seed}${bias}`)
+  }
+  terminal.out(summary(outcomes, tookMs))
+  return failed === undefined ? 0 : 1
+}
+
+async function loadCore(): Promise<Core> {
+  return (await import('../core/cluster.ts')) as unknown as Core
+}
+
+function brokenBy({ seed, violation }: Verdict): string {
+  return `Broken in seed ${seed}: ${violation ?? ''}`
+}
+
+function summary(outcomes: readonly Outcome[], tookMs: number): string {
+  const sum = (pick: (outcome: Outcome) => number) =>
+    outcomes.reduce((total, outcome) => total + pick(outcome), 0)
+  const virtualMs = sum(({ virtualMs }) => virtualMs)
+  const failures = outcomes.filter(({ violation }) => violation !== undefined)
+  const kinds = new Map<string, number[]>()
+  for (const { promise = '', seed } of failures) {
+    kinds.set(promise, [...(kinds.get(promise) ?? []), seed])
+  }
+  const lines = [
+    `${outcomes.length} lives, ${failures.length} broke a promise; ${sum((o) => o.events)} events, ` +
+      `${sum((o) => o.presses)} presses, ${sum((o) => o.starts)} starts.`,
+    `${(virtualMs / 3_600_000).toFixed(1)} virtual hours in ${(tookMs / 1_000).toFixed(1)} s: ` +
+      `${((outcomes.length / tookMs) * 1_000).toFixed(0)} lives/s.`,
+  ]
+  for (const [promise, seeds] of [...kinds].sort((a, b) => b[1].length - a[1].length)) {
+    lines.push(`  ${promise}: ${seeds.length}, first in seeds ${seeds.slice(0, 5).join(', ')}`)
+  }
+  return lines.join('\n')
+}
+
+function numberOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^\d{1,9}$/.test(text) || Number(text) < 1) {
+    throw new UsageError(`--${name} is a whole number from 1 on, not "${text}".`)
+  }
+  return Number(text)
+}

@@ -1,0 +1,201 @@
+/**
+ * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
+ * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
+ */
+import type { Faults } from './faults.ts'
+import type { Rng } from './rng.ts'
+import type { Site } from './world.ts'
+
+export interface Bias {
+  readonly about: string
+  readonly faults?: (faults: Faults, lot: Rng) => Faults
+  readonly site?: (site: Site, lot: Rng) => Site
+}
+
+export const biases: Readonly<Record<string, Bias>> = {
+  'late-replies': {
+    about: 'devices answer late, ignore, and cache; nodes come back on their own',
+    faults: (faults) => ({
+      ...faults,
+      replyLatePercent: 40,
+      pressIgnoredPercent: 40,
+      readStalePercent: 50,
+      splitPercent: 6,
+      healPercent: 20,
+      powerOnPercent: 30,
+    }),
+  },
+  'late-commands': {
+    about: 'commands are carried out long after they were sent',
+    faults: (faults) => ({
+      ...faults,
+      pressLatePercent: 50,
+      replyLostPercent: 20,
+      powerOnPercent: 40,
+      splitPercent: 6,
+      healPercent: 30,
+      crashPercent: 4,
+    }),
+    site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
+  },
+  'stale-reads': {
+    about: 'sensors are cached for just less than the gap between two reads',
+    faults: (faults) => ({
+      ...faults,
+      readStalePercent: 80,
+      pressIgnoredPercent: 60,
+      powerOnPercent: 50,
+      splitPercent: 6,
+      healPercent: 20,
+    }),
+    site: withDevices((device) => ({ ...device, readGapMs: 2_000 })),
+  },
+  'lying-devices': {
+    about: 'devices say off while the node still answers',
+    faults: (faults) => ({
+      ...faults,
+      liePercent: 60,
+      freezePercent: 8,
+      freezeDaemonPercent: 8,
+      crashPercent: 6,
+      pressIgnoredPercent: 0,
+      pressLostPercent: 0,
+    }),
+    site: (site) => ({
+      ...site,
+      config: {
+        ...site.config,
+        nodes: site.config.nodes.map((node) => ({
+          ...node,
+          addresses: [`10.0.0.${node.id}`],
+          levels: node.levels.map((level) => ({ ...level, verify: true })),
+        })),
+      },
+    }),
+  },
+  'swapped-cables': {
+    about: 'devices are wired to another machine than the config says',
+    faults: (faults) => ({ ...faults, swapPercent: 8, freezePercent: 5, crashPercent: 5 }),
+    site: (site) => ({
+      ...withDevices((device) => ({
+        ...device,
+        identity: device.driver === 'bmc' ? `hw-${device.id.split('/')[0]}` : undefined,
+      }))(site),
+      announces: true,
+      identifies: true,
+    }),
+  },
+  'restless-rings': {
+    about: 'rings form anew again and again, and messages reach one side only',
+    faults: (faults) => ({
+      ...faults,
+      everyMs: 400,
+      splitPercent: 8,
+      linkPercent: 6,
+      healPercent: 30,
+      reformPercent: 10,
+      messageLatePercent: 40,
+    }),
+  },
+  'fickle-quorum': {
+    about: 'the verdict changes within a ring, and comes late',
+    faults: (faults) => ({ ...faults, verdictPercent: 10, stallPercent: 30 }),
+  },
+  'crashing-daemons': {
+    about: 'daemons die at any moment, with starts in flight',
+    faults: (faults) => ({
+      ...faults,
+      crashPercent: 12,
+      crashMidStepPercent: 0.5,
+      startHangsPercent: 30,
+      killSlowPercent: 60,
+      dyingPercent: 15,
+    }),
+  },
+  'stalled-hands': {
+    about: 'seconds pass between a decision and the wire, while rings change and daemons freeze',
+    faults: (faults) => ({
+      ...faults,
+      stallPercent: 70,
+      splitPercent: 8,
+      healPercent: 30,
+      freezePercent: 6,
+      freezeDaemonPercent: 6,
+      verdictPercent: 5,
+    }),
+  },
+  'hard-stops': {
+    about: 'starts and stops hang, fail half-way, and are slow to die',
+    faults: (faults) => ({
+      ...faults,
+      startHangsPercent: 30,
+      startHalfPercent: 20,
+      stopFailsPercent: 30,
+      stopHangsPercent: 30,
+      killSlowPercent: 60,
+      verdictPercent: 5,
+      splitPercent: 6,
+      healPercent: 30,
+      dyingPercent: 15,
+    }),
+  },
+  'bad-disks': {
+    about: 'disks are full, slow and forgetful while daemons restart',
+    faults: (faults) => ({
+      ...faults,
+      diskFullPercent: 8,
+      diskSlowPercent: 8,
+      diskCorruptPercent: 4,
+      crashPercent: 10,
+      powerLossPercent: 5,
+      powerOnPercent: 40,
+    }),
+  },
+  'busy-operators': {
+    about: 'operators order nodes off and on, restart daemons and switch machines',
+    faults: (faults) => ({
+      ...faults,
+      orderPercent: 15,
+      leavePercent: 6,
+      powerOnPercent: 40,
+      crashPercent: 4,
+      splitPercent: 4,
+      healPercent: 30,
+    }),
+  },
+  'foreign-hands': {
+    about: 'units are enabled at boot, people start things by hand',
+    faults: (faults) => ({
+      ...faults,
+      enabledPercent: 60,
+      foreignPercent: 8,
+      powerOnPercent: 40,
+      splitPercent: 5,
+    }),
+  },
+  strangers: {
+    about: 'nodes read another config for a while',
+    faults: (faults) => ({ ...faults, strangerPercent: 8, dyingPercent: 10, crashPercent: 4 }),
+  },
+  'cold-starts': {
+    about: 'power comes and goes: clusters start from their disks alone',
+    faults: (faults) => ({
+      ...faults,
+      powerLossPercent: 15,
+      wallLossPercent: 8,
+      powerOnPercent: 60,
+      splitPercent: 6,
+      healPercent: 30,
+    }),
+  },
+}
+
+function withDevices<D>(change: (device: Site['config']['devices'][number]) => D) {
+  return (site: Site): Site => ({
+    ...site,
+    config: {
+      ...site.config,
+      devices: site.config.devices.map(change) as Site['config']['devices'],
+    },
+  })
+}

@@ -1,0 +1,197 @@
+/**
+ * What can go wrong, and how often. Each life draws its own mix with many of them switched off
+ * (swarm testing); a biased swarm turns a few of them up, to reach what is rare.
+ */
+import type { Rng } from './rng.ts'
+
+/** All percents are chances out of a hundred: per tick of fate, or per deed where it says so. */
+export interface Faults {
+  /** Gap between two ticks of fate. */
+  readonly everyMs: number
+
+  // ---- per tick: the network and Corosync ----
+  /** A random split of the cluster network in two. */
+  readonly splitPercent: number
+  /** One machine hears nothing any more, or is heard by nobody. */
+  readonly deafPercent: number
+  /** One directed link breaks. */
+  readonly linkPercent: number
+  readonly healPercent: number
+  /** A ring forms anew with the same members. */
+  readonly reformPercent: number
+  /** votequorum changes its mind within one ring (S11). */
+  readonly verdictPercent: number
+  readonly corosyncKillPercent: number
+
+  // ---- per tick: machines and daemons ----
+  readonly freezePercent: number
+  readonly freezeDaemonPercent: number
+  readonly freezeCorosyncPercent: number
+  readonly freezeMaxMs: number
+  readonly crashPercent: number
+  /** Per step of a daemon that has effects: it dies between two of them. */
+  readonly crashMidStepPercent: number
+  readonly leavePercent: number
+  readonly powerLossPercent: number
+  readonly wallLossPercent: number
+  readonly powerOnPercent: number
+  /** The next life of a daemon reads another config (S16). */
+  readonly strangerPercent: number
+
+  // ---- per tick: disks ----
+  readonly diskFullPercent: number
+  readonly diskCorruptPercent: number
+  readonly diskSlowPercent: number
+
+  // ---- per tick: devices ----
+  readonly deviceHangPercent: number
+  readonly deviceCutPercent: number
+  /** The cables of two devices are swapped (S15). */
+  readonly swapPercent: number
+
+  // ---- per tick: resources and people ----
+  readonly dyingPercent: number
+  /** Somebody or something starts a resource by hand (S19). */
+  readonly foreignPercent: number
+  /** It can never be stopped on that machine again, until the power goes. */
+  readonly stuckPercent: number
+  readonly orderPercent: number
+
+  // ---- per deed ----
+  /** The hands stall between the decision and the wire (S14). */
+  readonly stallPercent: number
+  readonly pressLostPercent: number
+  readonly pressRefusedPercent: number
+  readonly pressIgnoredPercent: number
+  /** Carried out late, within the device's bound. */
+  readonly pressLatePercent: number
+  /** The device lies: it accepts, does nothing, and says off from then on. */
+  readonly liePercent: number
+  readonly replyLostPercent: number
+  readonly replyLatePercent: number
+  readonly readUnknownPercent: number
+  /** The sensor is cached: it tells an older truth, younger than the gap between two reads. */
+  readonly readStalePercent: number
+  readonly startFailsPercent: number
+  /** The start says that it failed, and yet the thing is active. */
+  readonly startHalfPercent: number
+  readonly startHangsPercent: number
+  readonly stopFailsPercent: number
+  readonly stopHangsPercent: number
+  readonly probeFailsPercent: number
+  /** Killing an operation takes seconds instead of moments. */
+  readonly killSlowPercent: number
+  readonly messageLatePercent: number
+  readonly alarmLatePercent: number
+  /** An enabled unit starts at boot, before any daemon (S19). */
+  readonly enabledPercent: number
+}
+
+/** Nothing goes wrong. */
+export const calm: Faults = {
+  everyMs: 1_000,
+  splitPercent: 0,
+  deafPercent: 0,
+  linkPercent: 0,
+  healPercent: 0,
+  reformPercent: 0,
+  verdictPercent: 0,
+  corosyncKillPercent: 0,
+  freezePercent: 0,
+  freezeDaemonPercent: 0,
+  freezeCorosyncPercent: 0,
+  freezeMaxMs: 10_000,
+  crashPercent: 0,
+  crashMidStepPercent: 0,
+  leavePercent: 0,
+  powerLossPercent: 0,
+  wallLossPercent: 0,
+  powerOnPercent: 0,
+  strangerPercent: 0,
+  diskFullPercent: 0,
+  diskCorruptPercent: 0,
+  diskSlowPercent: 0,
+  deviceHangPercent: 0,
+  deviceCutPercent: 0,
+  swapPercent: 0,
+  dyingPercent: 0,
+  foreignPercent: 0,
+  stuckPercent: 0,
+  orderPercent: 0,
+  stallPercent: 0,
+  pressLostPercent: 0,
+  pressRefusedPercent: 0,
+  pressIgnoredPercent: 0,
+  pressLatePercent: 0,
+  liePercent: 0,
+  replyLostPercent: 0,
+  replyLatePercent: 0,
+  readUnknownPercent: 0,
+  readStalePercent: 0,
+  startFailsPercent: 0,
+  startHalfPercent: 0,
+  startHangsPercent: 0,
+  stopFailsPercent: 0,
+  stopHangsPercent: 0,
+  probeFailsPercent: 0,
+  killSlowPercent: 0,
+  messageLatePercent: 0,
+  alarmLatePercent: 0,
+  enabledPercent: 0,
+}
+
+/** The mix of one life. */
+export function swarmFaults(lot: Rng): Faults {
+  const some = (max: number) => (lot.chance(45) ? 0 : lot.int(1, max))
+  return {
+    everyMs: lot.int(250, 2_000),
+    splitPercent: some(7),
+    deafPercent: some(5),
+    linkPercent: some(6),
+    healPercent: some(40),
+    reformPercent: some(5),
+    verdictPercent: some(3),
+    corosyncKillPercent: some(4),
+    freezePercent: some(6),
+    freezeDaemonPercent: some(5),
+    freezeCorosyncPercent: some(4),
+    freezeMaxMs: lot.pick([2_000, 15_000, 60_000]),
+    crashPercent: some(6),
+    crashMidStepPercent: lot.chance(70) ? 0 : lot.pick([0.05, 0.2, 0.5]),
+    leavePercent: some(3),
+    powerLossPercent: some(7),
+    wallLossPercent: some(3),
+    powerOnPercent: some(40),
+    strangerPercent: lot.chance(75) ? 0 : 1,
+    diskFullPercent: some(3),
+    diskCorruptPercent: lot.chance(80) ? 0 : 1,
+    diskSlowPercent: some(4),
+    deviceHangPercent: some(8),
+    deviceCutPercent: some(8),
+    swapPercent: some(2),
+    dyingPercent: some(6),
+    foreignPercent: lot.chance(80) ? 0 : 1,
+    stuckPercent: some(2),
+    orderPercent: some(5),
+    stallPercent: some(20),
+    pressLostPercent: some(25),
+    pressRefusedPercent: some(20),
+    pressIgnoredPercent: some(25),
+    pressLatePercent: some(20),
+    liePercent: some(20),
+    replyLostPercent: some(30),
+    replyLatePercent: some(30),
+    readUnknownPercent: some(30),
+    readStalePercent: some(40),
+    startFailsPercent: some(20),
+    startHalfPercent: some(15),
+    startHangsPercent: some(15),
+    stopFailsPercent: some(20),
+    stopHangsPercent: some(15),
+    probeFailsPercent: some(15),
+    killSlowPercent: some(30),
+    messageLatePercent: some(10),
+    alarmLatePercent: some(10),
+    enabledPercent: lot.chance(70) ? 0 : lot.int(1, 30),
+  }
+}

@@ -1,0 +1,53 @@
+/** A person: walks from machine to machine and switches them on, gives orders, restarts daemons. */
+import type { Order } from '../core/event.ts'
+import type { FencingAction } from '../core/ledger.ts'
+import type { NodeId } from '../core/model.ts'
+import { startDaemon, tell } from './daemons.ts'
+import { judge } from './invariants.ts'
+import { switchOn } from './machines.ts'
+import type { Machine, World } from './world.ts'
+
+/** Give an order to one daemon, as `picket fence` does. False where there is none to take it. */
+export function order(world: World, via: Machine, action: FencingAction, target: NodeId): boolean {
+  const { daemon } = via
+  if (daemon === undefined) return false
+  const id = `order-${world.witness.orders.size + 1}`
+  const order: Order = {
+    id,
+    action,
+    target,
+    requester: `operator-${world.witness.orders.size + 1}`,
+    reason: 'an operator wants it',
+  }
+  world.say(`operator: ${action} ${target}, to ${via.id}`)
+  judge(world, 'onOrder', order)
+  tell(world, daemon, { kind: 'order', order })
+  return true
+}
+
+/** SIGTERM: the daemon is asked to go, and stays away until a person starts it again. */
+export function leave(world: World, machine: Machine): void {
+  const { daemon } = machine
+  if (daemon === undefined) return
+  world.say(`operator: picketd on ${machine.id} is to leave`)
+  machine.resting = true
+  tell(world, daemon, { kind: 'leave' })
+}
+
+/** `systemctl start picketd`. */
+export function comeBack(world: World, machine: Machine): void {
+  machine.resting = false
+  if (machine.powered && machine.up) startDaemon(world, machine)
+}
+
+/** The next machine's turn: current, power button, daemon, and an `on` where one was ordered off. */
+export function tend(world: World, machine: Machine): void {
+  if (!machine.powered) switchOn(world, machine, 'operator')
+  comeBack(world, machine)
+  const barred = world.machines.some(
+    (other) => world.ledgerOf(other)?.nodes[machine.id]?.barred === true,
+  )
+  if (!barred) return
+  const helpers = world.machines.filter((other) => other.daemon !== undefined)
+  if (helpers.length > 0) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
+}

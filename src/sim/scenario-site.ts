@@ -1,0 +1,88 @@
+/**
+ * The cluster that scenarios are played on: three nodes, two resources, a BMC and a rack PDU with
+ * two feeds for each node. A scenario may ask for another one in its first line.
+ */
+import type { Config, DeviceConfig, NodeConfig, Timing } from '../core/model.ts'
+import type { Site } from './world.ts'
+
+const timing: Timing = {
+  beatMs: 1_000,
+  echoMs: 3_000,
+  silentMs: 5_000,
+  strangerMs: 10_000,
+  startGraceMs: 10_000,
+  fenceDelayMs: 0,
+  retryMs: 1_000,
+  retryMaxMs: 8_000,
+  checkEveryMs: 30_000,
+  coolDownMs: 10_000,
+  stopAttemptsMax: 3,
+  leaveMs: 10_000,
+}
+
+/** What a `site` line may change: `nodes=5 levels=1 verify qdevice resources=vip delay=2`. */
+export interface Wishes {
+  readonly nodes?: string
+  readonly levels?: string
+  readonly resources?: string
+  /** Seconds to wait before a lost node is fenced. */
+  readonly delay?: string
+  /** Seconds within which a command may be carried out late. */
+  readonly late?: string
+  readonly verify?: string
+  readonly qdevice?: string
+  readonly identities?: string
+}
+
+export function scenarioSite(wishes: Wishes = {}): Site {
+  const ids = ['a', 'b', 'c', 'd', 'e'].slice(0, Number(wishes.nodes ?? 3))
+  const devices: DeviceConfig[] = []
+  const identities = wishes.identities !== undefined
+  const device = (id: string, driver: string): string => {
+    devices.push({
+      id,
+      driver,
+      identity: identities && driver === 'bmc' ? `hw-${id[0]}` : undefined,
+      readGapMs: 500,
+      lateMs: 1_000 * Number(wishes.late ?? 10),
+      timeoutMs: 3_000,
+      settleMs: 4_000,
+    })
+    return id
+  }
+  const verify = wishes.verify !== undefined
+  const nodes = ids.map(
+    (id): NodeConfig => ({
+      id,
+      addresses: verify ? [`10.0.0.${id}`] : [],
+      levels: [
+        { devices: [device(`${id}/1/1`, 'bmc')], verify },
+        { devices: [device(`${id}/2/1`, 'pdu'), device(`${id}/2/2`, 'pdu')], verify },
+      ].slice(0, Number(wishes.levels ?? 2)),
+    }),
+  )
+  const config: Config = {
+    cluster: 'scenario',
+    hash: 'common',
+    nodes,
+    resources: (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
+      id,
+      thing: `thing:${id}`,
+      nodes: [...ids.slice(i), ...ids.slice(0, i)],
+      startMs: 3_000,
+      stopMs: 3_000,
+      probeMs: 1_000,
+      monitorEveryMs: 10_000,
+    })),
+    devices,
+    timing: { ...timing, fenceDelayMs: 1_000 * Number(wishes.delay ?? 0) },
+  }
+  return {
+    config,
+    qdevice: wishes.qdevice !== undefined,
+    tokenMs: 1_000,
+    bootMs: 5_000,
+    announces: identities,
+    identifies: identities,
+  }
+}

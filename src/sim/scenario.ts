@@ -1,0 +1,192 @@
+/**
+ * Scenarios are transcripts. Lines that begin with `>` are commands, with `#` comments; everything
+ * else is what the cluster did. No dice are thrown: the same commands are always the same life.
+ */
+
+import type { Core } from './core.ts'
+import { killCorosync, setVerdict } from './corosync.ts'
+import { crash } from './daemons.ts'
+import type { Device, Manner } from './devices.ts'
+import { corrupt } from './disks.ts'
+import { becomeStranger, cut, heal, swapCables } from './fate.ts'
+import { calm } from './faults.ts'
+import { judge } from './invariants.ts'
+import { applyPower, freeze, switchOn, thaw } from './machines.ts'
+import { setLink } from './network.ts'
+import { comeBack, leave, order } from './operator.ts'
+import { activate, deactivate, type Habit } from './resources.ts'
+import { networkChanged, ringsOf } from './rings.ts'
+import { steadyLots } from './rng.ts'
+import { scenarioSite, type Wishes } from './scenario-site.ts'
+import { noteDisturbance } from './witness.ts'
+import { type Machine, type Part, Violation, World } from './world.ts'
+
+/** Play the commands of a transcript; what comes back is the transcript as it should read. */
+export function play(core: Core, text: string): string {
+  const lines = text.split('\n').filter((line) => line.startsWith('>') || line.startsWith('#'))
+  const out: string[] = []
+  let world: World | undefined
+  for (const line of lines) {
+    const previous = out.at(-1)
+    if (previous !== undefined && line.startsWith('>') && previous.startsWith(' ')) out.push('')
+    out.push(line)
+    if (line.startsWith('#')) continue
+    const [verb = '', ...words] = line.slice(1).trim().split(/\s+/)
+    if (verb === 'site') {
+      if (world !== undefined) throw new Error('`site` comes first in a scenario')
+      world = makeWorld(core, wishesOf(words))
+      continue
+    }
+    world ??= makeWorld(core, {})
+    const from = world.trace.length
+    try {
+      command(world, verb, words)
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error
+      out.push(...world.trace.slice(from), `BROKEN ${error.message}`)
+      break
+    }
+    out.push(...world.trace.slice(from))
+  }
+  return `${out.join('\n')}\n`
+}
+
+function makeWorld(core: Core, wishes: Wishes): World {
+  const site = scenarioSite(wishes)
+  const world = new World({ core, site, faults: calm, lots: steadyLots, strict: true })
+  const scan = () => {
+    noteDisturbance(world)
+    judge(world, 'onScan', undefined)
+    world.after(1_000, scan)
+  }
+  world.after(1_000, scan)
+  return world
+}
+
+function wishesOf(words: readonly string[]): Wishes {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [key = '', value = 'yes'] = word.split('=')
+      return [key, value]
+    }),
+  )
+}
+
+type Deed = (world: World, words: readonly string[]) => void
+
+const deeds: Readonly<Record<string, Deed>> = {
+  run: (world, [seconds]) => world.run(1_000 * Number(seconds)),
+  'power-on': each((world, machine) => switchOn(world, machine, 'operator')),
+  'power-loss': each((world, machine) => {
+    machine.switchedOn = false
+    applyPower(world, machine, 'power loss')
+  }),
+  'wall-loss': each((world, machine) => {
+    machine.wall = false
+    applyPower(world, machine, 'no current')
+  }),
+  crash: each((world, machine) => {
+    machine.switchedOn = false
+    applyPower(world, machine, 'it dies')
+  }),
+  freeze: (world, words) => freeze(world, machineOf(world, words), partsOf(words), undefined),
+  thaw: (world, words) => thaw(world, machineOf(world, words), partsOf(words)),
+  cut: (world, words) => {
+    cut(world, (from, to) => words.includes(from.id) !== words.includes(to.id))
+  },
+  'cut-one-way': (world, [from, to]) => {
+    setLink(world, world.machine(from!), world.machine(to!), false)
+    networkChanged(world)
+  },
+  heal: (world) => heal(world),
+  bmc: (world, [name, manner, seconds]) => {
+    const devices = devicesOf(world, name!)
+    for (const device of devices) {
+      device.manner = manner as Manner
+      device.slowMs = 1_000 * Number(seconds ?? 0)
+      if (manner === 'ok') device.lying = false
+    }
+  },
+  swap: (world, [one, other]) => swapCables(world, world.device(one!), world.device(other!)),
+  'cut-device': (world, [name, node]) => {
+    for (const device of devicesOf(world, name!)) device.cutFrom.add(node!)
+  },
+  'heal-device': (world, [name]) => {
+    for (const device of devicesOf(world, name!)) device.cutFrom.clear()
+  },
+  'kill-daemon': each((world, machine) => crash(world, machine)),
+  'kill-corosync': each(killCorosync),
+  leave: each(leave),
+  'come-back': each(comeBack),
+  order: (world, [action, target, , via]) => {
+    order(world, world.machine(via!), action as 'off' | 'on' | 'reboot', target!)
+  },
+  'resource-dies': (world, [resource, node]) => {
+    const machine = world.machine(node!)
+    deactivate(world, machine, world.thingOf(machine, resource!), 'it died by itself')
+  },
+  'start-by-hand': (world, [resource, node]) => {
+    const machine = world.machine(node!)
+    activate(world, machine, world.thingOf(machine, resource!), true)
+  },
+  'start-hangs': habit('start-hangs'),
+  'start-fails': habit('start-fails'),
+  'stop-hangs': habit('stop-hangs'),
+  'stop-fails': habit('stop-fails'),
+  'disk-full': each((_, machine) => {
+    machine.disk.full = true
+  }),
+  'disk-ok': each((_, machine) => {
+    machine.disk.full = false
+  }),
+  'disk-corrupt': each(corrupt),
+  verdict: (world, [node, word]) => {
+    const machine = world.machine(node!)
+    const ring = [...ringsOf(world)].find(({ members }) => members.includes(machine))
+    if (ring === undefined) throw new Error(`${node} is in no ring`)
+    setVerdict(world, ring, word === 'on')
+  },
+  'config-differs': (world, [node, seconds]) => {
+    becomeStranger(world, world.machine(node!), 1_000 * Number(seconds ?? 3_600))
+  },
+}
+
+function command(world: World, verb: string, words: readonly string[]): void {
+  const deed = deeds[verb]
+  if (deed === undefined) {
+    throw new Error(`unknown command ${verb}; known are ${Object.keys(deeds).join(', ')}`)
+  }
+  deed(world, words)
+}
+
+function each(deed: (world: World, machine: Machine) => void): Deed {
+  return (world, words) => {
+    for (const word of words) deed(world, world.machine(word))
+  }
+}
+
+/** `stop-fails vip a 3`: the next three times; without a number for ever. */
+function habit(name: Habit): Deed {
+  return (world, [resource, node, times]) => {
+    const habit = { habit: name, times: times === undefined ? Infinity : Number(times) }
+    world.habits.set(`${world.machine(node!).id}/${resource}`, habit)
+  }
+}
+
+function machineOf(world: World, [node]: readonly string[]): Machine {
+  return world.machine(node!)
+}
+
+/** `freeze a`: the whole machine; `freeze a daemon`: that part of it. */
+function partsOf([, ...parts]: readonly string[]): Part[] {
+  return parts.length === 0 ? ['corosync', 'daemon', 'scripts'] : (parts as Part[])
+}
+
+/** `b/1` names all devices of that level, `b/1/1` one of them. */
+function devicesOf(world: World, name: string): Device[] {
+  const found = [...world.devices.values()].filter(
+    ({ id }) => id === name || id.startsWith(`${name}/`),
+  )
+  if (found.length === 0) throw new Error(`there is no device ${name}`)
+  return found
+}

@@ -1,0 +1,134 @@
+/** Which cluster this life is about: size, devices, resources, timings. Drawn from the seed. */
+import type {
+  Config,
+  DeviceConfig,
+  Level,
+  NodeConfig,
+  NodeId,
+  ResourceConfig,
+  Timing,
+} from '../core/model.ts'
+import type { Rng } from './rng.ts'
+import type { Site } from './world.ts'
+
+export function swarmSite(lot: Rng): Site {
+  const ids = ['a', 'b', 'c', 'd', 'e'].slice(0, lot.pick([3, 3, 3, 3, 4, 5, 5]))
+  const identifies = lot.chance(60)
+  const layout = {
+    verify: lot.chance(50),
+    outlets: lot.pick([0, 0, 1, 2]),
+    bmc: lot.chance(90),
+    unfenceable: lot.chance(4) ? lot.pick(ids) : undefined,
+    named: identifies && lot.chance(80),
+    lateMs: lot.pick([0, 5_000, 20_000]),
+  }
+  const devices: DeviceConfig[] = []
+  const nodes = ids.map((id): NodeConfig => {
+    const levels = id === layout.unfenceable ? [] : levelsOf(lot, id, layout, devices)
+    return { id, levels, addresses: layout.verify ? [`10.0.0.${id}`] : [] }
+  })
+  const config: Config = {
+    cluster: 'swarm',
+    hash: 'common',
+    nodes,
+    resources: ['vip', 'db', 'web'].slice(0, lot.int(1, 3)).map((id) => resourceOf(lot, id, ids)),
+    devices,
+    timing: timingOf(lot),
+  }
+  return {
+    config,
+    qdevice: ids.length % 2 === 0 && lot.chance(50),
+    tokenMs: lot.pick([400, 1_000, 1_650]),
+    bootMs: lot.int(3_000, 8_000),
+    announces: lot.chance(70),
+    identifies,
+  }
+}
+
+interface Layout {
+  readonly verify: boolean
+  readonly outlets: number
+  readonly bmc: boolean
+  readonly named: boolean
+  readonly lateMs: number
+}
+
+function levelsOf(lot: Rng, node: NodeId, layout: Layout, devices: DeviceConfig[]): Level[] {
+  const { verify, outlets, bmc, named, lateMs } = layout
+  const levels: Level[] = []
+  const level = (driver: string, count: number) => {
+    const names = Array.from({ length: count }, (_, i) => `${node}/${levels.length + 1}/${i + 1}`)
+    for (const id of names) {
+      devices.push({
+        id,
+        driver,
+        identity: named && driver === 'bmc' ? `hw-${node}` : undefined,
+        readGapMs: lot.pick([200, 500, 1_000]),
+        lateMs,
+        timeoutMs: lot.int(2_000, 5_000),
+        settleMs: lot.int(2_000, 8_000),
+      })
+    }
+    levels.push({ devices: names, verify })
+  }
+  if (bmc || outlets === 0) level('bmc', 1)
+  if (outlets > 0) level('pdu', outlets)
+  return levels
+}
+
+function resourceOf(lot: Rng, id: string, ids: readonly NodeId[]): ResourceConfig {
+  const order = lot.shuffle(ids)
+  return {
+    id,
+    thing: `thing:${id}`,
+    nodes: lot.chance(70) ? order : order.slice(0, lot.int(2, ids.length)),
+    startMs: lot.int(500, 5_000),
+    stopMs: lot.int(500, 5_000),
+    probeMs: lot.int(500, 1_000),
+    monitorEveryMs: lot.int(1_000, 5_000),
+  }
+}
+
+function timingOf(lot: Rng): Timing {
+  const beatMs = lot.pick([500, 1_000])
+  return {
+    beatMs,
+    echoMs: 3 * beatMs,
+    silentMs: lot.int(4, 8) * beatMs,
+    strangerMs: lot.int(8_000, 20_000),
+    startGraceMs: lot.int(8_000, 20_000),
+    fenceDelayMs: lot.chance(60) ? 0 : lot.int(200, 3_000),
+    retryMs: lot.int(500, 2_000),
+    retryMaxMs: lot.int(4_000, 10_000),
+    checkEveryMs: lot.int(5_000, 30_000),
+    coolDownMs: lot.int(2_000, 10_000),
+    stopAttemptsMax: lot.int(2, 4),
+    leaveMs: lot.int(5_000, 15_000),
+  }
+}
+
+/** A config that differs in a way that matters: a resource or a node is missing, or renamed (S16). */
+export function variantOf(config: Config, self: NodeId, lot: Rng): Config {
+  const different = { ...config, hash: `other-${lot.int(1, 3)}` }
+  const [first, ...others] = config.resources
+  switch (lot.int(0, 3)) {
+    case 0:
+      return { ...different, resources: others.length > 0 ? others : config.resources }
+    case 1:
+      return { ...different, resources: [...others, { ...first!, id: `${first!.id}-renamed` }] }
+    case 2: {
+      const gone = lot.pick(config.nodes.filter(({ id }) => id !== self)).id
+      return {
+        ...different,
+        nodes: config.nodes.filter(({ id }) => id !== gone),
+        devices: config.devices.filter(({ id }) => !id.startsWith(`${gone}/`)),
+        resources: config.resources.map((each) => ({
+          ...each,
+          nodes: each.nodes.filter((id) => id !== gone),
+        })),
+      }
+    }
+    default:
+      return different
+  }
+}
