@@ -1,0 +1,86 @@
+/**
+ * `npm run mutants`: every mutant lives through the same seeds, and each must be noticed. A mutant
+ * that survives is a promise that nobody tests; one that hardly shows must name a swarm of its own.
+ */
+import { parseArgs } from 'node:util'
+import { biases } from './biased.ts'
+import { type Mutant, mutated } from './mutant.ts'
+import { mutants } from './mutants/index.ts'
+import { live, type Outcome } from './pool.ts'
+
+/** Enough to know that it is caught. */
+const FAILURES_MAX = 50
+/** Fewer than this in the plain swarm, and a swarm of its own has to show it. */
+const FAILURES_MIN = 3
+
+interface Found {
+  readonly lives: number
+  readonly failures: readonly Outcome[]
+}
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '3000' },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    workers: { type: 'string' },
+  },
+})
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const chosen = mutants.filter(({ name }) => values.only === undefined || name === values.only)
+  if (chosen.length === 0) {
+    console.error(`There is no mutant "${values.only}"; known: ${mutants.map((m) => m.name)}.`)
+    return 2
+  }
+  // All must fit before the first one lives.
+  for (const mutant of chosen) {
+    mutated(mutant)
+    if (mutant.swarm !== undefined && biases[mutant.swarm] === undefined) {
+      throw new Error(`mutant ${mutant.name}: there is no swarm "${mutant.swarm}"`)
+    }
+  }
+  const width = Math.max(...chosen.map(({ name }) => name.length))
+  let survivors = 0
+  for (const mutant of chosen) {
+    const plain = await judge(mutant, undefined)
+    const own = mutant.swarm === undefined ? undefined : await judge(mutant, mutant.swarm)
+    const caught =
+      plain.failures.length >= FAILURES_MIN || (own?.failures.length ?? 0) >= FAILURES_MIN
+    if (!caught) survivors++
+    const marks = `${caught ? 'caught  ' : 'SURVIVES'} ${mutant.rule.padEnd(4)}`
+    const biased = own === undefined ? '' : `; ${mutant.swarm}: ${describe(own)}`
+    console.log(`${marks} ${mutant.name.padEnd(width)}  ${describe(plain)}${biased}`)
+  }
+  console.log(
+    survivors === 0
+      ? `All ${chosen.length} mutants are caught.`
+      : `${survivors} of ${chosen.length} mutants survive: nothing tests what they break.`,
+  )
+  return survivors === 0 ? 0 : 1
+}
+
+async function judge(mutant: Mutant, biased: string | undefined): Promise<Found> {
+  const outcomes = await live({
+    first: Number(values.seed),
+    count: Number(values.seeds),
+    workers: values.workers === undefined ? undefined : Number(values.workers),
+    biased,
+    mutant,
+    failuresMax: FAILURES_MAX,
+  })
+  const failures = outcomes.filter(({ violation }) => violation !== undefined)
+  return { lives: outcomes.length, failures }
+}
+
+function describe({ lives, failures }: Found): string {
+  const [first] = failures
+  if (first === undefined) return `0 of ${lives}`
+  const count = failures.length >= FAILURES_MAX ? `≥ ${FAILURES_MAX}` : String(failures.length)
+  const by = new Map<string, number>()
+  for (const { promise = '?' } of failures) by.set(promise, (by.get(promise) ?? 0) + 1)
+  const promises = [...by].sort((a, b) => b[1] - a[1]).map(([id, n]) => `${id} ${n}`)
+  return `${count} of ${lives} (${promises.join(', ')}), first ${first.promise} in seed ${first.seed}`
+}

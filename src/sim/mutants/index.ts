@@ -1,0 +1,7 @@
+/** All mutants, in the order of the rules that they break. */
+import type { Mutant } from '../mutant.ts'
+import { fencingMutants } from './fencing.ts'
+import { memoryMutants } from './memory.ts'
+import { serviceMutants } from './service.ts'
+
+export const mutants: readonly Mutant[] = [...serviceMutants, ...fencingMutants, ...memoryMutants]

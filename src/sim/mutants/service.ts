@@ -1,0 +1,4 @@
+/** Mutants of what may run where. */
+import type { Mutant } from '../mutant.ts'
+
+export const serviceMutants: readonly Mutant[] = []
