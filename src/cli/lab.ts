@@ -306,9 +306,13 @@ async function execute({ name, words: [node = ''], command, io }: Call): Promise
   return await stream(started, io)
 }
 
-/** Pass on what a program prints until it ends; 0 if it succeeded. */
+/** Pass on what a program prints until it ends or is interrupted; 0 unless it failed. */
 async function stream({ child, stop }: lab.Spawned, io: LabIo): Promise<number> {
-  const end = () => void stop()
+  let interrupted = false
+  const end = () => {
+    interrupted = true
+    void stop()
+  }
   process.once('SIGINT', end)
   process.once('SIGTERM', end)
   try {
@@ -320,6 +324,7 @@ async function stream({ child, stop }: lab.Spawned, io: LabIo): Promise<number> 
     })
     await Promise.all([pass(child.stdout, io.out), pass(child.stderr, io.err)])
     const failure = await ended
+    if (interrupted) return 0
     if (failure !== undefined) io.err(`picket lab: the command ended with ${failure}.`)
     return failure === undefined ? 0 : 1
   } finally {

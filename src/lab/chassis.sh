@@ -9,6 +9,7 @@
 # A BMC that hangs is a stopped ipmi_sim and needs nothing here. `log` gets a line of JSON for
 # every command accepted and every command carried out.
 set -u
+# ipmi_sim hands down its sockets; a machine that inherits them would keep the BMC's port.
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 here=${0%/*}
 cd "$1" || exit 1

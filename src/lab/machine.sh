@@ -5,8 +5,6 @@
 # Node.js would cost more than the whole answer. DIR holds node.conf (the node's names), `init`
 # (host pid and start time of the sandbox's pid 1), and `cut-L` or `deaf-L` for links that are cut.
 set -u
-# A BMC hands down its sockets; a sandbox that inherits them would keep the BMC's port.
-exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 here=${0%/*}
 cd "$1" || exit 1
 . ./node.conf
