@@ -55,10 +55,14 @@ export function explain(
 /** A schema's own words are either a predicate ("is too long"), a sentence, or what to write. */
 function sentence(issue: Issue, name: string, given: unknown, got: string): string {
   const { message } = issue
-  if (message.startsWith('is ')) return `${name} (${got}) ${message}`
+  if (message.startsWith('is ')) return `${name} ${bracketed(got)} ${message}`
   if (issue.code === 'custom') return `${name}: ${message}`
   const own = !/^(Invalid|Too |Unrecognized)/.test(message)
   return `${name} is ${got}; write ${own ? message : allowedOf(issue, given)}`
+}
+
+function bracketed(text: string): string {
+  return text.startsWith('(') ? text : `(${text})`
 }
 
 /** What would be right, to be read after "write". */
@@ -99,8 +103,9 @@ function numberHint(kind: string, given: unknown): string {
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {
-  if (origin === 'string') return `a text of ${relation} ${limit} characters`
-  if (origin === 'array') return `a list of ${relation} ${limit} items`
+  const s = Number(limit) === 1 ? '' : 's'
+  if (origin === 'string') return `a text of ${relation} ${limit} character${s}`
+  if (origin === 'array') return `a list of ${relation} ${limit} item${s}`
   if (origin === 'map' || origin === 'object' || origin === 'record') {
     return `a map of ${relation} ${limit} entries`
   }

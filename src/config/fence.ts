@@ -155,7 +155,9 @@ function buildLevel(
     if (driver === undefined) return []
     const id = `${node.name}/${number}/${at + 1}`
     const place = step.source.placeOf(step.path)
-    const merged = merge(driver, layersOf(inputs, node.name, step), node.name, place, env)
+    const sawAll = inputs.secrets.problems.length === 0
+    const terms = { node: node.name, place, env, sawAll }
+    const merged = merge(driver, layersOf(inputs, node.name, step), terms)
     problems.push(...merged.problems)
     const { options, common, settings } = merged
     if (options === undefined) return []

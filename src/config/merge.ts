@@ -122,13 +122,20 @@ function readEntry(
   return `the environment variable ${value}, which ${key} names, is not set for this program`
 }
 
+export interface MergeTerms {
+  readonly node: string
+  /** Where the step stands, for what is wrong with it as a whole. */
+  readonly place: Place
+  readonly env: NodeJS.ProcessEnv
+  /** False where a secrets file could not be read: then what is missing may well stand there. */
+  readonly sawAll: boolean
+}
+
 /** The options of one device of one node, complete and checked by the driver's own schema. */
 export function merge(
   driver: Driver,
   layers: readonly Layer[],
-  node: string,
-  place: Place,
-  env: NodeJS.ProcessEnv,
+  { node, place, env, sawAll }: MergeTerms,
 ): Merged {
   const { settings, problems } = overlay(driver, layers, env)
   const shape = driver.options.shape
@@ -149,7 +156,8 @@ export function merge(
     const setting = settings.get(key)
     if (setting === undefined && issue.code === 'invalid_type' && issue.path.length === 1) {
       // What was refused above would only be reported as missing again.
-      return problems.length > 0 ? [] : [{ ...place, message: missing(driver, key, node) }]
+      if (problems.length > 0 || !sawAll) return []
+      return [{ ...place, message: missing(driver, key, node) }]
     }
     const secret = setting?.secret ?? false
     return explain(issue, value, '', { secret, keysAt: () => Object.keys(shape) }).map(

@@ -13,15 +13,24 @@ export interface Problem extends Place {
 
 /** One problem as a line that editors and people can follow: `file:line:column: sentence`. */
 export function problemText({ file, line, column, message }: Problem): string {
-  return line === 0 ? `${file}: ${message}` : `${file}:${line}:${column}: ${message}`
+  const place = line === 0 ? file : `${file}:${line}:${column}`
+  // What stands in a file must not steer the terminal of whoever checks it.
+  return `${place}: ${message}`.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
 }
+
+/** Nobody mends more of them in one go. */
+const toldMax = 100
 
 /** The same problem found by two ways is one problem; they are told in the order of the file. */
 export function tidyProblems(problems: readonly Problem[]): readonly Problem[] {
   const once = new Map(problems.map((problem) => [problemText(problem), problem]))
-  return [...once.values()].sort(
+  const sorted = [...once.values()].sort(
     (a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column,
   )
+  const last = sorted[toldMax]
+  if (last === undefined) return sorted
+  const message = `${sorted.length - toldMax} more problems begin here`
+  return [...sorted.slice(0, toldMax), { ...last, message }]
 }
 
 function compare(a: string, b: string): number {

@@ -41,7 +41,7 @@ export function readSecrets(
     if (!read.ok) {
       if (named === undefined && read.missing) continue
       const where = named === undefined ? {} : main.placeOf(named)
-      const message = `the secrets file ${file} ${read.problem.message}`
+      const message = `the secrets file ${file}: ${read.problem.message}`
       problems.push(named === undefined ? read.problem : { ...read.problem, ...where, message })
       continue
     }
@@ -115,12 +115,17 @@ function cut(
       fail([driver], `secrets of ${driver} are in ${before.source.file} too; keep them in one file`)
     } else {
       drivers.set(driver, split(source, section, nodes))
+      for (const node of nodes) {
+        if (Object.hasOwn(section, node) && !isMap(section[node])) {
+          fail([driver, node], `write a map below ${node}: its options`)
+        }
+      }
     }
   }
   return problems
 }
 
-/** A key that is a node's name and holds a map is that node's; every other one is an option. */
+/** A key that is a node's name is that node's; every other one is an option for all of them. */
 function split(
   source: Source,
   section: Readonly<Record<string, unknown>>,
@@ -129,8 +134,8 @@ function split(
   const perNode = new Map<string, Readonly<Record<string, unknown>>>()
   const shared: [string, unknown][] = []
   for (const [key, value] of Object.entries(section)) {
-    if (nodes.includes(key) && isMap(value)) perNode.set(key, value)
-    else shared.push([key, value])
+    if (!nodes.includes(key)) shared.push([key, value])
+    else if (isMap(value)) perNode.set(key, value)
   }
   return { source, shared: Object.fromEntries(shared), perNode }
 }

@@ -17,7 +17,7 @@ export function nearest(typed: string, known: readonly string[]): string | undef
     .map((name) => ({ name, far: distance(word, bare(name)) }))
     .sort((a, b) => a.far - b.far)
   const best = ranked[0]
-  if (best !== undefined && best.far <= Math.max(1, Math.floor(word.length / 3))) return best.name
+  if (best !== undefined && best.far <= Math.floor((word.length + 1) / 3)) return best.name
   return known.find((name) => {
     const other = bare(name)
     return other.startsWith(word) || (other !== '' && word.startsWith(other))

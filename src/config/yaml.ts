@@ -6,7 +6,6 @@ import {
   type Document,
   isAlias,
   isMap,
-  isPair,
   isScalar,
   isSeq,
   LineCounter,
@@ -14,6 +13,7 @@ import {
   parseDocument,
   type Scalar,
   visit,
+  type YAMLMap,
 } from 'yaml'
 import { type Place, type Problem, shown } from './problem.ts'
 
@@ -63,9 +63,9 @@ export function parseYaml(file: string, text: string, secret: boolean): Parsed {
       ...at(pos[0]),
       message: `this is not YAML: ${secret ? code : firstLine(message)}`,
     })),
-    ...repeatedKeys(doc).map((key) => ({
+    ...oddKeys(doc).map(({ key, fault }) => ({
       ...at(startOf(key)),
-      message: `${secret ? 'a key' : `the key ${shown(key.value)}`} stands twice in this map; take one out`,
+      message: `${secret ? 'a key' : `the key ${shown(key.value)}`} ${fault}`,
     })),
   ]
   if (problems.length > 0) return { ok: false, problems }
@@ -74,8 +74,9 @@ export function parseYaml(file: string, text: string, secret: boolean): Parsed {
   try {
     value = doc.toJS({ maxAliasCount: 100 })
   } catch (error) {
-    const aliases = error instanceof ReferenceError
-    return fail(aliases ? 'this repeats its aliases too often' : (error as Error).message)
+    const { message } = error as Error
+    if (/^Excessive alias/.test(message)) return fail('this repeats its aliases too often')
+    return fail(secret ? 'an alias in it names no anchor' : firstLine(message))
   }
   return { ok: true, source: sourceOf(file, doc, value, at) }
 }
@@ -96,21 +97,28 @@ function tooDeep(text: string): number | undefined {
   return compact?.index
 }
 
-function repeatedKeys(doc: Document.Parsed): readonly Scalar[] {
-  const repeated: Scalar[] = []
+interface OddKey {
+  readonly key: Scalar
+  readonly fault: string
+}
+
+/** Keys that would vanish: the first of two equal ones, and one that no object can hold. */
+function oddKeys(doc: Document.Parsed): readonly OddKey[] {
+  const odd: OddKey[] = []
   visit(doc, {
     Map(_, map) {
       const seen = new Set<string>()
       for (const { key } of map.items) {
         if (!isScalar(key)) continue
         const name = String(key.value)
-        if (seen.has(name)) repeated.push(key)
+        if (seen.has(name)) odd.push({ key, fault: 'stands twice in this map; take one out' })
+        if (name === '__proto__') odd.push({ key, fault: 'cannot be used as a name' })
         seen.add(name)
       }
-      return repeated.length > 20 ? visit.BREAK : undefined
+      return odd.length > 20 ? visit.BREAK : undefined
     },
   })
-  return repeated.slice(0, 20)
+  return odd.slice(0, 20)
 }
 
 function firstLine(message: string): string {
@@ -148,16 +156,26 @@ interface Step {
   readonly value: Node | null
 }
 
+/** One step down. Maps are indexed once: a file may hold many keys and as many mistakes. */
 function descend(node: Node | null, part: PropertyKey): Step | undefined {
   if (isSeq(node)) {
     const item = node.items[Number(part)]
     return item === undefined ? undefined : { key: undefined, value: item as Node }
   }
   if (!isMap(node)) return undefined
-  const pair = node.items.find(
-    (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(part),
+  const index = indexes.get(node) ?? indexOf(node)
+  indexes.set(node, index)
+  return index.get(String(part))
+}
+
+const indexes = new WeakMap<YAMLMap, ReadonlyMap<string, Step>>()
+
+function indexOf(map: YAMLMap): ReadonlyMap<string, Step> {
+  return new Map(
+    map.items.flatMap(({ key, value }): [string, Step][] =>
+      isScalar(key) ? [[String(key.value), { key, value: value as Node | null }]] : [],
+    ),
   )
-  return pair && { key: pair.key as Node, value: pair.value as Node | null }
 }
 
 function startOf(node: Node | null): number {

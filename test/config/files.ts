@@ -1,0 +1,104 @@
+/** Configuration files in a folder of their own, for one test. */
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { z } from 'zod'
+import { builtIn, type Catalog } from '../../src/config/catalog.ts'
+import { type Loaded, type LoadOptions, loadConfig } from '../../src/config/load.ts'
+import { problemText } from '../../src/config/problem.ts'
+import { defineDriver } from '../../src/fence/driver.ts'
+
+/** Write files (by name) into a new folder that goes with the test; secrets get mode 0600. */
+export function folder(t: TestContext, files: Readonly<Record<string, string | Buffer>>): string {
+  const dir = mkdtempSync(join(tmpdir(), 'picket-config-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(dir, name)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, content)
+    chmodSync(file, name.includes('secrets') ? 0o600 : 0o644)
+  }
+  return dir
+}
+
+export interface Files {
+  readonly config: string
+  readonly secrets?: string
+}
+
+/** Load a configuration that has to be right. */
+export async function load(
+  t: TestContext,
+  files: Files,
+  options: LoadOptions = {},
+): Promise<Loaded> {
+  const result = await loadConfig(join(write(t, files), 'config.yaml'), options)
+  assert.ok(result.ok, result.ok ? '' : result.problems.map(problemText).join('\n'))
+  return result.loaded
+}
+
+/** Load a configuration that has to be wrong; gives its problems with file names alone. */
+export async function problemsOf(
+  t: TestContext,
+  files: Files,
+  options: LoadOptions = {},
+): Promise<readonly string[]> {
+  const dir = write(t, files)
+  const result = await loadConfig(join(dir, 'config.yaml'), options)
+  assert.equal(result.ok, false, 'it was accepted')
+  return result.ok
+    ? []
+    : result.problems.map((problem) => problemText(problem).replaceAll(`${dir}/`, ''))
+}
+
+function write(t: TestContext, { config, secrets }: Files): string {
+  return folder(t, {
+    'config.yaml': config,
+    ...(secrets !== undefined && { 'fence-secrets.yaml': secrets }),
+  })
+}
+
+/** A driver with the options of the one in the documentation's first example. */
+const proxmox = defineDriver({
+  name: 'proxmox',
+  title: 'A virtual machine, as far as a configuration knows one',
+  options: z.strictObject({
+    api_url: z.url().meta({ title: 'Where the API is' }),
+    vmid: z.int().min(100).meta({ title: 'Number of the machine' }),
+    verify_ssl: z.boolean().default(true).meta({ title: 'Check the certificate' }),
+    token_id: z.string().meta({ title: 'Name of the token' }),
+    token_secret: z.string().meta({ title: 'The token', secret: true }),
+  }),
+  capabilities: {
+    hardOff: true,
+    statusAuthoritative: true,
+    isolation: 'power',
+    sharedFate: 'provider-api',
+    readGapMs: 1000,
+    lateMs: 60_000,
+    settleMs: 30_000,
+    timeoutMs: 5_000,
+  },
+  endpoint: ({ api_url }) => api_url,
+  status: async () => ({ power: 'unknown', raw: '' }),
+  powerOff: async () => {},
+  powerOn: async () => {},
+  verify: async () => ({ detail: '' }),
+})
+
+/** What is built in, and that driver. */
+export const withProxmox: Catalog = {
+  ...builtIn,
+  driverNames: [...builtIn.driverNames, 'proxmox'],
+  loadDriver: async (name) => (name === 'proxmox' ? proxmox : builtIn.loadDriver(name)),
+}
+
+/** Two nodes without anything else. */
+export const twoNodes = `cluster:
+  name: test
+  nodes:
+    - name: a
+    - name: b
+`

@@ -1,0 +1,226 @@
+/** C3: every mistake has its place, its value and what would be right; all of them in one run. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { load, problemsOf, twoNodes } from './files.ts'
+
+test('C3 one run finds everything, in the order of the file', async (t) => {
+  const config = `cluster:
+  name: x y
+  nodes:
+    - name: a
+      adress: 1.2.3.4
+      address: foo.example
+      fence: { driver: ipmj, host: 1.2.3.4 }
+    - name: b
+      fence: [{ driver: ipmi, host: -x, password: p, usr: x }, verify, 5]
+    - name: b
+fence:
+  confirm_down: false
+  enabled: yes
+  delay: 30
+  delay_seconds: 30s
+  require_quorum: false
+resources:
+  - { id: v, type: vpi }
+  - { id: v, type: exec, run: x, nodes: [a, c, a], timeouts: { start: 5 }, strat: 1 }
+timing: { beat: 5, beat_ms: 5, silent_seconds: 1m }
+tming: 1
+`
+  assert.deepEqual(await problemsOf(t, { config }), [
+    'config.yaml:2:9: cluster.name is "x y"; write letters, digits, `.`, `_` and `-`',
+    'config.yaml:5:7: there is no option cluster.nodes[0].adress. Did you mean address?',
+    'config.yaml:6:16: cluster.nodes[0].address: "foo.example" is not an IP address; write one, not a name',
+    'config.yaml:7:24: there is no fence driver "ipmj"; there are: ipmi. Did you mean ipmi?',
+    'config.yaml:9:31: host ("-x") is not an address or a name',
+    'config.yaml:9:41: password is a secret and may not stand in this file; write it in the secrets file, or password_env with the name of an environment variable',
+    'config.yaml:9:54: ipmi has no option usr. Did you mean user?',
+    'config.yaml:9:64: this level has no device, and silence alone proves nothing; to listen after a device, write both in one level: [{driver: …}, verify]',
+    'config.yaml:9:72: a step is 5; write {driver: …} or the word verify',
+    'config.yaml:10:13: "b" is the name of cluster.nodes[1] too; names are unique',
+    'config.yaml:12:17: fence.confirm_down is false; write true: an off that is not read back proves nothing',
+    'config.yaml:13:12: fence.enabled is "yes"; write true or false',
+    'config.yaml:14:3: there is no option fence.delay. Did you mean delay_seconds?',
+    'config.yaml:15:18: fence.delay_seconds is "30s"; write a number, e.g. 30; the unit stands in the name',
+    'config.yaml:16:19: fence.require_quorum is false; write true: without quorum two halves of a cluster would shoot each other',
+    'config.yaml:18:20: there is no resource type "vpi"; there are: exec, vip. Did you mean vip?',
+    'config.yaml:19:11: "v" is the id of resources[0] too; names are unique',
+    'config.yaml:19:45: there is no node "c" in this cluster; there are: a, b, b.',
+    'config.yaml:19:48: a stands twice among the nodes of v; take one out',
+    'config.yaml:19:64: there is no option resources[1].timeouts.start. Did you mean start_seconds?',
+    'config.yaml:19:76: a resource of type exec has no option strat. Did you mean start?',
+    'config.yaml:20:11: there is no option timing.beat. Did you mean beat_ms?',
+    'config.yaml:20:29: timing.beat_ms is 5; write a number of at least 10',
+    'config.yaml:20:48: timing.silent_seconds is "1m"; write a number, e.g. 1; the unit stands in the name',
+    'config.yaml:21:1: there is no option tming. Did you mean timing?',
+  ])
+})
+
+const single: readonly (readonly [what: string, config: string, problem: string])[] = [
+  ['an empty file', '', 'config.yaml:1:1: it is empty'],
+  ['a file of comments', '# nothing\n', 'config.yaml:1:1: the file is empty'],
+  ['a list', '- a\n', 'config.yaml:1:1: this is a list; write a map (key: value)'],
+  ['a text', 'hello\n', 'config.yaml:1:1: this is "hello"; write a map (key: value)'],
+  [
+    'nothing about the cluster',
+    'fence: {}\n',
+    'config.yaml:1:1: cluster is missing; write a map (key: value)',
+  ],
+  [
+    'a cluster without nodes',
+    'cluster: { name: x, nodes: [] }\n',
+    'config.yaml:1:28: cluster.nodes is a list; write a list of at least 1 item',
+  ],
+  [
+    'a node without a name',
+    'cluster:\n  name: x\n  nodes:\n    - address: 10.0.0.1\n',
+    'config.yaml:4:7: cluster.nodes[0].name is missing; write a text',
+  ],
+  [
+    'a key that stands twice',
+    'cluster: { name: x, nodes: [{ name: a }] }\ncluster: {}\n',
+    'config.yaml:2:1: the key "cluster" stands twice in this map; take one out',
+  ],
+  [
+    'a bracket that is not closed',
+    'cluster: { name: x\n',
+    'config.yaml:2:1: this is not YAML: Flow map in block collection must be sufficiently indented and end with a }',
+  ],
+  [
+    'two documents',
+    `${twoNodes}---\na: 1\n`,
+    'config.yaml:6:1: this is not YAML: Source contains multiple documents; please use YAML.parseAllDocuments()',
+  ],
+  [
+    'an unknown tag',
+    'cluster: !!js/function x\n',
+    'config.yaml:1:10: this is not YAML: Unresolved tag: tag:yaml.org,2002:js/function',
+  ],
+  [
+    'an alias to nothing',
+    'cluster: *nothing\n',
+    'config.yaml:1:1: Unresolved alias (the anchor must be set before the alias): nothing',
+  ],
+  [
+    'a name that is a number',
+    'cluster: { name: x, nodes: [{ name: "12" }] }\n',
+    'config.yaml:1:37: cluster.nodes[0].name: "12" cannot be a name; write one with a letter',
+  ],
+  [
+    'a name that objects have already',
+    'cluster: { name: x, nodes: [{ name: constructor }] }\n',
+    'config.yaml:1:37: cluster.nodes[0].name: "constructor" cannot be a name; write one with a letter',
+  ],
+  [
+    'a name with a slash',
+    'cluster: { name: x, nodes: [{ name: a/b }] }\n',
+    'config.yaml:1:37: cluster.nodes[0].name is "a/b"; write letters, digits, `.`, `_` and `-`',
+  ],
+  [
+    'S16 one thing under two names',
+    `${twoNodes}resources:\n  - { id: r, type: exec, run: sleep 1 }\n  - { id: s, type: exec, run: sleep 1 }\n`,
+    'config.yaml:8:5: s is the same thing as r (program sleep 1); keep one of them',
+  ],
+  [
+    "an option that the resource's type refuses",
+    `${twoNodes}resources:\n  - { id: r, type: exec, run: "" }\n`,
+    'config.yaml:7:31: r.run: names no program',
+  ],
+  [
+    'options of a type that exclude each other',
+    `${twoNodes}resources:\n  - { id: r, type: exec }\n`,
+    'config.yaml:7:5: r: exactly one of `run` and `start` is needed',
+  ],
+  [
+    'a vip without its address',
+    `${twoNodes}resources:\n  - { id: r, type: vip, interface: eth0 }\n`,
+    'config.yaml:7:5: r.address is missing; write a text',
+  ],
+]
+
+for (const [what, config, problem] of single) {
+  test(`C3 ${what} is told`, async (t) => {
+    assert.deepEqual(await problemsOf(t, { config }), [problem])
+  })
+}
+
+const timings: readonly (readonly [timing: string, problem: RegExp])[] = [
+  [
+    '{ silent_seconds: 3.9 }',
+    /^config\.yaml:6:27: timing\.silent_seconds is 3\.9; write at least 4/,
+  ],
+  ['{ echo_ms: 1999 }', /^config\.yaml:6:20: timing\.echo_ms is 1999; write at least 2000/],
+  ['{ echo_ms: 5001 }', /^config\.yaml:6:20: timing\.echo_ms is 5001; write at most 5000/],
+  ['{ beat_ms: 3000 }', /timing\.silent_seconds is 10; write at least 12/],
+  ['{ stranger_seconds: 9 }', /timing\.stranger_seconds is 9; write at least .* \(10\)/],
+  ['{ retry_max_seconds: 1 }', /timing\.retry_max_seconds is 1; write at least .* \(2\)/],
+  ['{ stop_attempts: 0 }', /timing\.stop_attempts is 0; write a number of at least 1/],
+  ['{ stop_attempts: 1.5 }', /timing\.stop_attempts is 1\.5; write a whole number/],
+  ['{ leave_seconds: -1 }', /timing\.leave_seconds is -1; write a number of more than 0/],
+  ['{ beat_ms: .inf }', /timing\.beat_ms is Infinity/],
+  ['{ beat_ms: .nan }', /timing\.beat_ms is NaN/],
+]
+
+for (const [timing, problem] of timings) {
+  test(`C3 impossible timing is refused: ${timing}`, async (t) => {
+    const problems = await problemsOf(t, { config: `${twoNodes}timing: ${timing}\n` })
+    assert.equal(problems.length, 1)
+    assert.match(problems[0] ?? '', problem)
+  })
+}
+
+test('timing has these defaults, and a short silence shortens the echo', async (t) => {
+  const { core } = await load(t, { config: twoNodes })
+  assert.deepEqual(core.timing, {
+    beatMs: 1000,
+    echoMs: 2500,
+    silentMs: 10_000,
+    strangerMs: 300_000,
+    startGraceMs: 30_000,
+    fenceDelayMs: 0,
+    retryMs: 2000,
+    retryMaxMs: 60_000,
+    checkEveryMs: 300_000,
+    coolDownMs: 60_000,
+    stopAttemptsMax: 3,
+    leaveMs: 10_000,
+  })
+  const short = await load(t, { config: `${twoNodes}timing: { silent_seconds: 4 }\n` })
+  assert.equal(short.core.timing.echoMs, 2000)
+})
+
+test('a resource has all nodes in the order of the config, and times in milliseconds', async (t) => {
+  const config = `${twoNodes}resources:
+  - { id: r, type: exec, run: sleep 1 }
+  - id: s
+    type: exec
+    run: sleep 2
+    nodes: [b, a]
+    timeouts: { stop_seconds: 1.5 }
+    monitor_every_seconds: 3
+`
+  const { core, resources } = await load(t, { config })
+  assert.deepEqual(core.resources, [
+    {
+      id: 'r',
+      thing: 'program sleep 1',
+      nodes: ['a', 'b'],
+      startMs: 20_000,
+      stopMs: 20_000,
+      probeMs: 10_000,
+      monitorEveryMs: 10_000,
+    },
+    {
+      id: 's',
+      thing: 'program sleep 2',
+      nodes: ['b', 'a'],
+      startMs: 20_000,
+      stopMs: 1500,
+      probeMs: 10_000,
+      monitorEveryMs: 3000,
+    },
+  ])
+  assert.deepEqual(resources, [
+    { id: 'r', type: 'exec', options: { run: 'sleep 1' } },
+    { id: 's', type: 'exec', options: { run: 'sleep 2' } },
+  ])
+})
