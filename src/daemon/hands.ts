@@ -14,21 +14,26 @@ import type { Fencings } from './fencings.ts'
 import type { Hands, Tell } from './runner.ts'
 import type { Saved, Store } from './store.ts'
 
+interface Heard {
+  readonly silent: boolean
+  readonly answered: readonly string[]
+  /** The finding in a sentence. */
+  readonly because: string
+}
+
 /** What the hands work with. */
 export interface Body {
   readonly clock: Clock
   readonly corosync: {
-    send(message: Message): void
+    /** Throws when the message is longer than Corosync takes. */
+    send(message: Message): unknown
     /** The newest word of the local Corosync; `undefined` before its first. */
     authority(): Omit<Authority, 'nowMs'> | undefined
   }
   readonly store: Pick<Store, 'save'>
   readonly device: (id: DeviceId) => Device | undefined
   readonly fencings: Fencings
-  readonly listen: (
-    addresses: readonly string[],
-    windowMs: number,
-  ) => Promise<{ readonly silent: boolean; readonly answered: readonly string[] }>
+  readonly listen: (addresses: readonly string[], windowMs: number) => Promise<Heard>
   readonly resources: Pick<Resources, 'run' | 'abort' | 'prepare'>
   readonly say: (say: Say) => void
   readonly exit: (code: number, because: string) => void
@@ -80,7 +85,13 @@ type Of<Do extends Effect['do']> = Extract<Effect, { do: Do }>
 
 function send(body: Body, message: Message): void {
   if (message.say === 'verdict') body.fencings.verdict(message)
-  body.corosync.send(message)
+  try {
+    body.corosync.send(message)
+  } catch (error) {
+    // As good as lost with the ring; the core repeats what matters.
+    const text = error instanceof Error ? error.message : String(error)
+    body.say({ do: 'say', level: 'alarm', text: `A message was not sent: ${text}.` })
+  }
 }
 
 function save(body: Body, { id, ledger }: Of<'save'>, tell: Tell): void {
@@ -163,16 +174,19 @@ function identify(body: Body, { id, device: name, timeoutMs }: Of<'identify'>, t
 }
 
 function listen(body: Body, { id, target, addresses, windowMs }: Of<'listen'>, tell: Tell): void {
-  const unsure = { silent: false, answered: [] }
-  finish(within(body.listen(addresses, windowMs), windowMs + 2 * graceMs, unsure), tell, {
-    news: ({ silent, answered }) => {
-      body.fencings.evidence(target, 'addresses', silent ? 'silent' : 'answer', answered.join(', '))
-      return { kind: 'heard', id, silent, answered }
-    },
-    failed: (because) => {
-      body.say({ do: 'say', level: 'warn', text: `Nobody could listen for ${target}: ${because}.` })
-      return { kind: 'heard', id, ...unsure }
-    },
+  const heard = ({ silent, answered, because }: Heard): News => {
+    body.fencings.evidence(target, 'addresses', silent ? 'silent' : 'not silent', because)
+    if (!silent && answered.length === 0) {
+      const text = `Nobody can tell whether ${target} is silent: ${because}`
+      body.say({ do: 'say', level: 'warn', text, facts: { node: target } })
+    }
+    return { kind: 'heard', id, silent, answered }
+  }
+  const unsure = (because: string): Heard => ({ silent: false, answered: [], because })
+  const late = unsure('the listening did not end in time')
+  finish(within(body.listen(addresses, windowMs), windowMs + 2 * graceMs, late), tell, {
+    news: heard,
+    failed: (because) => heard(unsure(because)),
   })
 }
 

@@ -63,7 +63,7 @@ function node(t: TestContext, change: Partial<Body> = {}, slowS = 0) {
     store: openStore(dir, 'prod', say),
     device: (id) => (id === device.id ? device : undefined),
     fencings,
-    listen: async () => ({ silent: true, answered: [] }),
+    listen: async () => ({ silent: true, answered: [], because: '' }),
     resources: {
       run: async (_id, resource, op) => ({ outcome: 'done', detail: `${op} of ${resource}` }),
       abort: () => {},
@@ -198,7 +198,7 @@ test('every deed ends in news, also where what it needs is missing or breaks', a
   assert.equal(pressed.kind === 'pressed' && pressed.outcome, 'refused')
   const heard = await perform({ do: 'listen', id: 3, target: 'z', addresses: [], windowMs: 10 })
   assert.deepEqual(heard, { kind: 'heard', id: 3, silent: false, answered: [] })
-  assert.match(said[0] ?? '', /listen for z: it broke/)
+  assert.match(said[0] ?? '', /whether z is silent: it broke/)
   const ran = await perform({ do: 'run', id: 4, resource: 'vip', op: 'start', timeoutMs: 10 })
   assert.equal(ran.kind === 'ran' && ran.outcome, 'unknown')
   const saved = await perform({ do: 'save', id: 5, ledger: blankLedger })

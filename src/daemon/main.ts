@@ -1,0 +1,97 @@
+/**
+ * picketd: one process, one node. Reads its arguments and its config, makes sure that it is alone on
+ * this node, and lives until the core says that everything here is stopped.
+ */
+import { type Loaded, loadConfig } from '../config/load.ts'
+import { type Arguments, parseArguments, usage } from './arguments.ts'
+import { type Daemon, startDaemon } from './daemon.ts'
+import { secretsIn } from './devices.ts'
+import { dieOnThrow } from './die.ts'
+import { claimNode } from './instance.ts'
+import { exitNow } from './libc.ts'
+import { type Log, openLog, styleOf } from './log.ts'
+import { openNotify } from './notify.ts'
+import { takePriority } from './priority.ts'
+import { otherMaster } from './strangers.ts'
+
+const refused = 1
+const wrong = 2
+
+async function main(words: readonly string[]): Promise<number> {
+  const parsed = parseArguments(words)
+  if (parsed.kind === 'help') {
+    process.stdout.write(parsed.text)
+    return 0
+  }
+  if (parsed.kind === 'wrong') {
+    process.stderr.write(`picketd: ${parsed.because}\n\n${usage}`)
+    return wrong
+  }
+  const { given } = parsed
+  const log = openLog({ style: given.json ? 'json' : styleOf(process.env) })
+  dieOnThrow(log.say)
+  const loaded = await load(given, log)
+  if (loaded === undefined) return wrong
+  if (given.onceCheck) return check(given, loaded, log)
+  try {
+    return await live(given, loaded, log)
+  } catch (error) {
+    // What the loop throws never comes here: it ends the process where it is thrown.
+    log.say('alarm', `picketd cannot run: ${error instanceof Error ? error.message : error}.`)
+    return refused
+  }
+}
+
+async function load(given: Arguments, log: Log): Promise<Loaded | undefined> {
+  const result = await loadConfig(given.config)
+  if (result.ok) {
+    log.hide(secretsIn(result.loaded.devices.values()))
+    for (const warning of result.loaded.warnings) log.say('warn', warning)
+    return result.loaded
+  }
+  for (const { file, line, column, message } of result.problems) {
+    log.say('alarm', `${file}:${line}:${column}: ${message}`)
+  }
+  log.say(
+    'alarm',
+    `picketd cannot start with ${given.config}: it has ${result.problems.length} faults.`,
+  )
+  return undefined
+}
+
+function check(given: Arguments, { core }: Loaded, log: Log): number {
+  const because = otherMaster()
+  if (because !== undefined) log.say('alarm', because)
+  const { nodes, devices, resources } = core
+  log.say(
+    'info',
+    `${given.config} is right: ${nodes.length} nodes, ${devices.length} fence devices, ` +
+      `${resources.length} resources.`,
+  )
+  return because === undefined ? 0 : refused
+}
+
+async function live(given: Arguments, loaded: Loaded, log: Log): Promise<number> {
+  const leaving = new AbortController()
+  process.on('SIGTERM', () => leaving.abort())
+  process.on('SIGINT', () => leaving.abort())
+  let daemon: Daemon | undefined
+  process.on('SIGHUP', () => void daemon?.reread())
+  const because = otherMaster()
+  if (because !== undefined) {
+    log.say('alarm', because)
+    return refused
+  }
+  const claim = claimNode([given.stateDir, given.runDir])
+  if (!claim.ok) {
+    log.say('alarm', `${claim.because}.`)
+    return refused
+  }
+  takePriority(log.say)
+  const notify = openNotify(process.env)
+  daemon = startDaemon({ given, loaded, log, notify, leaving: leaving.signal })
+  return await daemon.over
+}
+
+// Not `process.exit`: a worker thread that is stuck in a hung disk would keep the process alive.
+exitNow(await main(process.argv.slice(2)))
