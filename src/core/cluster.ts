@@ -327,7 +327,7 @@ function startGranted(turn: Turn): void {
   if (session === undefined) return
   for (const resource of turn.state.config.resources) {
     const local = turn.state.resources[resource.id]!
-    if (local.at !== 'granted') continue
+    if (local.at !== 'granted' || local.op !== undefined) continue
     const kept = Object.values(session.saved).filter((step) => step >= local.grantStep).length
     if (kept >= majorityOf(turn.state.config)) startResource(turn, resource)
   }

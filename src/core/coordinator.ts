@@ -27,8 +27,8 @@ export function decide(turn: Turn): void {
   }
   const waits = waitsOf(turn)
   for (const id of Object.keys(state.ledger.nodes)) {
-    if (id === state.self) continue
-    judge(turn, session, waits, id)
+    // Nobody judges itself: a coordinator that must be fenced does not lead any more.
+    if (id !== state.self) judge(turn, session, waits, id)
     settle(turn, session, waits, id)
   }
   waits.keep()

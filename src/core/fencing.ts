@@ -17,6 +17,7 @@ import {
   belongs,
   deviceOf,
   type Fencing,
+  isKept,
   levelOf,
   listens,
   mandated,
@@ -28,6 +29,8 @@ import { freshId, say, send, set, type Turn } from './state.ts'
 
 /** How much longer than its own bound a question may take before it counts as unanswered. */
 const ANSWER_MS = 1_000
+/** How long the disks may take to keep the order. */
+const KEEP_MS = 10_000
 const HUSH_WINDOW_MS = 150
 const HUSH_RETRY_MS = 250
 const POLL_MAX_MS = 500
@@ -52,7 +55,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     device: 0,
     confirmFirst: order.confirmFirst,
     asked: undefined,
-    nextMs: turn.nowMs,
+    nextMs: turn.nowMs + KEEP_MS,
     outcome: undefined,
     pressed: false,
     settleUntilMs: 0,
@@ -70,7 +73,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
 export function fencingDeadlineMs(fencing: Fencing): number {
   const hushMs = fencing.hush && !fencing.hush.silent ? fencing.hush.untilMs : Infinity
   if (fencing.asked !== undefined) return Math.min(fencing.asked.untilMs, hushMs)
-  if (fencing.at === 'durable' || fencing.at === 'done') return Infinity
+  if (fencing.at === 'done') return Infinity
   return Math.min(fencing.nextMs, hushMs)
 }
 
@@ -80,8 +83,13 @@ export function advance(turn: Turn, target: NodeId): void {
   if (fencing === undefined) return
   switch (fencing.at) {
     case 'durable':
-      if (turn.state.disk.saved >= fencing.step) enterDevice(turn, fencing)
-      return
+      if (isKept(turn.state, fencing)) return enterDevice(turn, fencing)
+      if (turn.nowMs < fencing.nextMs) return
+      return conclude(turn, fencing, {
+        proven: false,
+        level: 0,
+        text: 'too few disks keep the order: free space on the nodes',
+      })
     case 'done':
       return sendVerdict(turn, fencing)
     case 'identify':
@@ -343,7 +351,7 @@ function failLevel(turn: Turn, fencing: Fencing, why: string): void {
     trouble: troubled.troubles.at(-1) ?? '',
   })
   const next = { ...troubled, level: fencing.level + 1, device: 0, asked: undefined }
-  enterDevice(turn, { ...next, hush: undefined, pressed: false, confirmFirst: false })
+  enterDevice(turn, { ...next, hush: undefined, pressed: false })
 }
 
 function conclude(

@@ -75,11 +75,16 @@ export function elect(
   })
 }
 
-/** What a report says a node may hold: everything that it does not call stopped. */
-export function foundHolds(report: Report): Hold[] {
+/**
+ * What a report says a node may hold: everything that it does not call stopped. What was granted to
+ * it before stays granted, as of the first step, so that a thing found twice stops on the side
+ * without the right to it (H15).
+ */
+function foundHolds(old: NodeEntry, report: Report): Hold[] {
+  const granted = old.holds === 'anything' ? [] : old.holds.filter((hold) => hold.step > 0)
   return Object.values(report.resources)
     .filter((resource) => resource.state !== 'stopped')
-    .map((resource) => ({ thing: resource.thing, step: 0 }))
+    .map(({ thing }) => ({ thing, step: granted.some((hold) => hold.thing === thing) ? 1 : 0 }))
 }
 
 /** Those that share the config which most members have; the others count as silent (S16). */
@@ -112,11 +117,11 @@ function newest(members: readonly NodeId[], syncs: Syncs): NodeId | undefined {
 function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
   const { boot, hardware = old.hardware } = sync.identity
   const rebooted = old.boot !== '' && old.boot !== boot
-  const present = { boot, hardware, seen: true, holds: foundHolds(sync.report) }
+  const present = { boot, hardware, seen: true, holds: foundHolds(old, sync.report) }
   const fencing = old.fencing && interrupted(old.fencing)
-  // A condemned node that has rebooted is the cleaned-up node the fencing was to bring about, unless
-  // an operator wants it off.
-  if (old.standing === 'condemned' && (old.barred || !rebooted)) {
+  // A condemned node that has rebooted is the cleaned-up node that the fencing was to bring about; one
+  // that an operator wants off stays barred.
+  if (old.standing === 'condemned' && !rebooted) {
     return { ...old, ...present, fencing }
   }
   const undead = old.standing === 'fenced' && !rebooted

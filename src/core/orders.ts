@@ -8,7 +8,7 @@
 import type { Order } from './event.ts'
 import { entryOf } from './ledger.ts'
 import type { Body, Verdict } from './message.ts'
-import type { NodeId } from './model.ts'
+import { majorityOf, type NodeId } from './model.ts'
 import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
 
 const TAKEN_UP_WITHIN_MS = 10_000
@@ -40,6 +40,7 @@ export function onOrder(turn: Turn, order: Order): void {
 export function keepOrders(turn: Turn): void {
   if (turn.state.orders.length === 0) return
   for (const order of turn.state.orders) {
+    if (order.at === 'fencing' || order.at === 'failed') forgotten(turn, order)
     if (order.at !== 'waiting') continue
     if (turn.nowMs - order.sinceMs > TAKEN_UP_WITHIN_MS) {
       onOrderStep(turn, order.id, 'refused', 'no coordinator took it up in time')
@@ -50,6 +51,19 @@ export function keepOrders(turn: Turn): void {
   const { orders } = turn.state
   const kept = orders.filter((order) => turn.nowMs - order.sinceMs < KEPT_MS).slice(-KEPT_MAX)
   if (kept.length < orders.length) set(turn, { orders: kept })
+}
+
+/** An order whose fencing is in no ledger any more is over without a verdict. */
+function forgotten(turn: Turn, order: OrderState): void {
+  const { ledger, session } = turn.state
+  const { standing, fencing } = entryOf(ledger, order.target)
+  if (!session?.open || fencing?.id === order.id) return
+  onOrderStep(
+    turn,
+    order.id,
+    'refused',
+    `it ended without a verdict: ${order.target} is ${standing}`,
+  )
 }
 
 /** What has become of an order, at the node that was asked. */
@@ -124,6 +138,10 @@ function refusal(state: State, { action, target }: Request): string | undefined 
     return `a fencing of ${target} is under way already, by ${entry.fencing.owner}`
   }
   if (action !== 'on') {
+    const reports = Object.values(state.session?.reports ?? {})
+    if (reports.filter((report) => report.durable).length < majorityOf(state.config)) {
+      return 'too few disks can keep the order: free space on the nodes'
+    }
     const others = state.session?.merged?.members.some((id) => id !== target)
     return others ? undefined : `no other member is there to fence ${target}`
   }

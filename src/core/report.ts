@@ -3,6 +3,7 @@
  * makes of it. A node's word counts for the session it was said in, and for no grant that it had not
  * yet processed (S9, S10).
  */
+import { advance } from './fencing.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
 import type { Report, ResourceReport } from './message.ts'
 import type { NodeId, ResourceId } from './model.ts'
@@ -74,6 +75,7 @@ export function noteSaved(turn: Turn, from: NodeId, step: number): void {
   const session = turn.state.session!
   if (step <= (session.saved[from] ?? -1)) return
   setSession(turn, { saved: { ...session.saved, [from]: step } })
+  for (const target of Object.keys(turn.state.fencings)) advance(turn, target)
 }
 
 /** The ledger after a member has said what it runs. The very same one if that is no news. */

@@ -43,6 +43,8 @@ interface Operation {
 
 const RETRY_MS = 1_000
 const STUCK_RETRY_MS = 30_000
+/** Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15). */
+const LOOK_AGAIN_GAPS = 6
 /** How long after its own bound an operation may take to be killed and proven gone. */
 const REAP_MS = 10_000
 
@@ -80,7 +82,7 @@ export function reportedState(local: Local): ResourceState {
 /** The next instant at which this resource wants a tick. */
 export function resourceDeadlineMs(local: Local): number {
   if (local.op !== undefined) return local.at === 'stuck' ? Infinity : local.op.untilMs
-  return local.at === 'stopped' || local.at === 'granted' ? Infinity : local.nextMs
+  return local.at === 'granted' ? Infinity : local.nextMs
 }
 
 /** Time has passed: is there anything to do unasked? */
@@ -95,6 +97,7 @@ export function tickResource(turn: Turn, config: ResourceConfig): void {
   }
   switch (local.at) {
     case 'unknown':
+    case 'stopped':
       return run(turn, config, 'probe')
     case 'running':
       return run(turn, config, 'monitor')
@@ -103,7 +106,6 @@ export function tickResource(turn: Turn, config: ResourceConfig): void {
       return run(turn, config, 'stop')
     case 'starting':
     case 'confirming':
-    case 'stopped':
     case 'granted':
       throw new Error(`${config.id} is ${local.at} without an operation`)
   }
@@ -159,9 +161,9 @@ export function onRan(
   put(turn, config.id, { op: undefined, detail: ran.detail })
   switch (local.op.op) {
     case 'probe':
-      return local.at === 'unknown'
-        ? onFirstProbe(turn, config, ran.outcome)
-        : onConfirm(turn, config, ran.outcome)
+      if (local.at === 'unknown') return onFirstProbe(turn, config, ran.outcome)
+      if (local.at === 'stopped' || local.at === 'granted') return onLook(turn, config, ran)
+      return onConfirm(turn, config, ran.outcome)
     case 'start':
       return onStarted(turn, config, ran)
     case 'monitor':
@@ -189,6 +191,20 @@ function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): 
   }
   put(turn, config.id, { attempts: 0 })
   beginStop(turn, config, 'no probe could tell whether it runs')
+}
+
+/** A second look at a stopped thing. Found running, it was somebody else who started it. */
+function onLook(
+  turn: Turn,
+  config: ResourceConfig,
+  ran: { outcome: RunOutcome; detail: string },
+): void {
+  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
+  if (ran.outcome !== 'running') return put(turn, config.id, { nextMs })
+  say(turn, 'alarm', `${config.id} runs here although nobody here has started it`, {
+    resource: config.id,
+  })
+  put(turn, config.id, { at: 'running', attempts: 0, nextMs: monitorAtMs(turn, config) })
 }
 
 function onStarted(
@@ -249,7 +265,8 @@ function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): voi
 function becomeStopped(turn: Turn, config: ResourceConfig): void {
   const { at } = turn.state.resources[config.id]!
   if (at !== 'unknown') say(turn, 'info', `${config.id} is stopped`, { resource: config.id })
-  put(turn, config.id, { at: 'stopped', mustStop: '', attempts: 0, misses: 0 })
+  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
+  put(turn, config.id, { at: 'stopped', mustStop: '', attempts: 0, misses: 0, nextMs })
 }
 
 function beginStop(turn: Turn, config: ResourceConfig, because: string): void {

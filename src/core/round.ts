@@ -6,7 +6,7 @@ import { expectedIdentity } from './devices.ts'
 import type { PressOutcome } from './event.ts'
 import { entryOf, type FencingAction } from './ledger.ts'
 import type { Evidence, Verdict } from './message.ts'
-import { type DeviceConfig, type Level, type NodeId, sameHardware } from './model.ts'
+import { type DeviceConfig, type Level, majorityOf, type NodeId, sameHardware } from './model.ts'
 import { authority, type State } from './state.ts'
 
 export interface Fencing {
@@ -52,6 +52,17 @@ export function mandated(state: State, fencing: Fencing, nowMs: number): boolean
   if (record?.id !== fencing.id || record.owner !== state.self) return false
   if (record.round !== fencing.round) return false
   return fencing.action === 'on' || standing === 'lost' || standing === 'condemned'
+}
+
+/**
+ * Is the order kept where it has to be before the first command (F4)? On our own disk; an operator's
+ * off on those of a majority, because it binds everybody until an operator's on (P4).
+ */
+export function isKept(state: State, fencing: Fencing): boolean {
+  if (state.disk.saved < fencing.step) return false
+  if (!entryOf(state.ledger, fencing.target).barred) return true
+  const saved = Object.values(state.session?.saved ?? {})
+  return saved.filter((step) => step >= fencing.step).length >= majorityOf(state.config)
 }
 
 /** Does this identity belong to the target, as the config or the node itself says (S15)? */

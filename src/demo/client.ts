@@ -1,0 +1,25 @@
+/**
+ * A client of the demonstration's service: asks a URL every 20 ms and prints one line for each answer,
+ * `asked answered node` in monotonic milliseconds. What is not answered in time prints nothing.
+ */
+import { get } from 'node:http'
+
+const [url = 'http://10.77.0.100:8080/', everyMs = '20'] = process.argv.slice(2)
+const nowMs = () => Number(process.hrtime.bigint() / 1000n) / 1000
+
+function ask(): void {
+  const askedMs = nowMs()
+  const request = get(url, { agent: false, timeout: 1000 }, (response) => {
+    let text = ''
+    response.setEncoding('utf8')
+    response.on('data', (part) => {
+      if (text.length < 256) text += part
+    })
+    response.on('end', () => console.log(`${askedMs} ${nowMs()} ${text.trim()}`))
+    response.on('error', () => {})
+  })
+  request.on('timeout', () => request.destroy())
+  request.on('error', () => {})
+}
+
+setInterval(ask, Number(everyMs))

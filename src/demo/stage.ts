@@ -1,0 +1,158 @@
+/**
+ * The stage of the demonstration: a lab of three nodes with a service on a virtual address, and the
+ * means to see how it is and to bring it back to health between two stories.
+ */
+import type { Status } from '../core/status.ts'
+import {
+  type BmcMode,
+  bmc,
+  downLab,
+  exec,
+  heal,
+  initOf,
+  type Lab,
+  type Profile,
+  power,
+  quorumOf,
+  type ResourceEntry,
+  startCorosync,
+  thaw,
+  until,
+  upLab,
+  VIP,
+} from '../lab/lab.ts'
+import { home } from '../lab/names.ts'
+import { demoFile } from './names.ts'
+import { answering, openWitness, ownersOf, type Witness } from './witness.ts'
+
+export interface Stage {
+  readonly lab: Lab
+  readonly witness: Witness
+}
+
+/** The service and its address, both with the same preference of nodes. */
+export const resources: readonly ResourceEntry[] = [
+  {
+    id: 'vip',
+    type: 'vip',
+    address: `${VIP}/24`,
+    interface: 'eth0',
+    nodes: ['node1', 'node2', 'node3'],
+  },
+  {
+    id: 'web',
+    type: 'exec',
+    run: [process.execPath, demoFile('service.ts'), '/srv/shared', '8080'],
+    nodes: ['node1', 'node2', 'node3'],
+    monitor_every_seconds: 5,
+  },
+]
+
+export interface StageOptions {
+  readonly name?: string
+  readonly profile?: Profile
+  /** Another daemon, for example one with a deliberate bug. */
+  readonly daemon?: readonly string[]
+}
+
+/** Raises a lab with the service and waits until a client is answered. */
+export async function raise(options: StageOptions = {}): Promise<Stage> {
+  const { name = 'demo', profile = 'lan' } = options
+  const lab = await upLab({ name, profile, resources, daemon: options.daemon })
+  const witness = openWitness(lab)
+  const stage = { lab, witness }
+  try {
+    await healthy(stage)
+  } catch (error) {
+    await strike(stage)
+    throw error
+  }
+  return stage
+}
+
+export async function strike({ lab, witness }: Stage): Promise<void> {
+  await witness.stop()
+  await downLab(lab.name)
+}
+
+/** Undoes everything that a story did, and waits until the cluster is whole again. */
+export async function restore(stage: Stage): Promise<void> {
+  const { lab } = stage
+  for (const node of lab.nodes) {
+    for (const level of [1, 2] as const) await setBmc(lab, node, level, { mode: 'ok' })
+  }
+  for (const node of lab.nodes) {
+    if (initOf(lab, node) === undefined) await power(lab, node, 'on')
+    await thaw(lab, node)
+    await heal(lab, node)
+    if ((await quorumOf(lab, node)) === undefined) {
+      // Nobody starts a Corosync that was killed on purpose; give one that is just booting a moment.
+      const back = await until(async () => (await quorumOf(lab, node)) !== undefined, 3_000, 200)
+      if (!back) await startCorosync(lab, node)
+    }
+  }
+  await healthy(stage)
+}
+
+async function setBmc(lab: Lab, node: string, level: 1 | 2, mode: BmcMode): Promise<void> {
+  await bmc(lab, node, level, mode)
+}
+
+/** Waits until all nodes are members, both resources run on one node, and the client is served. */
+export async function healthy(stage: Stage, withinMs = 60_000): Promise<void> {
+  let last: Status | undefined
+  const whole = await until(
+    async () => {
+      const all = await Promise.all(stage.lab.nodes.map((node) => statusFrom(stage, node)))
+      last = all.find((status) => status !== undefined)
+      return all.every((status) => status !== undefined && isWhole(status)) && serving(stage)
+    },
+    withinMs,
+    250,
+  )
+  if (whole) return
+  const why = last === undefined ? 'no daemon answers' : describeTrouble(last)
+  throw new Error(`The cluster is not whole after ${withinMs / 1000} s: ${why}.`)
+}
+
+function isWhole(status: Status): boolean {
+  return (
+    status.ready &&
+    status.nodes.every((node) => node.standing === 'member' && !node.late && !node.barred) &&
+    status.nodes.every((node) => node.devices.every((device) => device.ok !== false)) &&
+    status.resources.every((resource) => resource.state === 'running')
+  )
+}
+
+function serving(stage: Stage): boolean {
+  return answering(stage.witness.answers) !== undefined
+}
+
+function describeTrouble(status: Status): string {
+  const nodes = status.nodes.map((node) => `${node.id} ${node.standing}`)
+  const things = status.resources.map(({ id, state, node }) => `${id} ${state} ${node ?? ''}`)
+  return [status.because, ...nodes, ...things, ...status.advice].filter(Boolean).join('; ')
+}
+
+/** The node that has the address and answers. */
+export function activeNode(stage: Stage): string {
+  const [owner] = ownersOf(stage.lab)
+  if (owner === undefined) throw new Error('No node holds the address.')
+  return owner
+}
+
+/** What `picket status --json` says in a node; `undefined` where nobody answers. */
+export async function statusFrom(stage: Stage, node: string): Promise<Status | undefined> {
+  if (initOf(stage.lab, node) === undefined) return undefined
+  try {
+    const { status, stdout } = await exec(
+      stage.lab,
+      node,
+      [`${home}/bin/picket`, 'status', '--json'],
+      { timeoutMs: 5_000 },
+    )
+    return status === 0 ? (JSON.parse(stdout) as Status) : undefined
+  } catch {
+    return undefined
+  }
+}
