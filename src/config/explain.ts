@@ -91,8 +91,10 @@ function allowedOf(issue: Issue, given: unknown): string {
       return issue.issues[0] === undefined ? issue.message : allowedOf(issue.issues[0], given)
     case 'not_multiple_of':
       return `a multiple of ${issue.divisor}`
+    case 'invalid_format':
+      return issue.format === 'regex' ? `a text that fits ${issue.pattern}` : `a ${issue.format}`
     default:
-      return issue.message.replace(/^Invalid (string: )?/, 'a valid ')
+      return issue.message
   }
 }
 

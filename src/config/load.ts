@@ -19,9 +19,6 @@ import { readSecrets } from './secrets.ts'
 import { readTiming } from './timing.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
-/** Where the configuration is looked for when nobody says otherwise. */
-export const defaultConfigFile = '/etc/picket/config.yaml'
-
 /** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
 export interface LoadedDevice {
   readonly id: DeviceId

@@ -1,0 +1,77 @@
+/** `picket config`: is this configuration file right, and what does it come to? */
+import type { Loaded } from '../config/load.ts'
+import { defaultConfigFile } from '../config/paths.ts'
+import { problemText } from '../config/problem.ts'
+import { didYouMean } from '../config/suggest.ts'
+import { defineCommand, type ExitCode, UsageError } from './command.ts'
+import type { Terminal } from './terminal.ts'
+
+const actions = ['check', 'show']
+
+export const command = defineCommand({
+  name: 'config',
+  words: ['check|show', '[FILE]'],
+  about: `check: reads FILE and all that belongs to it, prints the fencing levels of every node, and
+says everything that is wrong. Touches no device.
+show: prints what is in effect, with the defaults and without any secret.
+
+FILE is ${defaultConfigFile} when left out.`,
+  flags: {
+    effective: { title: 'With show: what is in effect (this is what show always prints)' },
+  },
+  async run({ words: [action = '', file = defaultConfigFile] }, terminal) {
+    if (!actions.includes(action)) {
+      throw new UsageError(`there is no action "${action}".${didYouMean(action, actions)}`)
+    }
+    const loaded = await loadOrSay(file, terminal)
+    if (loaded === undefined) return 2
+    return await (action === 'show' ? show(loaded, terminal) : check(loaded, terminal))
+  },
+})
+
+/** Load a configuration; where it is wrong, say how and return nothing. */
+export async function loadOrSay(file: string, terminal: Terminal): Promise<Loaded | undefined> {
+  const { loadConfig } = await import('../config/load.ts')
+  const result = await terminal.during(`reading ${file}`, loadConfig(file))
+  if (result.ok) return result.loaded
+  for (const problem of result.problems) terminal.err(problemText(problem))
+  const count = result.problems.length
+  terminal.err(`${file} is not valid: ${count} ${count === 1 ? 'problem' : 'problems'}.`)
+  return undefined
+}
+
+async function show(loaded: Loaded, terminal: Terminal): Promise<ExitCode> {
+  const { effectiveYaml } = await import('../config/show.ts')
+  terminal.out(effectiveYaml(loaded))
+  return 0
+}
+
+async function check(loaded: Loaded, { out, err, paint }: Terminal): Promise<ExitCode> {
+  const { levelLines } = await import('../config/show.ts')
+  const { file, core, warnings, secretsFiles } = loaded
+  const counts = [
+    counted(core.nodes.length, 'node'),
+    counted(core.devices.length, 'fence device'),
+    counted(core.resources.length, 'resource'),
+  ]
+  out(`${file} is valid: cluster ${core.cluster}, ${counts.join(', ')}.`)
+  out(`Configuration ${core.hash.slice(0, 12)}: every node of the cluster has to show the same.`)
+  const lines = levelLines(loaded)
+  for (const { id } of core.nodes) {
+    out(`\n${paint('strong', id)}`)
+    const own = lines.filter(({ node }) => node === id)
+    if (own.length === 0) out('  no fencing: only a person can prove it dead')
+    for (const { number, text } of own) out(`  level ${number}: ${text}`)
+  }
+  if (core.resources.length > 0) out('')
+  for (const { id, thing, nodes } of core.resources) {
+    out(`${paint('strong', id)}: ${thing}, on ${nodes.join(', ')}`)
+  }
+  for (const secrets of secretsFiles) out(`\nSecrets: ${secrets}`)
+  for (const warning of warnings) err(`warning: ${warning}`)
+  return 0
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,68 @@
+/**
+ * `picket fence`: the power of one node. What changes power goes through the picketd of this node
+ * and nowhere else (S21): a second fencer beside the coordinator would shoot the wrong node sooner or
+ * later. What only reads asks the devices itself, so that it works when picketd does not.
+ */
+import { defaultConfigFile } from '../config/paths.ts'
+import { didYouMean } from '../config/suggest.ts'
+import { defineCommand, type ExitCode, UsageError } from './command.ts'
+import { ControlError } from './control.ts'
+import { order } from './order.ts'
+
+const actions = ['off', 'on', 'reboot', 'status', 'check'] as const
+
+export type PowerAction = 'off' | 'on' | 'reboot'
+
+export const command = defineCommand({
+  name: 'fence',
+  words: ['off|on|reboot|status|check', '[NODE]'],
+  about: `off, on, reboot: orders the picketd of this node to switch NODE's power, shows what happens, and
+ends when it is proven or has failed. Asks before it does.
+status: reads the power of NODE from its devices. Exit code 0: on. 2: off. 1: unknown, and every
+error of any kind.
+check: asks every fence device of NODE (of all nodes if left out) with our credentials who it is, and
+changes nothing. Exit code 0 only if every one of them could fence now.`,
+  flags: {
+    'dry-run': { title: 'Say what would be sent; make only calls that change nothing' },
+    yes: { title: 'Do not ask' },
+    reason: { value: 'TEXT', title: 'Why, for the log of everybody' },
+    json: { title: 'Answer in JSON, one object a line' },
+    config: { value: 'FILE', title: `The configuration (${defaultConfigFile})` },
+    socket: { value: 'PATH', title: "picketd's control socket" },
+  },
+  // An agent reads 2 as "off": no mistake in a call may ever say so.
+  badUsage: (args) => (args.includes('status') ? 1 : 2),
+  async run({ words: [action = '', node], flags }, terminal) {
+    const { config = defaultConfigFile, json = false } = flags
+    if (!isAction(action)) {
+      throw new UsageError(`there is no action "${action}".${didYouMean(action, actions)}`)
+    }
+    // What an order needs is loaded at once; the configuration and its drivers only where they are
+    // asked for.
+    if (action === 'check') {
+      const { checkDevices } = await import('./devices.ts')
+      return await checkDevices({ node, config, json }, terminal)
+    }
+    if (node === undefined) throw new UsageError('NODE is missing.')
+    if (action === 'status') {
+      const { readNode } = await import('./devices.ts')
+      return await readNode({ node, config, json }, terminal)
+    }
+    const { 'dry-run': dry = false, yes = false, reason, socket } = flags
+    if (dry) {
+      const { dryRun } = await import('./dry-run.ts')
+      return await dryRun({ action, node, config, socket }, terminal)
+    }
+    try {
+      return await order({ action, node, yes, reason, json, socket }, terminal)
+    } catch (error) {
+      if (!(error instanceof ControlError)) throw error
+      terminal.err(`picket fence: ${error.message}. Nothing was switched from here.`)
+      return 1 satisfies ExitCode
+    }
+  },
+})
+
+function isAction(word: string): word is (typeof actions)[number] {
+  return actions.some((action) => action === word)
+}

@@ -1,0 +1,101 @@
+/**
+ * `picket`: finds the command and hands over. Commands are loaded only when they are called, so
+ * that `--help`, `--version` and a typing mistake answer at once.
+ */
+import { readFileSync } from 'node:fs'
+import { didYouMean } from '../config/suggest.ts'
+import type { Command, ExitCode } from './command.ts'
+import { processTerminal, type Terminal } from './terminal.ts'
+
+interface Entry {
+  readonly summary: string
+  readonly load: () => Promise<{ readonly command: Command }>
+}
+
+/** Every command of `picket`, in the order of the help. */
+export const commands: Readonly<Record<string, Entry>> = {
+  status: {
+    summary: 'Show the cluster: nodes, fence devices, resources, and what to do',
+    load: () => import('./status.ts'),
+  },
+  fence: {
+    summary: 'Switch a node off or on and prove it, read its power, check its devices',
+    load: () => import('./fence.ts'),
+  },
+  config: {
+    summary: 'Check a configuration file, show what is in effect',
+    load: () => import('./config.ts'),
+  },
+  demo: {
+    summary: 'See a failover on this machine: a real cluster in namespaces',
+    load: () => import('./demo.ts'),
+  },
+  lab: {
+    summary: 'Run a real cluster on this machine, for learning and drills',
+    load: () => import('./lab.ts'),
+  },
+  simulate: {
+    summary: 'Put the cluster through failures in virtual time and check every promise',
+    load: () => import('./simulate.ts'),
+  },
+}
+
+/** Run `picket` with these arguments. Never throws: every failure is a sentence and an exit code. */
+export async function main(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const [name, ...rest] = args
+  if (name === undefined) {
+    terminal.err(help())
+    return 2
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    return rest[0] === undefined ? done(terminal, help()) : main([rest[0], '--help'], terminal)
+  }
+  if (name === '--version' || name === '-V') return done(terminal, `picket ${version()}`)
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (entry === undefined) {
+    const known = [...Object.keys(commands), '--help', '--version']
+    terminal.err(`picket: there is no command "${name}".${didYouMean(name, known)}`)
+    terminal.err('`picket --help` lists the commands.')
+    return 2
+  }
+  try {
+    const { command } = await entry.load()
+    return await command.run(rest, terminal)
+  } catch (error) {
+    terminal.err(`picket ${name}: ${error instanceof Error ? error.message : String(error)}`)
+    if (process.env.PICKET_DEBUG && error instanceof Error) terminal.err(error.stack ?? '')
+    return 1
+  }
+}
+
+function done(terminal: Terminal, text: string): ExitCode {
+  terminal.out(text)
+  return 0
+}
+
+function help(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length))
+  const rows = Object.entries(commands).map(
+    ([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`,
+  )
+  return `Usage: picket COMMAND [OPTIONS]
+
+Keeps services running when a node dies, and never lets two nodes run the same service.
+
+Commands:
+${rows.join('\n')}
+
+\`picket COMMAND --help\` tells more. \`picket --version\` prints the version.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused.`
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+if (import.meta.main) {
+  // A reader that has seen enough (`picket status | head -1`) is no error worth a stack trace.
+  process.stdout.on('error', () => process.exit(1))
+  process.exit(await main(process.argv.slice(2), processTerminal()))
+}

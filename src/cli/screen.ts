@@ -1,0 +1,138 @@
+/**
+ * The cluster on one screen, as one node sees it. Every mark stands beside a word, so that nothing
+ * is lost without colours.
+ */
+import type {
+  DeviceStatus,
+  FencingStatus,
+  NodeStatus,
+  ResourceStatus,
+  Status,
+} from '../core/status.ts'
+import type { Colour } from './terminal.ts'
+
+export type Paint = (colour: Colour, text: string) => string
+
+const marks = { good: '✓', bad: '✗', wait: '…', dim: '·' } as const
+type Mark = keyof typeof marks
+
+/** The lines of `picket status`. */
+export function screen(status: Status, paint: Paint): readonly string[] {
+  const { nodes, resources, advice } = status
+  const width = Math.max(0, ...[...nodes, ...resources].map(({ id }) => id.length))
+  return [
+    ...header(status, paint),
+    '',
+    paint('strong', 'Nodes'),
+    ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
+    ...(resources.length > 0 ? ['', paint('strong', 'Resources')] : []),
+    ...resources.map((resource) => resourceLine(resource, width, paint)),
+    ...orderLines(status, paint),
+    ...(advice.length > 0 ? ['', paint('strong', 'What to do')] : []),
+    ...advice.map((sentence) => `  ${paint('wait', '!')} ${plain(sentence)}`),
+  ]
+}
+
+function header(status: Status, paint: Paint): string[] {
+  const { cluster, self, ready, because, quorate, ring, coordinator } = status
+  const state = ready
+    ? mark('good', 'ready', paint)
+    : mark('bad', `cannot decide now: ${plain(because)}`, paint)
+  const facts = [
+    `seen from ${plain(self)}`,
+    quorate ? 'quorum yes' : paint('bad', 'quorum no'),
+    `ring ${plain(ring) || 'none'}`,
+    `coordinator ${plain(coordinator ?? 'none')}`,
+  ]
+  return [`${paint('strong', plain(cluster))}  ${state}`, paint('dim', facts.join(', '))]
+}
+
+const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
+  member: 'good',
+  left: 'dim',
+  lost: 'bad',
+  condemned: 'bad',
+  fenced: 'wait',
+}
+
+function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
+  const { id, standing, because, inRing, daemon, barred, late, holds, fencing, devices } = node
+  const member = standing === 'member'
+  const facts = [
+    ...(id === self ? ['this node'] : []),
+    ...(member && !inRing ? ['not in the ring'] : []),
+    ...(member && inRing && !daemon ? ['picketd does not run there'] : []),
+    ...(barred ? ['barred until an operator switches it on'] : []),
+    ...(late ? ['a late command may still reach it'] : []),
+    ...(holds.length > 0 ? [`holds ${holds.map(plain).join(', ')}`] : []),
+  ]
+  const well = member && inRing && daemon
+  const kind = member && !well ? 'wait' : (standings[standing] ?? 'bad')
+  const first = [`  ${mark(kind, plain(id).padEnd(width), paint)}  ${standing.padEnd(9)}`, ...facts]
+  const reason = member || because === '' ? [] : [`      because ${plain(because)}`]
+  const fence = fencing === undefined ? [] : [`      ${fencingText(fencing, paint)}`]
+  return [
+    [first[0], facts.join('; ')].join('  ').trimEnd(),
+    ...reason,
+    ...fence,
+    ...deviceLines(devices, paint),
+  ]
+}
+
+function fencingText(fencing: FencingStatus, paint: Paint): string {
+  const { action, owner, round, at, requester } = fencing
+  const by = owner === undefined ? 'nobody presses at the moment' : `by ${plain(owner)}`
+  const text = `fencing (${plain(action)}, round ${round}, ${by}, for ${plain(requester)}): ${plain(at)}`
+  return mark('wait', text, paint)
+}
+
+/** Healthy devices share a line; a broken one gets its own, with the reason. */
+function deviceLines(devices: readonly DeviceStatus[], paint: Paint): string[] {
+  const named = ({ id, driver }: DeviceStatus) => `${plain(driver)} ${plain(id)}`
+  const well = devices.filter(({ ok }) => ok === true)
+  const unseen = devices.filter(({ ok }) => ok === undefined || ok === null)
+  const broken = devices.filter(({ ok }) => ok === false)
+  return [
+    ...(well.length > 0 ? [`      ${mark('good', 'can be fenced via ', paint)}`] : []).map(
+      (start) => start + well.map(named).join(', '),
+    ),
+    ...(unseen.length > 0
+      ? [`      ${mark('dim', `not checked from here: ${unseen.map(named).join(', ')}`, paint)}`]
+      : []),
+    ...broken.map(
+      (device) =>
+        `      ${mark('bad', `cannot be fenced via ${named(device)}: ${plain(device.detail)}`, paint)}`,
+    ),
+  ]
+}
+
+function resourceLine(resource: ResourceStatus, width: number, paint: Paint): string {
+  const { id, thing, state, node, because } = resource
+  const kind: Mark = state === 'running' ? 'good' : troubled(state) ? 'bad' : 'wait'
+  const where = node === undefined ? '' : ` on ${plain(node)}`
+  const reason = because === '' ? '' : `: ${plain(because)}`
+  const text = `${plain(id).padEnd(width)}  ${plain(state)}${where}${reason}`
+  return `  ${mark(kind, text, paint)}  ${paint('dim', `(${plain(thing)})`)}`
+}
+
+function troubled(state: string): boolean {
+  return state === 'blocked' || state === 'stuck' || state === 'unknown'
+}
+
+function orderLines({ orders }: Status, paint: Paint): string[] {
+  const open = orders.filter(({ at }) => at === 'waiting' || at === 'fencing')
+  if (open.length === 0) return []
+  const line = ({ action, target, requester, at, because }: (typeof open)[number]) =>
+    `  ${mark('wait', `${action} ${plain(target)} for ${plain(requester)}: ${at}`, paint)}` +
+    (because === '' ? '' : `, ${plain(because)}`)
+  return ['', paint('strong', 'Orders'), ...open.map(line)]
+}
+
+function mark(kind: Mark, text: string, paint: Paint): string {
+  return paint(kind, `${marks[kind]} ${text}`)
+}
+
+/** What came over the socket, or once from a device, must not steer the terminal. */
+export function plain(text: unknown): string {
+  return String(text).replace(/[\p{Cc}\p{Cf}]/gu, ' ')
+}

@@ -1,0 +1,69 @@
+/**
+ * The only way in which a command speaks to people: lines out, lines about problems, progress, and
+ * a question. Colour is only ever an addition: every mark is readable without it.
+ */
+import { createInterface } from 'node:readline/promises'
+
+export type Colour = 'good' | 'bad' | 'wait' | 'dim' | 'strong'
+
+export interface Terminal {
+  /** The answer, on standard output. */
+  readonly out: (text: string) => void
+  /** Problems and remarks, on standard error. */
+  readonly err: (text: string) => void
+  readonly paint: (colour: Colour, text: string) => string
+  /** Ask the person in front of it; `undefined` where there is nobody to ask. */
+  readonly ask: (question: string) => Promise<string | undefined>
+  /** Say what is waited for while it lasts longer than a second. */
+  readonly during: <T>(what: string, work: Promise<T>) => Promise<T>
+}
+
+const codes: Readonly<Record<Colour, string>> = {
+  good: '32',
+  bad: '31;1',
+  wait: '33',
+  dim: '2',
+  strong: '1',
+}
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  const { stdin, stdout, stderr, env } = process
+  const colour = stdout.isTTY && !env.NO_COLOR && env.TERM !== 'dumb'
+  return {
+    out: (text) => void stdout.write(`${text}\n`),
+    err: (text) => void stderr.write(`${text}\n`),
+    paint: (name, text) => (colour ? `\x1b[${codes[name]}m${text}\x1b[0m` : text),
+    ask: async (question) => {
+      if (!stdin.isTTY || !stderr.isTTY) return undefined
+      const lines = createInterface({ input: stdin, output: stderr })
+      const closed = new Promise<undefined>((resolve) =>
+        lines.once('close', () => resolve(undefined)),
+      )
+      try {
+        return await Promise.race([lines.question(`${question} `), closed])
+      } finally {
+        lines.close()
+      }
+    },
+    during: (what, work) => during(what, work, stderr),
+  }
+}
+
+/** One line that is rewritten every second on a screen; in a log a line every ten seconds. */
+async function during<T>(what: string, work: Promise<T>, to: NodeJS.WriteStream): Promise<T> {
+  const sinceMs = performance.now()
+  let shown = false
+  const timer = setInterval(() => {
+    const seconds = Math.round((performance.now() - sinceMs) / 1000)
+    if (to.isTTY) to.write(`\r\x1b[K${what} … ${seconds} s`)
+    else if (seconds === 1 || seconds % 10 === 0) to.write(`${what} … ${seconds} s\n`)
+    shown = true
+  }, 1000)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
+    if (shown && to.isTTY) to.write('\r\x1b[K')
+  }
+}

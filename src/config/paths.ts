@@ -1,0 +1,2 @@
+/** Where the configuration is looked for when nobody says otherwise. */
+export const defaultConfigFile = '/etc/picket/config.yaml'
