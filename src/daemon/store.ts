@@ -32,6 +32,8 @@ export interface Store {
    * under way only the newest of the others waits; it answers for those that it replaced.
    */
   save(ledger: Ledger): Promise<Saved>
+  /** All saves have been answered. */
+  settled(): Promise<void>
 }
 
 const version = 1
@@ -48,17 +50,16 @@ export function openStore(stateDir: string, cluster: string, say: Say): Store {
   if (found.because !== undefined) putAside(path, found.because, say)
 
   let waiting: { text: string; answers: ((saved: Saved) => void)[] } | undefined
-  let busy = false
+  let working: Promise<void> | undefined
 
   async function work(): Promise<void> {
-    busy = true
     while (waiting) {
       const { text, answers } = waiting
       waiting = undefined
       const saved = await write(stateDir, path, text)
       for (const answer of answers) answer(saved)
     }
-    busy = false
+    working = undefined
   }
 
   return {
@@ -66,9 +67,10 @@ export function openStore(stateDir: string, cluster: string, say: Say): Store {
     save(ledger) {
       const { promise, resolve } = Promise.withResolvers<Saved>()
       waiting = { text: render(cluster, ledger), answers: [...(waiting?.answers ?? []), resolve] }
-      if (!busy) void work()
+      working ??= work()
       return promise
     },
+    settled: () => working ?? Promise.resolve(),
   }
 }
 
