@@ -2,7 +2,7 @@
  * Makes `npm run demo` and `npm test` work on a fresh Debian machine: installs the npm packages of
  * the lock file (with them a Node.js of our own) and, as root, the Debian packages that the real
  * cluster needs, without letting their services start. Says one line for each thing it does and
- * nothing where there is nothing to do.
+ * nothing where there is nothing to do. `setup.mjs npm` leaves the machine's packages alone.
  *
  * Runs on the Node.js that Debian ships (18), before any package is there: plain ES module.
  */
@@ -30,7 +30,7 @@ const needed = [
 const minutes = 60_000
 
 await installNpmPackages()
-await installDebianPackages()
+if (process.argv[2] !== 'npm') await installDebianPackages()
 
 async function installNpmPackages() {
   const why = npmPackagesDiffer()

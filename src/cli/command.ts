@@ -153,5 +153,17 @@ function helpOf<F extends Flags>({ name, words, about, flags }: Definition<F>): 
   ])
   const width = Math.max(...rows.map(([left]) => left.length))
   const lines = rows.map(([left, title]) => `  ${left.padEnd(width)}  ${title}`)
-  return `Usage: ${usage} [OPTIONS]\n\n${about.trim()}\n\nOptions:\n${lines.join('\n')}`
+  const text = `Usage: ${usage} [OPTIONS]\n\n${about.trim()}\n\nOptions:\n${lines.join('\n')}`
+  return text.split('\n').map(folded).join('\n')
+}
+
+const columns = 100
+
+/** A line that fits a terminal: broken at blanks, the rest below its first word. */
+function folded(line: string): string {
+  if (line.length <= columns) return line
+  const indent = ' '.repeat(line.length - line.trimStart().length)
+  const at = line.lastIndexOf(' ', columns)
+  if (at <= indent.length) return line
+  return `${line.slice(0, at)}\n${folded(`${indent}${line.slice(at + 1)}`)}`
 }

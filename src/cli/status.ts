@@ -2,7 +2,7 @@
 import type { Status } from '../core/status.ts'
 import { defineCommand, type ExitCode } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
-import { screen } from './screen.ts'
+import { plain, screen } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
 export const command = defineCommand({
@@ -44,7 +44,7 @@ function show(line: Line, json: boolean, terminal: Terminal): ExitCode {
   const status = statusIn(line)
   if (status === undefined) {
     terminal.err(
-      `picket status: picketd did not tell: ${String(line.because ?? 'no reason given')}`,
+      `picket status: picketd did not tell: ${plain(line.because ?? 'no reason given')}`,
     )
     return 1
   }

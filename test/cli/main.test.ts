@@ -38,7 +38,7 @@ for (const name of Object.keys(commands)) {
     const { code, out, err } = await picket([name, '--help'])
     assert.equal(code, 0, err)
     assert.match(out, new RegExp(`^Usage: picket ${name}\\b`))
-    for (const line of out.split('\n')) assert.ok(line.length <= 110, line)
+    for (const line of out.split('\n')) assert.ok(line.length <= 100, line)
   })
 }
 

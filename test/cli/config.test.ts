@@ -1,0 +1,73 @@
+/** `picket config`: says what is right with a configuration, or everything that is wrong. */
+import assert from 'node:assert/strict'
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { folder } from '../config/files.ts'
+import { picket } from './picket.ts'
+
+const config = `cluster:
+  name: shop
+  nodes:
+    - name: a
+      addresses: { m: 10.0.0.1 }
+      fence: [[{driver: ipmi, host: 10.0.1.1}, {driver: ipmi, host: 10.0.1.2}], {driver: ipmi, host: 10.0.1.3}]
+    - { name: b }
+resources:
+  - { id: job, type: exec, run: sleep 1000 }
+`
+const secrets = 'ipmi: { user: admin, password: canary-7 }\n'
+
+test('C4 check prints the levels of every node, the resources and the warnings', async (t) => {
+  const dir = folder(t, { 'config.yaml': config, 'fence-secrets.yaml': secrets })
+  const { code, out, err } = await picket(['config', 'check', join(dir, 'config.yaml')])
+  assert.equal(code, 0)
+  assert.equal(
+    out.replaceAll(dir, 'DIR').replace(/Configuration \w{12}/, 'Configuration HASH'),
+    `DIR/config.yaml is valid: cluster shop, 2 nodes, 3 fence devices, 1 resource.
+Configuration HASH: every node of the cluster has to show the same.
+
+a
+  level 1: ipmi at 10.0.1.1:623 (a/1/1) and ipmi at 10.0.1.2:623 (a/1/2), then silence on 10.0.0.1
+  level 2: ipmi at 10.0.1.3:623 (a/2/1), then silence on 10.0.0.1
+
+b
+  no fencing: only a person can prove it dead
+
+job: program sleep 1000, on a, b
+
+Secrets: DIR/fence-secrets.yaml
+`,
+  )
+  assert.match(err, /^warning: b has no fence device/)
+})
+
+test('C4 check prints every problem with its place, and how many there are', async (t) => {
+  const dir = folder(t, { 'config.yaml': config, 'fence-secrets.yaml': secrets })
+  chmodSync(join(dir, 'fence-secrets.yaml'), 0o644)
+  const { code, out, err } = await picket(['config', 'check', join(dir, 'config.yaml')])
+  assert.deepEqual([code, out], [2, ''])
+  assert.equal(
+    err.replaceAll(dir, 'DIR'),
+    `DIR/fence-secrets.yaml: holds secrets and has mode 0644, which is laxer than 0600: chmod 0600 'DIR/fence-secrets.yaml'
+DIR/config.yaml is not valid: 1 problem.
+`,
+  )
+})
+
+test('C4 show --effective is a configuration itself, but for its secrets', async (t) => {
+  const dir = folder(t, { 'config.yaml': config, 'fence-secrets.yaml': secrets })
+  const { code, out } = await picket(['config', 'show', join(dir, 'config.yaml'), '--effective'])
+  assert.equal(code, 0)
+  assert.doesNotMatch(out, /canary/)
+  const again = folder(t, {
+    'config.yaml': out.replaceAll(/^ *password: \(secret\)\n/gm, ''),
+    'fence-secrets.yaml': secrets,
+  })
+  const checked = await picket(['config', 'check', join(again, 'config.yaml')])
+  assert.equal(checked.code, 0, checked.err)
+  const hash = (text: string) => /Configuration (\w{12})/.exec(text)?.[1]
+  const first = await picket(['config', 'check', join(dir, 'config.yaml')])
+  assert.ok(hash(first.out))
+  assert.equal(hash(checked.out), hash(first.out))
+})

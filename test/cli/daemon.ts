@@ -1,0 +1,114 @@
+/** The daemon's own control socket with a desk behind it that a test fills in. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { Order } from '../../src/core/event.ts'
+import type { NodeStatus, Status } from '../../src/core/status.ts'
+import { type Control, type OrderView, openControl } from '../../src/daemon/control.ts'
+import { socketName } from '../../src/daemon/protocol.ts'
+
+export interface Desk {
+  readonly socket: string
+  readonly control: Control
+  readonly given: Order[]
+  readonly orders: OrderView[]
+  world: { status: object; refusal: string | undefined }
+}
+
+/** Open the socket; `onOrder` is called when an order has been taken. */
+export async function openDesk(
+  t: TestContext,
+  status: object,
+  onOrder: (desk: Desk, order: Order) => void = () => {},
+): Promise<Desk> {
+  const runDir = folder(t)
+  const given: Order[] = []
+  const orders: OrderView[] = []
+  const world = { status, refusal: undefined as string | undefined }
+  const control = await openControl({
+    runDir,
+    watchMs: 20,
+    desk: {
+      status: () => world.status,
+      orders: () => orders,
+      give(order) {
+        if (world.refusal !== undefined) return world.refusal
+        given.push(order)
+        // The core answers later, as everything it does.
+        setImmediate(() => onOrder(desk, order))
+        return undefined
+      },
+      journalPath: '/nowhere',
+    },
+  })
+  t.after(() => control.close())
+  const desk: Desk = { socket: join(runDir, socketName), control, given, orders, world }
+  return desk
+}
+
+/** Something that listens where picketd should, and is not picketd. */
+export async function openStranger(
+  t: TestContext,
+  serve: (socket: Socket) => void,
+): Promise<string> {
+  const path = join(folder(t), 'stranger.sock')
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    serve(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(path, resolve))
+  t.after(() => server.close())
+  return path
+}
+
+function folder(t: TestContext): string {
+  const dir = mkdtempSync(join(tmpdir(), 'picket-run-'))
+  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/** A member in good health. */
+export function member(id: string, change: Partial<NodeStatus> = {}): NodeStatus {
+  return {
+    id,
+    standing: 'member',
+    because: '',
+    inRing: true,
+    daemon: true,
+    barred: false,
+    late: false,
+    holds: [],
+    fencing: undefined,
+    devices: [{ id: `${id}/1/1`, driver: 'ipmi', ok: true, detail: 'checked' }],
+    ...change,
+  }
+}
+
+/** A cluster in good health. */
+export function healthy(change: Partial<Status> = {}): Status {
+  return {
+    cluster: 'shop',
+    self: 'web-01',
+    quorate: true,
+    ring: '1.44',
+    coordinator: 'web-02',
+    ready: true,
+    because: '',
+    passive: '',
+    nodes: [member('web-01', { holds: ['address 10.0.0.9'] }), member('web-02'), member('web-03')],
+    resources: [
+      {
+        id: 'vip',
+        thing: 'address 10.0.0.9',
+        state: 'running',
+        node: 'web-01',
+        because: '',
+      },
+    ],
+    orders: [],
+    advice: [],
+    ...change,
+  }
+}

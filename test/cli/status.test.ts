@@ -1,0 +1,217 @@
+/** `picket status`: one honest screen, and a sentence when there is nothing to show. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { defaultSocket } from '../../src/cli/control.ts'
+import { screen } from '../../src/cli/screen.ts'
+import { parseArguments } from '../../src/daemon/arguments.ts'
+import { socketName } from '../../src/daemon/protocol.ts'
+import { healthy, member, openDesk, openStranger } from './daemon.ts'
+import { picket } from './picket.ts'
+
+const ESCAPE = '\u001b'
+const coloursOf = new RegExp(`${ESCAPE}\\[[\\d;]*m`, 'g')
+
+test('a cluster in good health is told on one screen, without colours in a pipe', async (t) => {
+  const { socket } = await openDesk(t, healthy())
+  const { code, out, err } = await picket(['status', '--socket', socket])
+  assert.deepEqual([code, err], [0, ''])
+  assert.equal(
+    out,
+    `shop  ✓ ready
+seen from web-01, quorum yes, ring 1.44, coordinator web-02
+
+Nodes
+  ✓ web-01  member     this node; holds address 10.0.0.9
+      ✓ can be fenced via ipmi web-01/1/1
+  ✓ web-02  member
+      ✓ can be fenced via ipmi web-02/1/1
+  ✓ web-03  member
+      ✓ can be fenced via ipmi web-03/1/1
+
+Resources
+  ✓ vip     running on web-01  (address 10.0.0.9)
+`,
+  )
+})
+
+test('trouble is told with its reasons, and with what to do', async () => {
+  const status = healthy({
+    ready: false,
+    because: 'no quorum: 1 of 3 nodes are in the ring, 2 are needed',
+    quorate: false,
+    coordinator: undefined,
+    nodes: [
+      member('web-01', {
+        devices: [
+          { id: 'web-01/1/1', driver: 'ipmi', ok: undefined, detail: '' },
+          {
+            id: 'web-01/2/1',
+            driver: 'ipmi',
+            ok: false,
+            detail: 'the device refused our password',
+          },
+        ],
+      }),
+      member('web-02', { daemon: false, late: true }),
+      member('web-03', {
+        standing: 'lost',
+        because: 'it left the ring without a goodbye',
+        inRing: false,
+        daemon: false,
+        holds: ['anything'],
+        devices: [],
+        fencing: {
+          id: 'f1',
+          action: 'off',
+          because: 'lost',
+          requester: 'the cluster',
+          owner: 'web-01',
+          round: 2,
+          at: 'pressing via web-03/1/1',
+          verdict: undefined,
+        },
+      }),
+    ],
+    resources: [
+      {
+        id: 'vip',
+        thing: 'address 10.0.0.9',
+        state: 'blocked',
+        node: 'web-03',
+        because: 'web-03 may hold it and is not proven dead',
+      },
+    ],
+    orders: [
+      {
+        id: 'o1',
+        action: 'off',
+        target: 'web-03',
+        requester: 'root@web-01',
+        reason: 'smoke',
+        sinceMs: 1,
+        at: 'waiting',
+        because: 'no quorum',
+      },
+    ],
+    advice: ['web-03 cannot be proven off: check its devices (picket fence check web-03)'],
+  })
+  const text = screen(status, (_, words) => words).join('\n')
+  assert.equal(
+    text,
+    `shop  ✗ cannot decide now: no quorum: 1 of 3 nodes are in the ring, 2 are needed
+seen from web-01, quorum no, ring 1.44, coordinator none
+
+Nodes
+  ✓ web-01  member     this node
+      · not checked from here: ipmi web-01/1/1
+      ✗ cannot be fenced via ipmi web-01/2/1: the device refused our password
+  … web-02  member     picketd does not run there; a late command may still reach it
+      ✓ can be fenced via ipmi web-02/1/1
+  ✗ web-03  lost       holds anything
+      because it left the ring without a goodbye
+      … fencing (off, round 2, by web-01, for the cluster): pressing via web-03/1/1
+
+Resources
+  ✗ vip     blocked on web-03: web-03 may hold it and is not proven dead  (address 10.0.0.9)
+
+Orders
+  … off web-03 for root@web-01: waiting, no quorum
+
+What to do
+  ! web-03 cannot be proven off: check its devices (picket fence check web-03)`,
+  )
+})
+
+test('--json is the status itself', async (t) => {
+  const status = healthy()
+  const { socket } = await openDesk(t, status)
+  const { code, out } = await picket(['status', '--json'], { env: { PICKET_SOCKET: socket } })
+  assert.equal(code, 0)
+  assert.deepEqual(JSON.parse(out), JSON.parse(JSON.stringify(status)))
+})
+
+test('--watch shows every change, until the daemon ends', async (t) => {
+  const desk = await openDesk(t, healthy())
+  const watching = picket(['status', '--watch', '--json', '--socket', desk.socket])
+  // News come for longer than a start takes; then the daemon ends.
+  let beat = 0
+  const timer = setInterval(() => {
+    beat += 1
+    desk.world.status = healthy({ advice: [`beat ${beat}`] })
+    desk.control.changed()
+    if (beat === 60) desk.control.close()
+  }, 50)
+  t.after(() => clearInterval(timer))
+  const { code, out, err } = await watching
+  const lines = out.trim().split('\n')
+  const beats: number[] = lines.map((line) => Number(/beat (\d+)/.exec(line)?.[1] ?? 0))
+  assert.ok(beats.length >= 2, `${beats.length} pictures`)
+  assert.deepEqual(
+    beats,
+    [...new Set(beats)].sort((x, y) => x - y),
+  )
+  assert.equal(code, 1)
+  assert.match(err, /ended the connection/)
+})
+
+test('a terminal gets colours unless it asks for none; words stay the same', async (t) => {
+  const { socket } = await openDesk(t, healthy())
+  const call = `'${join(import.meta.dirname, '..', '..', 'bin', 'picket')}' status --socket '${socket}'`
+  const inTerminal = (env: Record<string, string>) =>
+    picket(['-qec', call, '/dev/null'], { argv0: 'script', env: { TERM: 'xterm', ...env } })
+  const coloured = await inTerminal({})
+  const plain = await inTerminal({ NO_COLOR: '1' })
+  assert.ok(coloured.out.includes(`${ESCAPE}[32m✓ ready${ESCAPE}[0m`))
+  assert.equal(plain.out.includes(ESCAPE), false)
+  assert.equal(coloured.out.replace(coloursOf, ''), plain.out)
+})
+
+test('without picketd it says so and what to do, and ends with 1', async () => {
+  const { code, out, err } = await picket(['status', '--socket', '/nowhere/picketd.sock'])
+  assert.deepEqual([code, out], [1, ''])
+  assert.equal(
+    err,
+    'picket status: picketd is not running here (nothing answers at /nowhere/picketd.sock); ' +
+      'start it, or name its socket with --socket.\n',
+  )
+})
+
+test('the usual socket is where the daemon opens it', () => {
+  const parsed = parseArguments([])
+  assert.ok(parsed.kind === 'run')
+  assert.equal(join(parsed.given.runDir, socketName), defaultSocket)
+})
+
+test('whatever else listens there cannot confuse, flood or steer the terminal', async (t) => {
+  const strangers: readonly (readonly [says: RegExp, answer: string | Buffer])[] = [
+    [/is not picketd/, 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    [/is not picketd/, '[]\n'],
+    [/is not picketd/, 'null\n'],
+    [/without a/, ''],
+    [/did not tell/, '{"ok":true}\n'],
+    [/did not tell: .*no/, `${JSON.stringify({ ok: false, because: `no${ESCAPE}[2J` })}\n`],
+    [/did not tell/, '{"ok":true,"status":{"nodes":{}}}\n'],
+    [/line without an end/, Buffer.alloc(9 * 2 ** 20, 'x')],
+  ]
+  for (const [says, answer] of strangers) {
+    const socket = await openStranger(t, (peer) => peer.end(answer))
+    const { code, out, err } = await picket(['status', '--socket', socket])
+    assert.equal(code, 1, String(answer).slice(0, 40))
+    assert.equal(out, '')
+    assert.match(err, says)
+    assert.equal(err.includes(ESCAPE), false)
+  }
+  const nasty = healthy({ cluster: `${ESCAPE}]0;x\u0007`, advice: [`${ESCAPE}[31mrun this\u202e`] })
+  const { socket } = await openDesk(t, nasty)
+  const { code, out } = await picket(['status', '--socket', socket])
+  assert.equal(code, 0)
+  for (const control of [ESCAPE, '\u0007', '\u202e']) assert.equal(out.includes(control), false)
+})
+
+test('a reader that has seen enough is no failure with a stack trace', async (t) => {
+  const { socket } = await openDesk(t, healthy())
+  const call = `'${join(import.meta.dirname, '..', '..', 'bin', 'picket')}' status --socket '${socket}' | true`
+  const { err } = await picket(['-c', call], { argv0: 'sh' })
+  assert.equal(err, '')
+})
