@@ -53,14 +53,20 @@ export function attach(world: World, daemon: Daemon): void {
 /** votequorum's verdict for this ring is another one now. */
 export function setVerdict(world: World, ring: Ring, quorate: boolean): void {
   if (ring.verdict === quorate) return
+  const first = ring.verdict === undefined
   ring.verdict = quorate
-  if (ring.members.every(({ corosync }) => corosync?.ring === ring)) {
+  // The ring's own line says it where votequorum speaks at once.
+  if (!(first && ring.bornMs === world.nowMs) && ring.members.every((m) => inRing(m, ring))) {
     world.say(`ring ${nameOf(ring)} ${quorate ? 'is quorate' : 'has no quorum'}`)
   }
   for (const { daemon, corosync } of ring.members) {
     if (corosync?.ring === ring && daemon?.attached) tellQuorum(world, daemon, ring)
   }
   judge(world, 'onRegroup', ring)
+}
+
+function inRing({ corosync }: Machine, ring: Ring): boolean {
+  return corosync?.ring === ring
 }
 
 function tellQuorum(world: World, daemon: Daemon, ring: Ring): void {

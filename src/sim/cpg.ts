@@ -17,6 +17,7 @@ import type { Machine, Outgoing, World } from './world.ts'
 export interface Ring {
   readonly id: RingId
   readonly members: readonly Machine[]
+  readonly bornMs: number
   /** votequorum's word for this ring; `undefined` until it has spoken. */
   verdict: boolean | undefined
   /** All its members live and hear each other. */
@@ -41,7 +42,8 @@ export interface Delivery {
 /** A daemon multicasts to its group. */
 export function multicast(world: World, daemon: Daemon, message: Message): void {
   const said = world.strict ? throughJson(message) : message
-  submit(world, daemon, { kind: 'message', daemon, message: said })
+  const saidIn = daemon.machine.corosync?.ring
+  submit(world, daemon, { kind: 'message', daemon, message: said, saidIn })
 }
 
 /** A daemon asks to be let into the group. */
@@ -89,10 +91,10 @@ function order(world: World, ring: Ring, machine: Machine, item: Outgoing): void
       return announce(world, ring, machine)
     case 'message': {
       if (!ring.joined.includes(daemon)) return
-      const message = item.message as Message
+      const { message } = item
       const news: News = { kind: 'message', from: machine.id, pid: daemon.pid, message }
       if (world.verbose) world.say(`  ${machine.id} says ${message.say}`)
-      judge(world, 'onMessage', { daemon, message })
+      if (item.saidIn === ring) judge(world, 'onMessage', { daemon, message })
       return spread(world, ring, machine, news)
     }
   }

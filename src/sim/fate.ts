@@ -221,9 +221,6 @@ export function mend(world: World, roundMs: number, rounds: number): void {
       while (frozen[part] > 0) thaw(world, machine, [part])
     }
     reconcile(world, machine)
-    const { levels } = world.site.config.nodes.find(({ id }) => id === machine.id)!
-    // Nobody but a person can help a node that no device reaches.
-    if (levels.length === 0) machine.stuck.clear()
   }
   const gapMs = Math.floor(roundMs / world.machines.length)
   for (let round = 0; round < rounds; round++) {

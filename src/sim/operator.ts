@@ -4,7 +4,7 @@ import type { FencingAction } from '../core/ledger.ts'
 import type { NodeId } from '../core/model.ts'
 import { startDaemon, tell } from './daemons.ts'
 import { judge } from './invariants.ts'
-import { switchOn } from './machines.ts'
+import { applyPower, switchOn } from './machines.ts'
 import type { Machine, World } from './world.ts'
 
 /** Give an order to one daemon, as `picket fence` does. False where there is none to take it. */
@@ -42,6 +42,10 @@ export function comeBack(world: World, machine: Machine): void {
 
 /** The next machine's turn: current, power button, daemon, and an `on` where one was ordered off. */
 export function tend(world: World, machine: Machine): void {
+  if (needsHand(world, machine)) {
+    machine.switchedOn = false
+    applyPower(world, machine, 'operator, by hand')
+  }
   if (!machine.powered) switchOn(world, machine, 'operator')
   comeBack(world, machine)
   const barred = world.machines.some(
@@ -50,4 +54,13 @@ export function tend(world: World, machine: Machine): void {
   if (!barred) return
   const helpers = world.machines.filter((other) => other.daemon !== undefined)
   if (helpers.length > 0) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
+}
+
+/** It is to be fenced, and no device can do it: that is a person's work. */
+function needsHand(world: World, machine: Machine): boolean {
+  const node = world.site.config.nodes.find(({ id }) => id === machine.id)
+  if (node === undefined || node.levels.length > 0) return false
+  return world.machines.some(
+    (other) => world.ledgerOf(other)?.nodes[machine.id]?.standing === 'condemned',
+  )
 }

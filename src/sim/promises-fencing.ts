@@ -152,7 +152,7 @@ function endless(world: World): string | undefined {
   const present = new Set<string>()
   let broken: string | undefined
   for (const [node, { fencing }] of Object.entries(ledger.nodes)) {
-    if (fencing === undefined) continue
+    if (fencing === undefined || !fenceable(world, node)) continue
     const { id, round, owner } = fencing
     const name = `fencing ${node} ${id} ${round} ${owner ?? ''}`
     present.add(name)
@@ -167,16 +167,21 @@ function endless(world: World): string | undefined {
   return broken
 }
 
+/** Without a level only a person can help. */
+function fenceable(world: World, node: string): boolean {
+  return world.site.config.nodes.some(({ id, levels }) => id === node && levels.length > 0)
+}
+
 function forgotten(world: World): string | undefined {
   const { witness } = world
   const ledger = commonLedger(world)
   if (ledger === undefined) return undefined
   const present = new Set<string>()
   let broken: string | undefined
-  for (const { id, levels } of world.site.config.nodes) {
+  for (const { id } of world.site.config.nodes) {
     const entry = ledger.nodes[id]
     const open = entry?.standing === 'lost' || entry?.standing === 'condemned'
-    if (!open || levels.length === 0 || entry.fencing !== undefined) continue
+    if (!open || !fenceable(world, id) || entry.fencing !== undefined) continue
     const name = `open ${id}`
     present.add(name)
     if (lasting(world, name) > patienceMs(world.site.config)) {

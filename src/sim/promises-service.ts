@@ -50,15 +50,21 @@ export const servicePromises: readonly Invariant[] = [
           device.target === target && levelOf(world, device) === message.verdict.level - 1,
       )
       const sinceMs = Math.min(...reads.slice(-12).map(({ askedMs }) => askedMs))
-      return wasOff(target, sinceMs) ? undefined : `${daemon.machine.id} proved ${target.id} off`
+      const who = `${daemon.machine.id} proved ${target.id} off`
+      if (!wasOff(target, sinceMs)) return who
+      const together = daemon.machine.corosync?.ring === target.corosync?.ring
+      return together && target.daemon?.joined ? `${who}, and it is back in the group` : undefined
     },
   },
   {
     id: 'P4',
     says: 'a node that an operator switched off serves nothing before an operator switches it on',
-    onStart: ({ witness }, { machine, resource }) => {
-      if (witness.forgetful || !witness.barred.has(machine.id)) return undefined
-      return `${machine.id} starts ${resource}`
+    onStart: ({ witness, nowMs }, { machine, resource }) => {
+      const pressedMs = witness.barred.get(machine.id)
+      if (witness.forgetful || pressedMs === undefined) return undefined
+      // The word that condemns it may reach it a moment after it has reached the presser.
+      const knows = wasOff(machine, pressedMs) || nowMs - pressedMs > LATE_MS
+      return knows ? `${machine.id} starts ${resource}` : undefined
     },
     onPress: ({ witness }, { press }) => {
       if (witness.forgetful || press.action !== 'on') return undefined

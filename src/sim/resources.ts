@@ -46,7 +46,7 @@ export function run(
     killed: undefined,
     over: false,
   }
-  if (op === 'start' || op === 'stop') world.say(`${machine.id} ${op} ${resource}`)
+  if (world.verbose) world.say(`  ${machine.id} runs ${op} of ${resource}`)
   judge(world, 'onRun', operation)
   if (op === 'start') judge(world, 'onStart', operation)
   machine.operations.add(operation)
@@ -172,13 +172,13 @@ export function activate(world: World, machine: Machine, thing: string, foreign:
   const found = machine.things.get(thing)
   if (found !== undefined && (foreign || !found.foreign)) return
   machine.things.set(thing, { sinceMs: world.nowMs, foreign })
-  world.say(`${machine.id} ${thing} is active${foreign ? ', and nobody here started it' : ''}`)
+  world.say(`${machine.id} ${thing} is up${foreign ? ', and nobody here started it' : ''}`)
   judge(world, 'onActive', { machine, thing })
 }
 
 export function deactivate(world: World, machine: Machine, thing: string, why = ''): void {
   if (!machine.things.delete(thing)) return
-  world.say(`${machine.id} ${thing} is inactive${why && ` (${why})`}`)
+  world.say(`${machine.id} ${thing} is down${why && ` (${why})`}`)
   judge(world, 'onInactive', { machine, thing })
 }
 

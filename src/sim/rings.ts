@@ -72,7 +72,7 @@ function form(world: World): void {
   const formed = changed.map((members) => {
     const cohorts = cohortsOf(members)
     for (const [ring, machines] of cohorts) if (ring !== undefined) settle(world, machines)
-    return { ring: makeRing(members), cohorts }
+    return { ring: makeRing(world, members), cohorts }
   })
   for (const { ring } of formed) for (const machine of ring.members) machine.corosync!.ring = ring
   for (const ring of ringsOf(world)) if (!isWhole(world, ring)) ring.intact = false
@@ -124,12 +124,13 @@ function cohortsOf(members: readonly Machine[]): Map<Ring | undefined, Machine[]
   return cohorts
 }
 
-function makeRing(members: readonly Machine[]): Ring {
+function makeRing(world: World, members: readonly Machine[]): Ring {
   const seq = Math.max(...members.map(({ ringSeq }) => ringSeq)) + 4
   for (const machine of members) machine.ringSeq = seq
   return {
     id: { rep: members[0]!.nodeid, seq },
     members,
+    bornMs: world.nowMs,
     verdict: undefined,
     intact: true,
     stale: false,
@@ -143,7 +144,9 @@ function begin(world: World, ring: Ring, cohorts: Map<Ring | undefined, Machine[
   const joinedOf = (machines: readonly Machine[]) =>
     machines.flatMap(({ daemon }) => (daemon?.alive && daemon.joined ? [daemon] : []))
   ring.joined = joinedOf(ring.members)
-  world.say(`ring ${nameOf(ring)}`)
+  const voted = votes(world, ring)
+  const word = voted === undefined ? ', verdict to come' : voted ? ' quorate' : ''
+  world.say(`ring ${nameOf(ring)}${word}`)
   // Merging rings may first hear of each cohort on its own, then of all together.
   if (cohorts.size > 1 && lot.next() < 0.5) {
     for (const machines of cohorts.values()) {
@@ -155,18 +158,21 @@ function begin(world: World, ring: Ring, cohorts: Map<Ring | undefined, Machine[
     }
   }
   announce(world, ring, undefined)
-  vote(world, ring)
+  if (voted === undefined) awaitDevice(world, ring)
+  else setVerdict(world, ring, voted)
   for (const machine of ring.members) flush(world, machine)
 }
 
-/** votequorum counts; a quorum device takes its time, and the loser hears of it last. */
-function vote(world: World, ring: Ring): void {
-  const lot = world.lots.ring
+/** votequorum counts, unless exactly one half is there and a quorum device has to decide. */
+function votes(world: World, ring: Ring): boolean | undefined {
   const size = world.machines.length
-  const half = ring.members.length * 2 === size
-  if (!world.site.qdevice || !half) {
-    return setVerdict(world, ring, ring.members.length * 2 > size)
-  }
+  if (world.site.qdevice && ring.members.length * 2 === size) return undefined
+  return ring.members.length * 2 > size
+}
+
+/** The device takes its time, and the loser hears of it last. */
+function awaitDevice(world: World, ring: Ring): void {
+  const lot = world.lots.ring
   const favoured = !halvesOf(world).some(({ id }) => id.rep < ring.id.rep)
   world.after(favoured ? lot.int(5_000, 12_000) : lot.int(9_000, 30_000), () => {
     if (!ring.members.every(({ corosync }) => corosync?.ring === ring)) return

@@ -67,7 +67,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     nodes,
     resources: (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
       id,
-      thing: `thing:${id}`,
+      thing: id,
       nodes: [...ids.slice(i), ...ids.slice(0, i)],
       startMs: 3_000,
       stopMs: 3_000,

@@ -109,17 +109,23 @@ function timingOf(lot: Rng): Timing {
 
 /** A config that differs in a way that matters: a resource or a node is missing, or renamed (S16). */
 export function variantOf(config: Config, self: NodeId, lot: Rng): Config {
-  const different = { ...config, hash: `other-${lot.int(1, 3)}` }
+  const different = variant(config, self, lot)
+  // Equal configs have equal hashes, as with the real one.
+  return { ...different, hash: hashOf(JSON.stringify(different)) }
+}
+
+function variant(config: Config, self: NodeId, lot: Rng): Config {
   const [first, ...others] = config.resources
   switch (lot.int(0, 3)) {
     case 0:
-      return { ...different, resources: others.length > 0 ? others : config.resources }
+      if (others.length > 0) return { ...config, resources: others }
+      return { ...config, cluster: 'another' }
     case 1:
-      return { ...different, resources: [...others, { ...first!, id: `${first!.id}-renamed` }] }
+      return { ...config, resources: [...others, { ...first!, id: `${first!.id}-renamed` }] }
     case 2: {
       const gone = lot.pick(config.nodes.filter(({ id }) => id !== self)).id
       return {
-        ...different,
+        ...config,
         nodes: config.nodes.filter(({ id }) => id !== gone),
         devices: config.devices.filter(({ id }) => !id.startsWith(`${gone}/`)),
         resources: config.resources.map((each) => ({
@@ -129,6 +135,12 @@ export function variantOf(config: Config, self: NodeId, lot: Rng): Config {
       }
     }
     default:
-      return different
+      return { ...config, cluster: 'another' }
   }
+}
+
+function hashOf(text: string): string {
+  let hash = 0
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) >>> 0
+  return hash.toString(16)
 }

@@ -22,8 +22,10 @@ export interface Witness {
   /** What a machine had, or was starting, when it was separated from the main group. */
   readonly unproven: Map<Machine, Set<string>>
   readonly orders: Map<string, Order>
-  /** Nodes that were pressed off on an operator's word. */
-  readonly barred: Set<NodeId>
+  /** The last order that lets a node serve, by node: its number among all orders. */
+  readonly allowed: Map<NodeId, number>
+  /** Nodes that were pressed off on an operator's word, and when. */
+  readonly barred: Map<NodeId, number>
   /** Every off that was sent, by target. */
   readonly presses: Map<NodeId, PressNote[]>
   readonly reads: Map<Daemon, ReadNote[]>
@@ -66,7 +68,8 @@ export function makeWitness(): Witness {
     inService: new Map(),
     unproven: new Map(),
     orders: new Map(),
-    barred: new Set(),
+    allowed: new Map(),
+    barred: new Map(),
     presses: new Map(),
     reads: new Map(),
     fencings: new Map(),
@@ -89,7 +92,9 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
   },
   onOrder: ({ witness }, order) => {
     witness.orders.set(order.requester, order)
-    if (order.action !== 'off') witness.barred.delete(order.target)
+    if (order.action === 'off') return
+    witness.allowed.set(order.target, witness.orders.size)
+    witness.barred.delete(order.target)
   },
   onPress: notePress,
   onIdentify: noteAttempt,
@@ -183,8 +188,12 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
   if (press.action !== 'off') return
   const { witness, nowMs } = world
   const record = daemon.mind.ledger?.nodes[press.target]?.fencing
-  const order = record && witness.orders.get(record.requester)
-  if (order?.action === 'off') witness.barred.add(press.target)
+  const orders = [...witness.orders.keys()]
+  const number = record === undefined ? 0 : orders.indexOf(record.requester) + 1
+  const order = number > 0 ? witness.orders.get(orders[number - 1]!) : undefined
+  // What was ordered before the last `on` is not what operators want now.
+  const wanted = order?.action === 'off' && number > (witness.allowed.get(press.target) ?? 0)
+  if (wanted) witness.barred.set(press.target, nowMs)
   const list = witness.presses.get(press.target) ?? []
   list.push({
     daemon,
@@ -215,6 +224,15 @@ export function noteDisturbance(world: World): void {
 export function levelOf(world: World, device: Device): number {
   const node = world.site.config.nodes.find(({ id }) => id === device.target.id)!
   return node.levels.findIndex((level) => level.devices.includes(device.id))
+}
+
+/**
+ * Is somebody in the middle of switching it off? A level of several feeds is proven one feed after
+ * the other; a person who undoes the first one meanwhile is outside every promise.
+ */
+export function pressedLately(world: World, machine: Machine): boolean {
+  const last = world.witness.presses.get(machine.id)?.at(-1)
+  return last !== undefined && !last.concluded && world.nowMs - last.sentMs < 20_000
 }
 
 /** Was the machine truly off at some instant since then? */

@@ -6,6 +6,7 @@
  * long: the commit and the seed.
  */
 import type { Ledger } from '../core/ledger.ts'
+import type { Message } from '../core/message.ts'
 import type { Config, NodeId, ResourceId } from '../core/model.ts'
 import { Agenda } from './agenda.ts'
 import type { Core } from './core.ts'
@@ -91,7 +92,13 @@ export interface Corosync {
 
 export type Outgoing =
   | { readonly kind: 'join' | 'part'; readonly daemon: Daemon }
-  | { readonly kind: 'message'; readonly daemon: Daemon; readonly message: object }
+  | {
+      readonly kind: 'message'
+      readonly daemon: Daemon
+      readonly message: Message
+      /** The ring it was said in; ordered in a later one, it is void to everybody. */
+      readonly saidIn: Ring | undefined
+    }
 
 export interface Active {
   readonly sinceMs: number
