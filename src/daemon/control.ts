@@ -22,7 +22,8 @@ export interface OrderView {
 
 /** What the socket shows of the daemon. */
 export interface Desk {
-  status(): object
+  /** The cluster as this node sees it; a sentence why it cannot be seen yet. */
+  status(): object | string
   orders(): readonly OrderView[]
   /** Hands an order to the core, or says why it cannot be taken now. */
   give(order: Order): string | undefined
@@ -57,77 +58,25 @@ const pathBytesMax = 107
 /** What a client has not read yet. */
 const backlogBytesMax = 2 ** 20
 
+interface Room {
+  readonly desk: Desk
+  readonly clients: Map<Socket, Follower | undefined>
+  readonly clientsMax: number
+  readonly idleMs: number
+  readonly watchMs: number
+  /** Set while the watchers have been told a moment ago. */
+  watchTimer: NodeJS.Timeout | undefined
+  /** Something has changed since. */
+  stale: boolean
+}
+
 /** Opens the socket; resolves when it takes connections. */
 export async function openControl(options: ControlOptions): Promise<Control> {
   const { runDir, desk, clientsMax = 32, idleMs = 30_000, watchMs = 250 } = options
-  const clients = new Map<Socket, Follower | undefined>()
-  let watchTimer: NodeJS.Timeout | undefined
-  let stale = false
-
-  const follow = (socket: Socket, follower: Follower) => {
-    clients.set(socket, follower)
-    socket.setTimeout(0)
-  }
-
-  const answer = (socket: Socket, request: Request) => {
-    switch (request.do) {
-      case 'status':
-        return tell(socket, { ok: true, status: desk.status() })
-      case 'journal':
-        return tell(socket, { ok: true, path: desk.journalPath })
-      case 'watch':
-        follow(socket, { kind: 'watch', last: '' })
-        return watch()
-      case 'fence': {
-        const { action, target, requester, reason } = request
-        const order = { id: randomUUID(), action, target, requester, reason }
-        const because = desk.give(order)
-        if (because !== undefined) return tell(socket, { ok: false, because })
-        return follow(socket, { kind: 'order', order })
-      }
-    }
-  }
-
-  const hear = (socket: Socket, line: string) => {
-    if (clients.get(socket) !== undefined) {
-      return refuse(socket, 'this connection follows something already; open another one')
-    }
-    const request = parseRequest(line)
-    if (typeof request === 'string') return tell(socket, { ok: false, because: request })
-    answer(socket, request)
-  }
-
-  /** Everybody who watches gets the newest status, now or when `watchMs` are over. */
-  function watch(): void {
-    stale = true
-    if (watchTimer !== undefined) return
-    stale = false
-    const watchers = [...clients].filter(([, follower]) => follower?.kind === 'watch')
-    if (watchers.length === 0) return
-    const status = desk.status()
-    const text = JSON.stringify(status)
-    for (const [socket, follower] of watchers) {
-      if (follower?.kind !== 'watch' || follower.last === text) continue
-      follower.last = text
-      tell(socket, { status })
-    }
-    watchTimer = setTimeout(() => {
-      watchTimer = undefined
-      if (stale) watch()
-    }, watchMs)
-  }
-
-  const server = createServer((socket) => {
-    socket.on('error', () => socket.destroy())
-    if (clients.size >= clientsMax) {
-      return refuse(socket, `picketd serves ${clientsMax} clients at once, not more`)
-    }
-    clients.set(socket, undefined)
-    socket.on('close', () => clients.delete(socket))
-    socket.setTimeout(idleMs, () => refuse(socket, `nothing was asked for ${idleMs} ms`))
-    readLines(socket, (line) => hear(socket, line))
-  })
-
+  const bounds = { clientsMax, idleMs, watchMs }
+  const room: Room = { desk, ...bounds, clients: new Map(), watchTimer: undefined, stale: false }
+  const { clients } = room
+  const server = createServer((socket) => enter(room, socket))
   await listen(server, join(runDir, socketName))
   return {
     changed() {
@@ -135,7 +84,7 @@ export async function openControl(options: ControlOptions): Promise<Control> {
       for (const [socket, follower] of clients) {
         if (follower?.kind === 'order') endOrder(socket, follower.order, desk.orders())
       }
-      watch()
+      tellWatchers(room)
     },
     said(say) {
       for (const [socket, follower] of clients) {
@@ -145,11 +94,81 @@ export async function openControl(options: ControlOptions): Promise<Control> {
       }
     },
     close() {
-      clearTimeout(watchTimer)
+      clearTimeout(room.watchTimer)
       for (const socket of clients.keys()) socket.destroy()
       server.close()
     },
   }
+}
+
+function enter(room: Room, socket: Socket): void {
+  const { clients, clientsMax, idleMs } = room
+  socket.on('error', () => socket.destroy())
+  if (clients.size >= clientsMax) {
+    return refuse(socket, `picketd serves ${clientsMax} clients at once, not more`)
+  }
+  clients.set(socket, undefined)
+  socket.on('close', () => clients.delete(socket))
+  socket.setTimeout(idleMs, () => refuse(socket, `nothing was asked for ${idleMs} ms`))
+  readLines(socket, (line) => hear(room, socket, line))
+}
+
+function hear(room: Room, socket: Socket, line: string): void {
+  if (room.clients.get(socket) !== undefined) {
+    return refuse(socket, 'this connection follows something already; open another one')
+  }
+  const request = parseRequest(line)
+  if (typeof request === 'string') return tell(socket, { ok: false, because: request })
+  answer(room, socket, request)
+}
+
+function answer(room: Room, socket: Socket, request: Request): void {
+  const { desk } = room
+  switch (request.do) {
+    case 'journal':
+      return tell(socket, { ok: true, path: desk.journalPath })
+    case 'status':
+    case 'watch': {
+      const status = desk.status()
+      if (typeof status === 'string') return tell(socket, { ok: false, because: status })
+      if (request.do === 'status') return tell(socket, { ok: true, status })
+      follow(room, socket, { kind: 'watch', last: JSON.stringify(status) })
+      return tell(socket, { status })
+    }
+    case 'fence': {
+      const { action, target, requester, reason } = request
+      const order = { id: randomUUID(), action, target, requester, reason }
+      const because = desk.give(order)
+      if (because !== undefined) return tell(socket, { ok: false, because })
+      return follow(room, socket, { kind: 'order', order })
+    }
+  }
+}
+
+function follow({ clients }: Room, socket: Socket, follower: Follower): void {
+  clients.set(socket, follower)
+  socket.setTimeout(0)
+}
+
+/** Everybody who watches gets the newest status, now or when `watchMs` are over. */
+function tellWatchers(room: Room): void {
+  room.stale = true
+  if (room.watchTimer !== undefined) return
+  room.stale = false
+  const watchers = [...room.clients].filter(([, follower]) => follower?.kind === 'watch')
+  if (watchers.length === 0) return
+  const status = room.desk.status()
+  if (typeof status === 'string') return
+  const text = JSON.stringify(status)
+  for (const [socket, follower] of watchers) {
+    if (follower?.kind !== 'watch' || follower.last === text) continue
+    follower.last = text
+    tell(socket, { status })
+  }
+  room.watchTimer = setTimeout(() => {
+    room.watchTimer = undefined
+    if (room.stale) tellWatchers(room)
+  }, room.watchMs)
 }
 
 async function listen(server: Server, path: string): Promise<void> {

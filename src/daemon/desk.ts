@@ -1,16 +1,13 @@
 /** What the control socket shows of a daemon, and the orders that it takes: see `control.ts`. */
-import type { State } from '../core/state.ts'
 import { describe } from '../core/status.ts'
 import type { Clock } from './clock.ts'
 import type { Desk } from './control.ts'
-import type { RunningNode } from './runner.ts'
+import type { Mailbox } from './mailbox.ts'
 
 export interface DeskOptions {
   readonly clock: Clock
-  readonly cluster: string
   readonly journalPath: string
-  /** `undefined` until the node has begun. */
-  readonly node: () => RunningNode<State> | undefined
+  readonly mailbox: Mailbox
 }
 
 /** How the daemon itself is; the rest of a status is the cluster's. */
@@ -23,10 +20,10 @@ export interface DaemonStatus {
   readonly rssBytes: number
 }
 
-export function deskOf({ clock, cluster, journalPath, node }: DeskOptions): Desk {
+export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
   const beganMs = clock.nowMs()
   const daemon = (): DaemonStatus => {
-    const { lastMs, worstMs } = node()?.lag() ?? { lastMs: 0, worstMs: 0 }
+    const { lastMs, worstMs } = mailbox.node?.lag() ?? { lastMs: 0, worstMs: 0 }
     return {
       pid: process.pid,
       upMs: clock.nowMs() - beganMs,
@@ -35,21 +32,18 @@ export function deskOf({ clock, cluster, journalPath, node }: DeskOptions): Desk
       rssBytes: process.memoryUsage.rss(),
     }
   }
+  const waitsFor = () => `picketd has not joined the cluster yet: ${mailbox.waitsFor}`
   return {
     journalPath,
     status() {
-      const running = node()
-      if (running === undefined) {
-        const because = 'picketd waits for Corosync'
-        return { cluster, ready: false, because, daemon: daemon() }
-      }
+      const running = mailbox.node
+      if (running === undefined) return waitsFor()
       return { ...describe(running.state(), clock.nowMs()), daemon: daemon() }
     },
-    orders: () => node()?.state().orders ?? [],
+    orders: () => mailbox.node?.state().orders ?? [],
     give(order) {
-      const running = node()
-      if (running === undefined)
-        return 'this node has not joined the cluster: it waits for Corosync'
+      const running = mailbox.node
+      if (running === undefined) return waitsFor()
       running.tell({ kind: 'order', order })
       return undefined
     },

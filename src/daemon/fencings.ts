@@ -103,26 +103,10 @@ export function openFencings(stateDir: string, clean: (text: string) => string):
   return {
     unfinished,
     attempt(press, record, nowMs) {
-      const { fencing: id, target, device, action: button } = press
-      const attempt: FencingLine = {
-        what: 'attempt',
-        id,
-        target,
-        device,
-        button,
-        deadlineMs: press.notAfterMs - nowMs,
-      }
+      const { fencing: id, target } = press
+      const attempt = attemptOf(press, nowMs)
       if (underWay.get(target) === id) return keep([attempt])
-      const begun: FencingLine = {
-        what: 'begun',
-        id,
-        target,
-        action: record?.action ?? button,
-        because: record?.because ?? '',
-        requester: record?.requester ?? '',
-        round: record?.round ?? 0,
-      }
-      const kept = keep([begun, attempt])
+      const kept = keep([begunOf(press, record), attempt])
       underWay.set(target, id)
       return kept
     },
@@ -149,6 +133,23 @@ export function openFencings(stateDir: string, clean: (text: string) => string):
       }
     },
     settled: () => last,
+  }
+}
+
+function attemptOf(press: Press, nowMs: number): FencingLine {
+  const { fencing: id, target, device, action: button, notAfterMs } = press
+  return { what: 'attempt', id, target, device, button, deadlineMs: notAfterMs - nowMs }
+}
+
+function begunOf(press: Press, record: FencingRecord | undefined): FencingLine {
+  return {
+    what: 'begun',
+    id: press.fencing,
+    target: press.target,
+    action: record?.action ?? press.action,
+    because: record?.because ?? '',
+    requester: record?.requester ?? '',
+    round: record?.round ?? 0,
   }
 }
 

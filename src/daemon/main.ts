@@ -2,6 +2,7 @@
  * picketd: one process, one node. Reads its arguments and its config, makes sure that it is alone on
  * this node, and lives until the core says that everything here is stopped.
  */
+import { flushCompileCache } from 'node:module'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
 import { type Daemon, startDaemon } from './daemon.ts'
@@ -15,6 +16,8 @@ import { takePriority } from './priority.ts'
 import { otherMaster } from './strangers.ts'
 
 const refused = 1
+/** By then everything is loaded. A daemon that is killed could not keep its compiled code any more. */
+const keepCodeAfterMs = 5_000
 const wrong = 2
 
 async function main(words: readonly string[]): Promise<number> {
@@ -88,6 +91,9 @@ async function live(given: Arguments, loaded: Loaded, log: Log): Promise<number>
     return refused
   }
   takePriority(log.say)
+  // For this start alone, not for the programs of resources.
+  delete process.env.NODE_COMPILE_CACHE
+  setTimeout(() => flushCompileCache(), keepCodeAfterMs).unref()
   const notify = openNotify(process.env)
   daemon = startDaemon({ given, loaded, log, notify, leaving: leaving.signal })
   return await daemon.over

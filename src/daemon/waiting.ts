@@ -4,6 +4,8 @@ import type { Say } from './log.ts'
 export interface WaitOptions<T> {
   readonly attempt: () => Promise<T>
   readonly say: Say
+  /** Told of every failure, also of those that are not said. */
+  readonly failed?: (because: string) => void
   /** Ends the wait. */
   readonly signal: AbortSignal
   readonly everyMs?: number
@@ -14,6 +16,7 @@ export interface WaitOptions<T> {
 export async function waitForCorosync<T>({
   attempt,
   say,
+  failed = () => {},
   signal,
   everyMs = 1_000,
   remindMs = 60_000,
@@ -24,10 +27,11 @@ export async function waitForCorosync<T>({
     try {
       return await attempt()
     } catch (error) {
+      const because = error instanceof Error ? error.message : String(error)
+      failed(because)
       const waitedMs = performance.now() - beganMs
       if (waitedMs >= remindAtMs) {
         remindAtMs = waitedMs + remindMs
-        const because = error instanceof Error ? error.message : String(error)
         say('warn', `picketd waits for Corosync: ${because} (systemctl status corosync)`)
       }
     }

@@ -1,0 +1,108 @@
+/** The daemon as a member of its group: from the first event to the end that the core decides. */
+import { withNodes } from '../config/load.ts'
+import { type Begin, begin, deadlineMs, step } from '../core/cluster.ts'
+import type { State } from '../core/state.ts'
+import type { Corosync } from '../corosync/corosync.ts'
+import { hush } from '../net/hush.ts'
+import { monotonic as clock } from './clock.ts'
+import type { Parts } from './daemon.ts'
+import { handsOf, within } from './hands.ts'
+import { readIdentity } from './identity.ts'
+import { openJournal } from './journal.ts'
+import { openPulse, watchdogMsOf } from './pulse.ts'
+import { sayRing } from './ring.ts'
+import { type Hands, runNode } from './runner.ts'
+
+const wrongConfig = 2
+/** How long a disk may take for the last words. */
+const lastWordsMs = 2_000
+
+/** Runs the loop until the core ends it; gives the exit code. */
+export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<number> {
+  const { loaded, log, life, store, fencings, mailbox, control } = parts
+  const { self } = corosync
+  if (!loaded.core.nodes.some(({ id }) => id === self)) {
+    const known = loaded.core.nodes.map(({ id }) => id).join(', ')
+    log.say('alarm', `This node is ${self} to Corosync, and ${loaded.file} knows only ${known}.`)
+    life.end('in order')
+    return wrongConfig
+  }
+  sayRing(corosync, log.say)
+  const beginning = beginningOf(parts, corosync)
+  const first = begin(beginning)
+  const state = () => mailbox.node?.state() ?? first.state
+  const journal = openJournal({ path: parts.journalPath, say: log.say, state })
+  journal.begin(beginning)
+
+  const ended = Promise.withResolvers<number>()
+  const hands = handsFor(parts, corosync, (code, because) => {
+    log.say('info', `picketd ends: ${because}.`)
+    mailbox.node?.stop()
+    ended.resolve(code)
+  })
+  const core = { step, deadlineMs }
+  const afterStep = followUp(parts)
+  mailbox.deliverTo(runNode({ core, first, hands, clock, journal, afterStep }))
+  takeLeave(parts)
+
+  const code = await ended.promise
+  parts.notify('STOPPING=1')
+  control.close()
+  corosync.leave()
+  corosync.close()
+  journal.close()
+  await within(Promise.all([fencings.settled(), store.settled()]), lastWordsMs, undefined)
+  life.end(code === 0 ? 'forgive' : 'in order')
+  return code
+}
+
+function beginningOf({ given, loaded, life, store }: Parts, { self, nodes }: Corosync): Begin {
+  const names = nodes.map(({ name }) => name)
+  return {
+    self,
+    config: withNodes(loaded.core, names),
+    identity: readIdentity({ runDir: given.runDir }),
+    ledger: store.ledger,
+    atMs: clock.nowMs(),
+    ...(life.passive !== undefined && { passive: life.passive }),
+  }
+}
+
+function handsFor(
+  { log, store, devices, fencings, resources, control }: Parts,
+  corosync: Corosync,
+  exit: (code: number, because: string) => void,
+): Hands {
+  return handsOf({
+    clock,
+    corosync,
+    store,
+    device: devices.get,
+    fencings,
+    listen: hush,
+    resources,
+    say(said) {
+      log.say(said.level, said.text, said.facts)
+      control.said(said)
+    },
+    exit,
+  })
+}
+
+/** What is looked at after every step. */
+function followUp({ log, notify, fencings, mailbox, control }: Parts): (state: State) => void {
+  const lag = () => mailbox.node?.lag() ?? { lastMs: 0, worstMs: 0 }
+  const watchdogMs = watchdogMsOf(process.env)
+  const pulse = openPulse({ clock, notify, say: log.say, lag, watchdogMs })
+  return (state) => {
+    fencings.keepOnly(new Set(Object.values(state.fencings).map(({ id }) => id)))
+    pulse(state)
+    control.changed()
+  }
+}
+
+function takeLeave({ leaving, mailbox }: Parts): void {
+  const leave = () => mailbox.tell({ kind: 'leave' })
+  if (leaving.aborted) leave()
+  leaving.addEventListener('abort', leave, { once: true })
+}
