@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Identity } from '../core/model.ts'
+import { canonicalIdentity } from '../fence/identity.ts'
 
 export interface IdentityFiles {
   /** A directory that does not survive a boot, normally below `/run`. */
@@ -13,14 +14,19 @@ export interface IdentityFiles {
   readonly kernelBootFile?: string
 }
 
-/** Reads the identity, and marks this boot if nobody has yet. */
+/**
+ * Reads the identity, and marks this boot if nobody has yet. The hardware is told in the form in
+ * which fence devices tell theirs: they are compared, and a node whose uuid seems to be another's
+ * could not be fenced (S15).
+ */
 export function readIdentity({
   runDir,
   hardwareFile = '/etc/picket/hardware-uuid',
   firmwareFile = '/sys/class/dmi/id/product_uuid',
   kernelBootFile = '/proc/sys/kernel/random/boot_id',
 }: IdentityFiles): Identity {
-  const hardware = uuidIn(hardwareFile) ?? uuidIn(firmwareFile)
+  const found = uuidIn(hardwareFile) ?? uuidIn(firmwareFile)
+  const hardware = found === undefined ? undefined : canonicalIdentity(found)
   const identity = { incarnation: randomUUID(), boot: bootOf(runDir, kernelBootFile) }
   return hardware === undefined ? identity : { ...identity, hardware }
 }
