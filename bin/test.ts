@@ -37,7 +37,9 @@ if (halves.length === 0) {
 process.exitCode = 1
 Readable.from(events()).compose(new spec()).pipe(process.stdout)
 
-/** What the halves report, with their closing counts added up and their failures told at the end. */
+/**
+ * What the halves report, with their closing counts added up and their failures told at the end.
+ */
 async function* events() {
   const totals = new Map<string, number>()
   let green = true

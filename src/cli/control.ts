@@ -1,6 +1,6 @@
 /**
- * The client of the daemon's control socket: one request out, lines of JSON back. Says in a sentence
- * why there is no answer, because that is what an operator needs when things are bad.
+ * The client of the daemon's control socket: one request out, lines of JSON back. Says in a
+ * sentence why there is no answer, because that is what an operator needs when things are bad.
  */
 import { createConnection, type Socket } from 'node:net'
 
@@ -66,7 +66,8 @@ function connected(socket: Socket, path: string): Promise<void> {
 function sentence(error: unknown, path: string): string {
   const code = (error as NodeJS.ErrnoException).code
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
-    return `picketd is not running here (nothing answers at ${path}); start it, or name its socket with --socket`
+    const mend = 'start it, or name its socket with --socket'
+    return `picketd is not running here (nothing answers at ${path}); ${mend}`
   }
   if (code === 'EACCES' || code === 'EPERM')
     return `you may not ask picketd at ${path}; try as root`

@@ -78,7 +78,8 @@ export function judge(readings: readonly Pick<Reading, 'device' | 'level' | 'pow
   const first = readings.filter(({ level }) => level === 1)
   if (readings.length === 0) return { power: 'unknown', because: 'it has no fence device' }
   if (on.length > 0 && off.length > 0) {
-    const because = `its devices contradict each other: ${named(on)} says on, ${named(off)} says off`
+    const said = `${named(on)} says on, ${named(off)} says off`
+    const because = `its devices contradict each other: ${said}`
     return { power: 'unknown', because }
   }
   if (on.length > 0) return { power: 'on', because: `${named(on)} says so` }

@@ -1,4 +1,6 @@
-/** `picket fence … --dry-run`: the whole decision and real readings, and nothing that changes power. */
+/**
+ * `picket fence … --dry-run`: the whole decision and real readings, and nothing that changes power.
+ */
 import { deviceText } from '../config/show.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'

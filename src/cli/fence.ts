@@ -1,7 +1,7 @@
 /**
  * `picket fence`: the power of one node. What changes power goes through the picketd of this node
- * and nowhere else (S21): a second fencer beside the coordinator would shoot the wrong node sooner or
- * later. What only reads asks the devices itself, so that it works when picketd does not.
+ * and nowhere else (S21): a second fencer beside the coordinator would shoot the wrong node sooner
+ * or later. What only reads asks the devices itself, so that it works when picketd does not.
  */
 import { defaultConfigFile } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
@@ -16,12 +16,12 @@ export type PowerAction = 'off' | 'on' | 'reboot'
 export const command = defineCommand({
   name: 'fence',
   words: ['off|on|reboot|status|check', '[NODE]'],
-  about: `off, on, reboot: orders the picketd of this node to switch NODE's power, shows what happens, and
-ends when it is proven or has failed. Asks before it does.
+  about: `off, on, reboot: orders the picketd of this node to switch NODE's power, shows what
+happens, and ends when it is proven or has failed. Asks before it does.
 status: reads the power of NODE from its devices. Exit code 0: on. 2: off. 1: unknown, and every
 error of any kind.
-check: asks every fence device of NODE (of all nodes if left out) with our credentials who it is, and
-changes nothing. Exit code 0 only if every one of them could fence now.`,
+check: asks every fence device of NODE (of all nodes if left out) with our credentials who it
+is, and changes nothing. Exit code 0 only if every one of them could fence now.`,
   flags: {
     'dry-run': { title: 'Say what would be sent; make only calls that change nothing' },
     yes: { title: 'Do not ask' },

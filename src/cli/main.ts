@@ -40,7 +40,9 @@ export const commands: Readonly<Record<string, Entry>> = {
   },
 }
 
-/** Run `picket` with these arguments. Never throws: every failure is a sentence and an exit code. */
+/**
+ * Run `picket` with these arguments. Never throws: every failure is a sentence and an exit code.
+ */
 export async function main(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const [name, ...rest] = args
   if (name === undefined) {

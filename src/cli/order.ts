@@ -83,7 +83,8 @@ function consequences(action: PowerAction, node: string, status: Status): readon
   said.push(
     held === ''
       ? `${plain(node)} holds nothing that this cluster manages.`
-      : `Cuts the power of ${plain(node)}: ${held} dies there, and starts elsewhere once it is proven off.`,
+      : `Cuts the power of ${plain(node)}: ${held} dies there, and starts elsewhere once it is ` +
+          'proven off.',
   )
   if (action === 'off') said.push('It stays out of service until somebody orders it on.')
   return said

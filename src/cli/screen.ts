@@ -68,13 +68,11 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
   ]
   const well = member && inRing && daemon
   const kind = member && !well ? 'wait' : (standings[standing] ?? 'bad')
-  const first = [`  ${mark(kind, plain(id).padEnd(width), paint)}  ${standing.padEnd(9)}`, ...facts]
-  const reason = member || because === '' ? [] : [`      because ${plain(because)}`]
-  const fence = fencing === undefined ? [] : [`      ${fencingText(fencing, paint)}`]
+  const name = mark(kind, plain(id).padEnd(width), paint)
   return [
-    [first[0], facts.join('; ')].join('  ').trimEnd(),
-    ...reason,
-    ...fence,
+    `  ${name}  ${standing.padEnd(9)}  ${facts.join('; ')}`.trimEnd(),
+    ...(member || because === '' ? [] : [`      because ${plain(because)}`]),
+    ...(fencing === undefined ? [] : [`      ${fencingText(fencing, paint)}`]),
     ...deviceLines(devices, paint),
   ]
 }
@@ -82,8 +80,8 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
 function fencingText(fencing: FencingStatus, paint: Paint): string {
   const { action, owner, round, at, requester } = fencing
   const by = owner === undefined ? 'nobody presses at the moment' : `by ${plain(owner)}`
-  const text = `fencing (${plain(action)}, round ${round}, ${by}, for ${plain(requester)}): ${plain(at)}`
-  return mark('wait', text, paint)
+  const facts = `${plain(action)}, round ${round}, ${by}, for ${plain(requester)}`
+  return mark('wait', `fencing (${facts}): ${plain(at)}`, paint)
 }
 
 /** Healthy devices share a line; a broken one gets its own, with the reason. */
@@ -99,10 +97,10 @@ function deviceLines(devices: readonly DeviceStatus[], paint: Paint): string[] {
     ...(unseen.length > 0
       ? [`      ${mark('dim', `not checked from here: ${unseen.map(named).join(', ')}`, paint)}`]
       : []),
-    ...broken.map(
-      (device) =>
-        `      ${mark('bad', `cannot be fenced via ${named(device)}: ${plain(device.detail)}`, paint)}`,
-    ),
+    ...broken.map((device) => {
+      const text = `cannot be fenced via ${named(device)}: ${plain(device.detail)}`
+      return `      ${mark('bad', text, paint)}`
+    }),
   ]
 }
 

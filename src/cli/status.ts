@@ -1,4 +1,6 @@
-/** `picket status`: the whole cluster on one screen. Asks the daemon of this node; changes nothing. */
+/**
+ * `picket status`: the whole cluster on one screen. Asks the daemon of this node; changes nothing.
+ */
 import type { Status } from '../core/status.ts'
 import { defineCommand, type ExitCode } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
@@ -7,8 +9,9 @@ import type { Terminal } from './terminal.ts'
 
 export const command = defineCommand({
   name: 'status',
-  about: `Asks the picketd of this node and shows the cluster as that node sees it: who is a member, what is
-being fenced and why, which fence devices work, what runs where, and what a person can do.`,
+  about: `Asks the picketd of this node and shows the cluster as that node sees it: who is a
+member, what is being fenced and why, which fence devices work, what runs where, and what a person
+can do.`,
   flags: {
     json: { title: 'Print the same as JSON' },
     watch: { title: 'Show it again whenever something changes, until Ctrl-C' },
@@ -43,9 +46,7 @@ async function follow(path: string, json: boolean, terminal: Terminal): Promise<
 function show(line: Line, json: boolean, terminal: Terminal): ExitCode {
   const status = statusIn(line)
   if (status === undefined) {
-    terminal.err(
-      `picket status: picketd did not tell: ${plain(line.because ?? 'no reason given')}`,
-    )
+    terminal.err(`picket status: picketd did not tell: ${plain(line.because ?? 'no reason given')}`)
     return 1
   }
   if (json) terminal.out(JSON.stringify(status))

@@ -184,7 +184,8 @@ function repeated(config: ConfigFile, source: Source): readonly Problem[] {
     names.flatMap((name, index): Problem[] => {
       const first = names.indexOf(name)
       if (first === index) return []
-      const message = `${shown(name)} is the ${key} of ${nameOf([...path, first])} too; names are unique`
+      const other = nameOf([...path, first])
+      const message = `${shown(name)} is the ${key} of ${other} too; names are unique`
       return [{ ...source.placeOf([...path, index, key]), message }]
     }),
   )
@@ -245,8 +246,8 @@ function warningsOf(
   } else if (resources.length > 0) {
     for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
       warnings.push(
-        `${id} has no fence device: if it is lost, what it held is not started elsewhere before a ` +
-          'person has confirmed that it is dead.',
+        `${id} has no fence device: if it is lost, what it held is not started elsewhere before ` +
+          'a person has confirmed that it is dead.',
       )
     }
   }

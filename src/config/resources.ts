@@ -98,7 +98,8 @@ function nodeProblems(
     const at = source.placeOf([...path, 'nodes', index])
     if (!known.includes(node)) {
       const hint = didYouMean(node, known)
-      const message = `there is no node ${shown(node)} in this cluster; there are: ${known.join(', ')}.${hint}`
+      const all = known.join(', ')
+      const message = `there is no node ${shown(node)} in this cluster; there are: ${all}.${hint}`
       return [{ ...at, message }]
     }
     if (nodes.indexOf(node) === index) return []

@@ -1,4 +1,6 @@
-/** `picket` as people run it: a process of its own, with everything that it says and its exit code. */
+/**
+ * `picket` as people run it: a process of its own, with everything that it says and its exit code.
+ */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

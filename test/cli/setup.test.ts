@@ -1,4 +1,6 @@
-/** What stands before `npm run demo` and `npm test`: does what is missing, and says nothing else. */
+/**
+ * What stands before `npm run demo` and `npm test`: does what is missing, and says nothing else.
+ */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
