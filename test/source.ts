@@ -1,41 +1,51 @@
 /** Reads a source file as far as a rule about code needs it: what is code, and what is only text. */
 
-/** Comments, regular expressions, strings, and the marks that a template is read by. */
-const token = new RegExp(
+/** What is only text: comments, regular expressions, strings. */
+const hidden = new RegExp(
   [
     /\/\*[\s\S]*?\*\/|\/\/[^\n]*/,
     /(?<=[(,=:[!&|?{};\n]\s*|return\s+)\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/,
     /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"/,
-    /\$\{|[{}`]|\\.|[^\\/'"`{}$]+|[\s\S]/,
   ]
     .map(({ source }) => source)
     .join('|'),
-  'g',
+  'y',
 )
+/** The text of a template, up to its end or to the next `${`. */
+const templateText = /(?:\\[\s\S]|\$(?!\{)|[^\\`$])*/y
 
 /**
  * Blank out comments and the insides of strings; what stands in `${}` stays. Empty for a text that
  * cannot be read that way.
  */
 export function codeOf(text: string): string {
-  // How many braces are open in each `${` that we are in.
-  const depths: number[] = []
-  let inTemplate = false
+  // For each `${` that we are in: how many braces are open in it.
+  const open: number[] = []
   let code = ''
-  for (const [part] of text.matchAll(token)) {
-    if (inTemplate) {
-      inTemplate = part !== '`' && part !== '${'
-      if (part === '${') depths.push(0)
-      code += inTemplate ? blank(part) : part
-      continue
-    }
-    const depth = depths.pop()
-    if (depth !== undefined && part === '}' && depth === 0) inTemplate = true
-    else if (depth !== undefined) depths.push(depth + Number(part === '{') - Number(part === '}'))
-    if (part === '`') inTemplate = true
-    code += /^(\/[^\s]|['"].)/s.test(part) ? blank(part) : part
+  const take = (pattern: RegExp): string => {
+    pattern.lastIndex = code.length
+    return pattern.exec(text)?.[0] ?? ''
   }
-  return inTemplate || depths.length > 0 ? '' : code
+  const readTemplate = () => {
+    code += blank(take(templateText))
+    if (text.startsWith('${', code.length)) open.push(0)
+    code += text.startsWith('${', code.length) ? '${' : '`'
+  }
+  while (code.length < text.length) {
+    const only = take(hidden)
+    const char = text[code.length] ?? ''
+    code += only === '' ? char : blank(only)
+    if (only !== '') continue
+    const depth = open.at(-1)
+    if (depth !== undefined && char === '{') open.splice(-1, 1, depth + 1)
+    if (depth !== undefined && char === '}') {
+      open.pop()
+      if (depth === 0) readTemplate()
+      else open.push(depth - 1)
+    }
+    if (char === '`') readTemplate()
+  }
+  return open.length > 0 || code.length !== text.length ? '' : code
 }
 
 function blank(text: string): string {

@@ -35,7 +35,7 @@ const core = inFolder('src/core')
 
 test('code, comments, strings and templates are told apart', () => {
   const text = [
-    'const a = `x §{f({ b: `await §{c}` })} Date` // Date',
+    "const a = `x §{f({ b: `await §{c}` })} it's http://Date` // Date",
     "const d = /[`']/.test('Date') /* Date",
     'Date */ + Date.now()',
   ].join('\n')
