@@ -7,7 +7,7 @@ import type { Driver } from '../fence/driver.ts'
 import { canonicalIdentity } from '../fence/identity.ts'
 import type { Catalog } from './catalog.ts'
 import { canonicalJson } from './hash.ts'
-import { isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
+import { type CommonOptions, isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
 import type { Problem } from './problem.ts'
 import { addedRungs, type Rung, type Step, writtenRungs } from './rungs.ts'
 import type { ConfigFile, FileNode } from './schema.ts'
@@ -176,16 +176,16 @@ function buildLevel(
 function deviceConfig(
   id: DeviceId,
   { name, capabilities }: Driver,
-  common: { readonly identity?: string | undefined; readonly timeout_seconds?: number | undefined },
+  common: CommonOptions,
 ): DeviceConfig {
   const { readGapMs, lateMs, settleMs, timeoutMs } = capabilities
-  const { identity, timeout_seconds } = common
+  const { identity, timeout_seconds, late_seconds } = common
   return {
     id,
     driver: name,
     identity: identity === undefined ? undefined : canonicalIdentity(identity),
     readGapMs,
-    lateMs,
+    lateMs: late_seconds === undefined ? lateMs : ms(late_seconds),
     settleMs,
     timeoutMs: timeout_seconds === undefined ? timeoutMs : ms(timeout_seconds),
   }

@@ -35,6 +35,9 @@ const commonSchema = z.object({
     .max(600)
     .optional()
     .meta({ title: "How long one command may take, instead of the driver's own bound" }),
+  late_seconds: z.number().min(0).max(3600).optional().meta({
+    title: 'How long a command that was not seen to be carried out may still be, by this device',
+  }),
 })
 
 export type CommonOptions = z.output<typeof commonSchema>

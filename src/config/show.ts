@@ -87,6 +87,7 @@ function stepOf({ driver, options, config }: Device): Readonly<Record<string, un
     ...Object.fromEntries(shown),
     ...(config.identity !== undefined && { identity: config.identity }),
     timeout_seconds: config.timeoutMs / 1000,
+    late_seconds: config.lateMs / 1000,
   }
 }
 

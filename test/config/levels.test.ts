@@ -240,16 +240,17 @@ test('S15 two nodes that name the very same device are refused', async (t) => {
   assert.match(problems[0] ?? '', /^config\.yaml:5:7: b\/1\/1 is the very device of a\/1\/1/)
 })
 
-test('identity and timeout of a step reach the core, whatever the driver', async (t) => {
+test('identity and bounds of a step reach the core, whatever the driver', async (t) => {
   const config = `cluster:
   name: test
   nodes:
     - name: a
-      fence: {driver: ipmi, host: x, identity: 4C4C4544-0001-4222-8333-123456789ABC, timeout_seconds: 2.5}
+      fence: {driver: ipmi, host: x, identity: 4C4C4544-0001-4222-8333-123456789ABC, timeout_seconds: 2.5, late_seconds: 0}
 `
   const { core } = await load(t, { config, secrets: login })
   const [device] = core.devices
   assert.equal(device?.timeoutMs, 2500)
+  assert.equal(device?.lateMs, 0)
   // In the one spelling that devices are compared in.
   assert.match(device?.identity ?? '', /^[0-9a-f-]{36}$/)
   assert.equal(device?.driver, 'ipmi')
