@@ -1,0 +1,138 @@
+/** What Corosync's configuration says: the nodes, the rules of the ring, and the votes. Pure. */
+import type { NodeId } from '../core/model.ts'
+import type { Keys } from './cmap.ts'
+import type { Rules } from './votes.ts'
+
+/** One entry of Corosync's nodelist. */
+export interface ClusterNode {
+  /** Its `name`; its first address when it has none. */
+  readonly name: NodeId
+  readonly nodeid: number
+  /** One per link, the first is link 0. */
+  readonly addresses: readonly string[]
+}
+
+/** How the ring works, with the values in effect (a token grows with the number of nodes). */
+export interface Totem {
+  readonly cluster: string
+  readonly transport: string
+  readonly tokenMs: number
+  readonly consensusMs: number
+}
+
+export interface QuorumOptions extends Rules {
+  /** Votes that quorum is computed from at the moment. */
+  readonly expectedVotes: number
+  /** Votes that the configuration promises. Fewer expected ones make quorum easier to have (S2). */
+  readonly configuredVotes: number
+}
+
+/** A link to another node, as this node sees it. */
+export interface Link {
+  readonly node: NodeId
+  readonly link: number
+  readonly up: boolean
+}
+
+/** Begins of the keys that the functions below read. */
+export const prefixes = ['nodelist.', 'quorum.', 'totem.', 'runtime.config.totem.'] as const
+
+const nodesMax = 1_000
+const linksMax = 8
+
+/** The nodelist, in its own order. */
+export function nodesOf(keys: Keys): readonly ClusterNode[] {
+  return positionsOf(keys).flatMap((position) => {
+    const at = `nodelist.node.${position}`
+    const nodeid = keys.get(`${at}.nodeid`)
+    if (typeof nodeid !== 'number') return []
+    const addresses = Array.from({ length: linksMax }, (_, link) =>
+      textOf(keys, `${at}.ring${link}_addr`),
+    ).filter((address) => address !== '')
+    const name = textOf(keys, `${at}.name`) || addresses[0] || unlistedName(nodeid)
+    return [{ name, nodeid, addresses }]
+  })
+}
+
+function positionsOf(keys: Keys): readonly number[] {
+  const positions = new Set<number>()
+  for (const key of keys.keys()) {
+    const [, position] = /^nodelist\.node\.(\d{1,6})\./.exec(key) ?? []
+    if (position !== undefined) positions.add(Number(position))
+  }
+  return [...positions].sort((a, b) => a - b).slice(0, nodesMax)
+}
+
+/** What a node is called that is in the ring, but not in the nodelist. */
+export function unlistedName(nodeid: number): NodeId {
+  return `nodeid-${nodeid}`
+}
+
+export function totemOf(keys: Keys): Totem {
+  return {
+    cluster: textOf(keys, 'totem.cluster_name'),
+    transport: textOf(keys, 'totem.transport') || 'knet',
+    tokenMs: numberOf(keys, 'runtime.config.totem.token'),
+    consensusMs: numberOf(keys, 'runtime.config.totem.consensus'),
+  }
+}
+
+/**
+ * The rules of quorum. Those that make quorum easier to have count when votequorum named them, and
+ * also when the configuration was changed to them since.
+ */
+export function optionsOf(keys: Keys, rules: Rules, expectedVotes: number): QuorumOptions {
+  const on = (name: string) => numberOf(keys, `quorum.${name}`) === 1
+  return {
+    ...rules,
+    twoNode: rules.twoNode || on('two_node'),
+    lastManStanding: rules.lastManStanding || on('last_man_standing'),
+    autoTieBreaker: rules.autoTieBreaker || on('auto_tie_breaker'),
+    allowDownscale: rules.allowDownscale || on('allow_downscale'),
+    qdevice: rules.qdevice || keys.has('quorum.device.model'),
+    expectedVotes,
+    configuredVotes: configuredVotesOf(keys),
+  }
+}
+
+function configuredVotesOf(keys: Keys): number {
+  const stated = numberOf(keys, 'quorum.expected_votes')
+  if (stated > 0) return stated
+  let votes = keys.has('quorum.device.model') ? numberOf(keys, 'quorum.device.votes') : 0
+  for (const position of positionsOf(keys)) {
+    votes += numberOf(keys, `nodelist.node.${position}.quorum_votes`, 1)
+  }
+  return votes
+}
+
+/** Keys of the links to the other nodes, in cmap's `stats`. Only knet has them. */
+export function linkKeysOf(keys: Keys, localId: number): readonly string[] {
+  return positionsOf(keys).flatMap((position) => {
+    const nodeid = numberOf(keys, `nodelist.node.${position}.nodeid`)
+    const links = Array.from({ length: linksMax }, (_, link) => link).filter((link) =>
+      keys.has(`nodelist.node.${position}.ring${link}_addr`),
+    )
+    if (nodeid === localId) return []
+    return links.map((link) => `stats.knet.node${nodeid}.link${link}.connected`)
+  })
+}
+
+/** The state of every link in a mirror of `stats`. */
+export function linksOf(stats: Keys, nameOf: (nodeid: number) => NodeId): readonly Link[] {
+  return [...stats].flatMap(([key, value]) => {
+    const [, nodeid, link] = /^stats\.knet\.node(\d+)\.link(\d+)\.connected$/.exec(key) ?? []
+    if (nodeid === undefined || link === undefined) return []
+    return [{ node: nameOf(Number(nodeid)), link: Number(link), up: value === 1 }]
+  })
+}
+
+function textOf(keys: Keys, key: string): string {
+  const value = keys.get(key)
+  return value === undefined ? '' : String(value)
+}
+
+/** Corosync keeps some numbers as text. */
+function numberOf(keys: Keys, key: string, otherwise = 0): number {
+  const value = Number(keys.get(key) ?? otherwise)
+  return Number.isFinite(value) ? value : otherwise
+}
