@@ -1,0 +1,200 @@
+/**
+ * What comes over CPG, from bytes to a message. Any process on any node that may talk to Corosync
+ * can join our group, and an older or newer daemon may say what we do not know: what does not have
+ * the shape of a message is dropped, and can do no harm. The shape bounds the depth.
+ *
+ * Members of one version refuse the same bytes, so that they go on agreeing.
+ */
+import { isUtf8 } from 'node:buffer'
+import type {
+  Epoch,
+  FencingAction,
+  FencingRecord,
+  Finger,
+  Hold,
+  Ledger,
+  NodeEntry,
+} from '../core/ledger.ts'
+import type {
+  Body,
+  Evidence,
+  Message,
+  Report,
+  ResourceReport,
+  Sync,
+  Verdict,
+} from '../core/message.ts'
+import type { Identity } from '../core/model.ts'
+import {
+  flag,
+  integer,
+  list,
+  Mismatch,
+  name,
+  number,
+  object,
+  oneOf,
+  optional,
+  orElse,
+  type Reader,
+  record,
+  text,
+} from './shape.ts'
+
+/** A message, or why it is none. */
+export type Received =
+  | { readonly ok: true; readonly message: Message }
+  | { readonly ok: false; readonly because: string }
+
+/** Reads a message; never throws, whatever the bytes are. */
+export function readMessage(bytes: Uint8Array): Received {
+  const value = parse(bytes)
+  if (value === undefined) return { ok: false, because: 'it is not JSON' }
+  try {
+    return { ok: true, message: message(value, '') }
+  } catch (error) {
+    if (error instanceof Mismatch) return { ok: false, because: error.message }
+    throw error
+  }
+}
+
+/** The bytes of a message. */
+export function writeMessage(said: Message): Uint8Array {
+  return Buffer.from(JSON.stringify(said))
+}
+
+function parse(bytes: Uint8Array): unknown {
+  if (!isUtf8(bytes)) return undefined
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
+  } catch {
+    return undefined
+  }
+}
+
+const action = oneOf<FencingAction>(['off', 'on', 'reboot'])
+
+const identity = object<Identity>({
+  incarnation: name,
+  boot: name,
+  hardware: optional(name),
+})
+
+const epoch = object<Epoch>({ seq: integer, rep: integer, step: integer })
+
+const fencing = object<FencingRecord>({
+  id: name,
+  action,
+  because: text,
+  requester: text,
+  owner: optional(name),
+  round: integer,
+  life: text,
+  dangling: list(object<Finger>({ node: name, life: name })),
+  last: text,
+})
+
+const nodeEntry = object<NodeEntry>({
+  standing: oneOf(['member', 'left', 'lost', 'condemned', 'fenced']),
+  because: text,
+  holds: orElse(oneOf(['anything']), list(object<Hold>({ thing: name, step: integer }))),
+  seen: flag,
+  barred: flag,
+  late: flag,
+  boot: name,
+  hardware: name,
+  fencing: optional(fencing),
+})
+
+const ledger = object<Ledger>({ epoch, coordinator: optional(name), nodes: record(nodeEntry) })
+
+const resourceReport = object<ResourceReport>({
+  thing: name,
+  state: oneOf(['unknown', 'stopped', 'starting', 'running', 'stopping', 'stuck']),
+  refuses: flag,
+})
+
+const report = object<Report>({
+  seq: integer,
+  sentMs: number,
+  step: integer,
+  saved: integer,
+  resources: record(resourceReport),
+  pressing: list(name),
+  leaving: flag,
+  passive: flag,
+  durable: flag,
+})
+
+const sync = object<Sync>({
+  identity,
+  configHash: name,
+  ledger: optional(ledger),
+  chain: flag,
+  report,
+})
+
+const evidence = object<Evidence>({ device: name, raw: text, askedMs: number, tookMs: number })
+
+const verdict = object<Verdict>({
+  proven: flag,
+  text,
+  level: integer,
+  tookMs: number,
+  late: flag,
+  evidence: list(evidence),
+})
+
+type Say = Body['say']
+/** What a body of one kind holds beside its `say`. */
+type Rest<Kind extends Say> = Omit<Extract<Body, { say: Kind }>, 'say'>
+
+/** One entry for every kind of message: a kind without one does not compile. */
+const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
+  sync: object<Rest<'sync'>>({ sync }),
+  ready: object<Rest<'ready'>>({ digest: name, durable: flag }),
+  report: object<Rest<'report'>>({ report }),
+  ack: object<Rest<'ack'>>({ step: integer }),
+  accuse: object<Rest<'accuse'>>({ node: name }),
+  grant: object<Rest<'grant'>>({ resource: name, thing: name, to: name }),
+  release: object<Rest<'release'>>({ resource: name, node: name, because: text }),
+  condemn: object<Rest<'condemn'>>({
+    node: name,
+    id: name,
+    action: oneOf(['off', 'reboot']),
+    because: text,
+    requester: text,
+    barred: flag,
+  }),
+  fence: object<Rest<'fence'>>({
+    node: name,
+    id: name,
+    action,
+    because: text,
+    requester: text,
+    owner: name,
+    round: integer,
+    confirmFirst: flag,
+  }),
+  verdict: object<Rest<'verdict'>>({ node: name, id: name, round: integer, verdict }),
+  settle: object<Rest<'settle'>>({ node: name }),
+  request: object<Rest<'request'>>({
+    id: name,
+    action,
+    target: name,
+    requester: text,
+    reason: text,
+  }),
+  refuse: object<Rest<'refuse'>>({ id: name, because: text }),
+  unbar: object<Rest<'unbar'>>({ node: name, id: name }),
+  resign: object<Rest<'resign'>>({ because: text }),
+  goodbye: object<Rest<'goodbye'>>({ report }),
+}
+
+const kinds = Object.keys(bodies) as Say[]
+const head = object<{ session: string; say: Say }>({ session: text, say: oneOf(kinds) })
+
+const message: Reader<Message> = (value, path) => {
+  const { session, say } = head(value, path)
+  return { session, say, ...bodies[say](value, path) } as Message
+}

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Ledger, NodeEntry } from '../../src/core/ledger.ts'
+import type { Body, Message, Report, Sync, Verdict } from '../../src/core/message.ts'
+import { readMessage, writeMessage } from '../../src/corosync/validate.ts'
+
+const report: Report = {
+  seq: 3,
+  sentMs: 1234.5,
+  step: 2,
+  saved: -1,
+  resources: { vip: { thing: 'ip 192.0.2.7/24', state: 'running', refuses: false } },
+  pressing: ['f-1'],
+  leaving: false,
+  passive: false,
+  durable: true,
+}
+const entry: NodeEntry = {
+  standing: 'condemned',
+  because: 'it was silent',
+  holds: [{ thing: 'ip 192.0.2.7/24', step: 4 }],
+  seen: true,
+  barred: false,
+  late: true,
+  boot: 'b-1',
+  hardware: '',
+  fencing: {
+    id: 'f-1',
+    action: 'off',
+    because: 'it was silent',
+    requester: 'picketd on node1',
+    owner: undefined,
+    life: '',
+    round: 2,
+    dangling: [{ node: 'node2', life: 'x' }],
+    last: 'level 1 failed',
+  },
+}
+const ledger: Ledger = {
+  epoch: { seq: 12, rep: 1, step: 7 },
+  coordinator: 'node1',
+  nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
+}
+const sync: Sync = {
+  identity: { incarnation: 'i-1', boot: 'b-1', hardware: undefined },
+  configHash: 'abc',
+  ledger,
+  chain: true,
+  report,
+}
+const verdict: Verdict = {
+  proven: true,
+  text: 'level 1: off by node2/1/1',
+  level: 1,
+  tookMs: 812.25,
+  late: false,
+  evidence: [{ device: 'node2/1/1', raw: 'Off', askedMs: 700, tookMs: 80 }],
+}
+
+/** One message of every kind: a kind without one does not compile. */
+const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } = {
+  sync: { say: 'sync', sync },
+  ready: { say: 'ready', digest: 'd', durable: true },
+  report: { say: 'report', report },
+  ack: { say: 'ack', step: 4 },
+  accuse: { say: 'accuse', node: 'node2' },
+  grant: { say: 'grant', resource: 'vip', thing: 'ip', to: 'node1' },
+  release: { say: 'release', resource: 'vip', node: 'node1', because: 'it moved' },
+  condemn: {
+    say: 'condemn',
+    node: 'node2',
+    id: 'f-1',
+    action: 'off',
+    because: 'it was silent',
+    requester: 'picketd',
+    barred: false,
+  },
+  fence: {
+    say: 'fence',
+    node: 'node2',
+    id: 'f-1',
+    action: 'reboot',
+    because: 'it was silent',
+    requester: 'picketd',
+    owner: 'node1',
+    round: 1,
+    confirmFirst: true,
+  },
+  verdict: { say: 'verdict', node: 'node2', id: 'f-1', round: 1, verdict },
+  settle: { say: 'settle', node: 'node2' },
+  request: {
+    say: 'request',
+    id: 'o-1',
+    action: 'on',
+    target: 'node2',
+    requester: 'root',
+    reason: '',
+  },
+  refuse: { say: 'refuse', id: 'o-1', because: 'it is a member' },
+  unbar: { say: 'unbar', node: 'node2', id: 'o-1' },
+  resign: { say: 'resign', because: 'its disk fails' },
+  goodbye: { say: 'goodbye', report },
+}
+const messages = Object.values(samples).map((body): Message => ({ session: '1.12#0', ...body }))
+
+const read = (value: unknown) => readMessage(Buffer.from(JSON.stringify(value)))
+
+/** Every field of a value, as a path. */
+function pathsOf(value: unknown, path: readonly string[] = []): string[][] {
+  if (typeof value !== 'object' || value === null) return [[...path]]
+  const inner = Object.entries(value).flatMap(([key, each]) => pathsOf(each, [...path, key]))
+  return path.length === 0 ? inner : [[...path], ...inner]
+}
+
+function withChange(value: unknown, [key = '', ...rest]: readonly string[], to: unknown): unknown {
+  const copy = structuredClone(value) as Record<string, unknown>
+  copy[key] = rest.length === 0 ? to : withChange(copy[key], rest, to)
+  return copy
+}
+
+for (const message of messages) {
+  test(`a message that says ${message.say} comes out as it went in`, () => {
+    assert.deepEqual(readMessage(writeMessage(message)), { ok: true, message })
+  })
+
+  test(`no field of ${message.say} may be of another type`, () => {
+    const known = JSON.parse(JSON.stringify(message))
+    for (const path of pathsOf(known)) {
+      for (const wrong of [null, [[]], { a: {} }, 'no such word', 0.5, -0.5, true]) {
+        const given = path.reduce((at, key) => at[key], known)
+        const received = read(withChange(known, path, wrong))
+        // A value of the right type passes; nothing of another type ever does.
+        const same = wrong !== null && typeof wrong === typeof given
+        assert.ok(!received.ok || same, `${path.join('.')} may be ${JSON.stringify(wrong)}`)
+      }
+    }
+  })
+}
+
+test('whatever the bytes are, reading them does not throw', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      readMessage(bytes)
+    }),
+  )
+  fc.assert(fc.property(fc.jsonValue(), (value) => !read(value).ok))
+  const seeds = fc.constantFrom(...messages.map((message) => JSON.parse(JSON.stringify(message))))
+  fc.assert(
+    fc.property(seeds, fc.nat(), fc.jsonValue(), (message, at, value) => {
+      const paths = pathsOf(message)
+      read(withChange(message, paths[at % paths.length] ?? [], value))
+    }),
+  )
+})
+
+test('unknown fields are left out, and known ones are never inherited', () => {
+  const ack = { session: 's', say: 'ack', step: 1 }
+  const received = read({ ...ack, more: 1, nested: { deep: [] } })
+  assert.deepEqual(received, { ok: true, message: ack })
+  const bare = readMessage(Buffer.from('{"__proto__":{"session":"s","say":"ack","step":1}}'))
+  assert.equal(bare.ok, false)
+})
+
+test('text that is no UTF-8 is refused, not mended', () => {
+  const bytes = Buffer.from('{"session":"?","say":"ack","step":1}')
+  assert.equal(readMessage(bytes).ok, true)
+  bytes[bytes.indexOf('?')] = 0xff
+  assert.equal(readMessage(bytes).ok, false)
+})
+
+test('no key of a record may be __proto__', () => {
+  const text = JSON.stringify({ session: 's', say: 'report', report })
+  const bytes = Buffer.from(text.replace('"vip"', '"__proto__"'))
+  const received = readMessage(bytes)
+  assert.match(received.ok ? '' : received.because, /__proto__/)
+})
+
+test('the reason names the field', () => {
+  const received = read({ session: 's', say: 'report', report: { ...report, seq: 'x' } })
+  assert.deepEqual(received, { ok: false, because: 'report.seq is not an integer' })
+})
+
+test('nesting without end is refused', () => {
+  for (const text of ['['.repeat(500_000), `${'{"a":'.repeat(200_000)}1${'}'.repeat(200_000)}`]) {
+    assert.equal(readMessage(Buffer.from(text)).ok, false)
+  }
+})
