@@ -94,6 +94,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
     resources: Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
     fencings: {},
+    aftermath: {},
     devices: {},
     duty: { sinceMs: {}, sent: [], prepared: [] },
     orders: [],
@@ -262,8 +263,17 @@ function onTick(turn: Turn): void {
   keepSession(turn)
   keepOrders(turn)
   for (const target of Object.keys(turn.state.fencings)) advance(turn, target)
+  forgetAftermath(turn)
   const { disk } = turn.state
   if (turn.nowMs >= disk.retryMs) set(turn, { disk: { ...disk, wanted: true, retryMs: Infinity } })
+}
+
+/** What can no longer be carried out is not worth remembering. */
+function forgetAftermath(turn: Turn): void {
+  const open = Object.entries(turn.state.aftermath).filter(([, untilMs]) => turn.nowMs < untilMs)
+  if (open.length < Object.keys(turn.state.aftermath).length) {
+    set(turn, { aftermath: Object.fromEntries(open) })
+  }
 }
 
 /** After every event: what follows for the whole node, in the order of its urgency. */
@@ -318,7 +328,7 @@ function othersVanished(before: Ledger, after: Ledger, target: NodeId): boolean 
 }
 
 function abandonFencings(turn: Turn): void {
-  if (Object.keys(turn.state.fencings).length > 0) set(turn, { fencings: {} })
+  for (const target of Object.keys(turn.state.fencings)) dropFencing(turn, target)
 }
 
 /** A grant becomes a start when a majority of all nodes keeps it on disk (S8). */

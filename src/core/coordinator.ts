@@ -5,7 +5,8 @@
  * effect at all members at once when CPG delivers it.
  */
 import { once, type Waits, waitsOf } from './duty.ts'
-import { entryOf, type NodeEntry } from './ledger.ts'
+import { entryOf, type Finger, type NodeEntry } from './ledger.ts'
+import { unfitness } from './merge.ts'
 import type { NodeId } from './model.ts'
 import { place } from './placement.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
@@ -141,41 +142,49 @@ function ownerOf(
   round: number,
 ): NodeId | undefined {
   const members = session.merged?.members ?? []
-  const able = members.filter((id) => {
-    const { standing, barred } = entryOf(state.ledger, id)
-    const report = session.reports[id]
-    if (id === target || standing !== 'member' || barred) return false
-    return report?.durable === true && !report.leaving && !report.passive
-  })
+  const unfit = (id: NodeId) => unfitness(entryOf(state.ledger, id), session.reports[id])
+  const others = members.filter((id) => id !== target && unfit(id) < Infinity)
+  const able = others.filter((id) => unfit(id) === Math.min(...others.map(unfit)))
   const record = entryOf(state.ledger, target).fencing
-  const former = record?.last === '' ? record.dangling.at(-1) : undefined
+  const former = record?.last === '' ? record.dangling.at(-1)?.node : undefined
   if (former !== undefined && able.includes(former)) return former
   const order = [state.self, ...able.filter((id) => id !== state.self)]
   const willing = order.filter((id) => able.includes(id))
   return willing[(record?.last ? round : 0) % Math.max(1, willing.length)]
 }
 
-/** Lets a node serve again, or be switched on, once no command to it can be under way any more. */
+/**
+ * Lets a node serve again, or be switched on, once no command to it can be under way any more. An
+ * owner that lives on says so itself; for one that does not, the devices' whole bound has to pass.
+ */
 function settle(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   const entry = entryOf(turn.state.ledger, id)
   if (!entry.late || entry.standing === 'lost' || entry.standing === 'condemned') return
   const record = entry.fencing
   if (record?.owner !== undefined) return
-  const open = record?.dangling.filter(
-    (owner) => !handedOver(turn.state, session, owner, record.id),
+  const fingers = (record?.dangling ?? []).map((finger) =>
+    fingerOf(turn.state, session, finger, record!.id),
   )
-  if (open !== undefined && open.length > 0) return
-  const boundMs = lateBoundMs(turn.state, id)
-  if (waits.standingMs(`late:${id}`) >= boundMs)
-    once(turn, `settle:${id}`, { say: 'settle', node: id })
+  if (fingers.includes('on the button')) return
+  const boundMs = fingers.includes('gone') || fingers.length === 0 ? lateBoundMs(turn.state, id) : 0
+  if (waits.standingMs(`late:${id}`) < boundMs) return
+  once(turn, `settle:${id}`, { say: 'settle', node: id })
 }
 
-/** Has a former owner given up its finger on the button, or is it proven dead (S13)? */
-function handedOver(state: State, session: Session, owner: NodeId, fencing: string): boolean {
-  const { standing } = entryOf(state.ledger, owner)
-  if (standing === 'fenced' || standing === 'left') return true
-  if (!session.merged?.members.includes(owner)) return false
-  return session.reports[owner]?.pressing.includes(fencing) === false
+/** Is a former owner still at it, has it let go, or is it gone with its last command unknown (S13)? */
+function fingerOf(
+  state: State,
+  session: Session,
+  { node, life }: Finger,
+  fencing: string,
+): 'on the button' | 'let go' | 'gone' {
+  const member = session.merged?.members.includes(node) === true
+  if (member && session.syncs[node]?.identity.incarnation === life) {
+    return session.reports[node]?.pressing.includes(fencing) ? 'on the button' : 'let go'
+  }
+  // Another life of the daemon, in our midst, has swept away what the former one was doing.
+  const { standing } = entryOf(state.ledger, node)
+  return member || standing === 'fenced' || standing === 'left' ? 'gone' : 'on the button'
 }
 
 /** How long the slowest device of a node may sit on a command. */

@@ -18,6 +18,7 @@ import {
   deviceOf,
   type Fencing,
   isKept,
+  lateUntilMs,
   levelOf,
   listens,
   mandated,
@@ -38,7 +39,10 @@ const POLL_MAX_MS = 500
 /** The coordinator has ordered us to carry out one round. */
 export function beginFencing(turn: Turn, order: FenceOrder): void {
   const running = turn.state.fencings[order.node]
-  if (running?.id === order.id && (running.at !== 'done' || running.verdict?.proven === true)) {
+  // A proof that was not heard in the old ring holds, unless the node has shown itself since.
+  const back = turn.state.group?.ringMembers.includes(order.node) === true
+  const holds = running?.at !== 'done' || (running.verdict?.proven === true && !back)
+  if (running?.id === order.id && holds) {
     // Our own fencing, interrupted by a new ring: go on where it stands.
     put(turn, { ...running, round: order.round })
     return advance(turn, order.node)
@@ -58,10 +62,11 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     nextMs: turn.nowMs + KEEP_MS,
     outcome: undefined,
     pressed: false,
+    pressLateMs: -Infinity,
     settleUntilMs: 0,
     reads: 0,
     hush: undefined,
-    lateUntilMs: running?.lateUntilMs ?? -Infinity,
+    lateUntilMs: running?.lateUntilMs ?? turn.state.aftermath[order.id] ?? -Infinity,
     evidence: [],
     troubles: [],
     verdict: undefined,
@@ -181,7 +186,7 @@ export function voidProof(turn: Turn, target: NodeId): void {
     fencing: fencing.id,
   })
   put(turn, {
-    ...fencing,
+    ...settled(fencing),
     at: 'durable',
     device: 0,
     reads: 0,
@@ -195,9 +200,14 @@ export function voidProof(turn: Turn, target: NodeId): void {
   })
 }
 
+/** Ends our part; what is still on its way to a device is remembered for as long as it may be. */
 export function dropFencing(turn: Turn, target: NodeId): void {
-  const { [target]: _, ...fencings } = turn.state.fencings
+  const { [target]: dropped, ...fencings } = turn.state.fencings
+  if (dropped === undefined) return
   set(turn, { fencings })
+  const { aftermath } = turn.state
+  const untilMs = lateUntilMs(turn.state, dropped)
+  if (untilMs > turn.nowMs) set(turn, { aftermath: { ...aftermath, [dropped.id]: untilMs } })
 }
 
 // ---- one device of one level ----
@@ -259,13 +269,18 @@ function press(turn: Turn, fencing: Fencing): void {
 
 function afterPress(turn: Turn, fencing: Fencing, outcome: PressOutcome, detail: string): void {
   const device = deviceOf(turn.state, fencing)!
-  const lateMs = turn.nowMs + device.lateMs
-  const lateUntilMs =
-    outcome === 'unknown' ? Math.max(lateMs, fencing.lateUntilMs) : fencing.lateUntilMs
+  // Also an accepted command may be carried out later, until it is proven done.
+  const pressLateMs = outcome === 'refused' ? -Infinity : turn.nowMs + device.lateMs
   const troubled =
     outcome === 'accepted' ? fencing : withTrouble(fencing, `${device.id}: ${outcome}, ${detail}`)
   const settleUntilMs = turn.nowMs + device.settleMs
-  read(turn, { ...troubled, at: 'read', outcome, lateUntilMs, settleUntilMs, reads: 0 })
+  read(turn, { ...troubled, at: 'read', outcome, pressLateMs, settleUntilMs, reads: 0 })
+}
+
+/** The step is over; its command may not be. */
+function settled(fencing: Fencing): Fencing {
+  const lateUntilMs = Math.max(fencing.lateUntilMs, fencing.pressLateMs)
+  return { ...fencing, lateUntilMs, pressLateMs: -Infinity }
 }
 
 function read(turn: Turn, fencing: Fencing): void {
@@ -319,7 +334,9 @@ function listen(turn: Turn, fencing: Fencing): void {
 }
 
 /** Two reads in a row: this device is done. On to its siblings, to the silence, or to the verdict. */
-function finishDevice(turn: Turn, fencing: Fencing): void {
+function finishDevice(turn: Turn, read: Fencing): void {
+  // What was accepted, and is read back as done, will not be done again; an unanswered command may.
+  const fencing = read.outcome === 'accepted' ? { ...read, pressLateMs: -Infinity } : settled(read)
   const level = levelOf(turn.state, fencing)!
   if (fencing.action === 'on') return proven(turn, fencing)
   if (fencing.device + 1 < level.devices.length) {
@@ -350,7 +367,7 @@ function failLevel(turn: Turn, fencing: Fencing, why: string): void {
     fencing: fencing.id,
     trouble: troubled.troubles.at(-1) ?? '',
   })
-  const next = { ...troubled, level: fencing.level + 1, device: 0, asked: undefined }
+  const next = { ...settled(troubled), level: fencing.level + 1, device: 0, asked: undefined }
   enterDevice(turn, { ...next, hush: undefined, pressed: false })
 }
 
@@ -362,7 +379,7 @@ function conclude(
   const verdict: Verdict = {
     ...found,
     tookMs: turn.nowMs - fencing.beganMs,
-    late: turn.nowMs < fencing.lateUntilMs,
+    late: turn.nowMs < lateUntilMs(turn.state, fencing),
     evidence: fencing.evidence.slice(-8),
   }
   const done: Fencing = { ...fencing, at: 'done', asked: undefined, hush: undefined, verdict }

@@ -26,6 +26,12 @@ export interface Hold {
   readonly step: number
 }
 
+/** A life of a daemon that may still have a command on its way. */
+export interface Finger {
+  readonly node: NodeId
+  readonly life: string
+}
+
 export type FencingAction = 'off' | 'on' | 'reboot'
 
 /** One fencing: durable before the first command, kept until there is a verdict (F4). */
@@ -36,9 +42,11 @@ export interface FencingRecord {
   readonly requester: string
   /** The member that presses the buttons in this round; nobody between two rounds. */
   readonly owner: NodeId | undefined
+  /** The incarnation of the owner's daemon; empty without one. */
+  readonly life: string
   readonly round: number
-  /** Owners of former rounds that never handed over: their commands may still be under way. */
-  readonly dangling: readonly NodeId[]
+  /** Owners of former rounds whose commands may still be carried out. */
+  readonly dangling: readonly Finger[]
   /** What the last round ended with, in a sentence; empty before the first verdict. */
   readonly last: string
 }
@@ -107,6 +115,16 @@ export function withEntry(ledger: Ledger, node: NodeId, change: Partial<NodeEntr
   }
 }
 
+/** The fingers on a button, with one more. */
+export function withFinger(
+  dangling: readonly Finger[],
+  node: NodeId,
+  life: string,
+): readonly Finger[] {
+  const others = dangling.filter((finger) => finger.node !== node || finger.life !== life)
+  return [...others, { node, life }]
+}
+
 /** May this node hold this thing, as far as anybody knows? */
 export function mayHold(entry: NodeEntry, thing: string): boolean {
   if (entry.holds === 'anything') return true
@@ -148,7 +166,8 @@ function fieldsOf(entry: NodeEntry): readonly unknown[] {
     entry.holds === 'anything' ? 'anything' : entry.holds.map((hold) => [hold.thing, hold.step])
   const record = fencing && [
     [fencing.id, fencing.action, fencing.because, fencing.requester],
-    [fencing.owner ?? '', fencing.round, fencing.dangling, fencing.last],
+    [fencing.owner ?? '', fencing.life, fencing.round, fencing.last],
+    fencing.dangling.map(({ node, life }) => [node, life]),
   ]
   return [standing, because, holds, seen, barred, late, boot, hardware, record ?? '']
 }

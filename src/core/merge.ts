@@ -13,6 +13,7 @@ import {
   type Hold,
   type Ledger,
   type NodeEntry,
+  withFinger,
   withoutProof,
 } from './ledger.ts'
 import type { Report, Sync } from './message.ts'
@@ -51,28 +52,38 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const step = sameSeq ? ledger.epoch.step + 1 : 1
   const merged: Ledger = { epoch: { ...group.ring, step }, coordinator: undefined, nodes }
   const reports = Object.fromEntries(members.map((id) => [id, syncs[id]!.report]))
-  const sticky = ledger.coordinator
-  const keeps = sticky !== undefined && members.includes(sticky) && syncs[sticky]!.chain
   const trusted = members.filter((id) => syncs[id]!.chain)
+  const sticky = trusted.find((id) => id === ledger.coordinator)
   const coordinator =
-    (keeps ? elect(merged, [sticky], reports) : undefined) ??
-    elect(merged, trusted, reports) ??
-    elect(merged, members, reports)
+    elect(merged, trusted, reports, sticky) ?? elect(merged, members, reports, undefined)
   return { members, ledger: { ...merged, coordinator } }
 }
 
-/** The lowest of the candidates that is able to lead; `undefined` when none is. */
+/**
+ * Who leads: the one that led before, if nobody is fitter (S13), else the lowest of the fittest;
+ * `undefined` when nobody is able to. A barred or condemned member leads only where all are, so that
+ * an operator's `on` still finds somebody who listens.
+ */
 export function elect(
   ledger: Ledger,
   candidates: readonly NodeId[],
   reports: Readonly<Record<NodeId, Report>>,
+  sticky: NodeId | undefined,
 ): NodeId | undefined {
-  return [...candidates].sort().find((id) => {
-    const entry = entryOf(ledger, id)
-    const report = reports[id]
-    if (report === undefined || entry.standing !== 'member' || entry.barred) return false
-    return report.durable && !report.leaving && !report.passive
-  })
+  const unfit = (id: NodeId) => unfitness(entryOf(ledger, id), reports[id])
+  const able = [...candidates].sort().filter((id) => unfit(id) < Infinity)
+  const [best] = able.toSorted((a, b) => unfit(a) - unfit(b))
+  if (best === undefined) return undefined
+  const keeps = sticky !== undefined && able.includes(sticky) && unfit(sticky) === unfit(best)
+  return keeps ? sticky : best
+}
+
+/** How unfit a member is to lead or to press a button: 0 fit, Infinity not at all. */
+export function unfitness(entry: NodeEntry, report: Report | undefined): number {
+  if (report === undefined || !report.durable || report.leaving || report.passive) return Infinity
+  if (entry.standing === 'condemned') return 2
+  if (entry.standing !== 'member') return Infinity
+  return entry.barred ? 1 : 0
 }
 
 /**
@@ -171,8 +182,7 @@ function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
 
 /** Nobody owns a round across two sessions; its last owner may still have a finger on the button. */
 function interrupted(record: FencingRecord): FencingRecord {
-  const { owner, dangling } = record
+  const { owner, life, dangling } = record
   if (owner === undefined) return record
-  const others = dangling.filter((id) => id !== owner)
-  return { ...record, owner: undefined, dangling: [...others, owner] }
+  return { ...record, owner: undefined, life: '', dangling: withFinger(dangling, owner, life) }
 }

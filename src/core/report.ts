@@ -8,7 +8,7 @@ import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
 import type { Report, ResourceReport } from './message.ts'
 import type { NodeId, ResourceId } from './model.ts'
 import { type Local, reportedState } from './resource.ts'
-import { send, set, setSession, type Turn } from './state.ts'
+import { type State, send, set, setSession, type Turn } from './state.ts'
 
 /** A report of this node as it is now. */
 export function reportOf(turn: Turn): Report {
@@ -27,11 +27,16 @@ export function reportOf(turn: Turn): Report {
     step: state.ledger.epoch.step,
     saved: state.disk.saved,
     resources,
-    pressing: Object.values(state.fencings).map((fencing) => fencing.id),
+    pressing: [...Object.values(state.fencings).map(({ id }) => id), ...lingering(state, nowMs)],
     leaving: state.leaving !== undefined,
     passive: state.passive !== '',
     durable: state.disk.ok,
   }
+}
+
+/** Fencings that are over here while a command of theirs may still be carried out. */
+function lingering(state: State, nowMs: number): string[] {
+  return Object.keys(state.aftermath).filter((id) => nowMs < state.aftermath[id]!)
 }
 
 export function sendReport(turn: Turn): void {

@@ -37,6 +37,9 @@ export interface Fencing {
   readonly hush:
     | { readonly id: number; readonly untilMs: number; readonly silent: boolean }
     | undefined
+  /** Until when the command of this step may be carried out; -Infinity when it is done or unsent. */
+  readonly pressLateMs: number
+  /** The same of all steps before. */
   readonly lateUntilMs: number
   readonly evidence: readonly Evidence[]
   readonly troubles: readonly string[]
@@ -63,6 +66,14 @@ export function isKept(state: State, fencing: Fencing): boolean {
   if (!entryOf(state.ledger, fencing.target).barred) return true
   const saved = Object.values(state.session?.saved ?? {})
   return saved.filter((step) => step >= fencing.step).length >= majorityOf(state.config)
+}
+
+/** Until when a command of this round may still be carried out, also the one under way (F3). */
+export function lateUntilMs(state: State, fencing: Fencing): number {
+  const pressing = fencing.at === 'press' ? fencing.asked : undefined
+  const device = deviceOf(state, fencing)
+  const openMs = pressing && device ? pressing.untilMs + device.lateMs : -Infinity
+  return Math.max(fencing.lateUntilMs, fencing.pressLateMs, openMs)
 }
 
 /** Does this identity belong to the target, as the config or the node itself says (S15)? */

@@ -40,6 +40,8 @@ export interface State {
   readonly resources: Readonly<Record<ResourceId, Local>>
   /** The fencings whose buttons we press, by target. */
   readonly fencings: Readonly<Record<NodeId, Fencing>>
+  /** Fencings that are over, but whose commands may still be carried out until then. */
+  readonly aftermath: Readonly<Record<string, number>>
   readonly devices: Readonly<Record<DeviceId, DeviceHealth>>
   readonly duty: Duty
   readonly orders: readonly OrderState[]

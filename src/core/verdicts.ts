@@ -4,7 +4,7 @@
  */
 import { delivered } from './duty.ts'
 import { beginFencing, dropFencing } from './fencing.ts'
-import { entryOf, type FencingRecord, mayHold, withEntry } from './ledger.ts'
+import { entryOf, type FencingRecord, mayHold, withEntry, withFinger } from './ledger.ts'
 import { elect } from './merge.ts'
 import type { Body, Condemnation, FenceOrder, Report } from './message.ts'
 import type { NodeId } from './model.ts'
@@ -50,6 +50,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
     because,
     requester,
     owner: undefined,
+    life: '',
     round: 0,
     dangling,
     last: '',
@@ -76,9 +77,12 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const off = action !== 'on'
   if (off && entry.standing !== 'lost' && entry.standing !== 'condemned') return
   const before = entry.fencing
-  const dangling = (before?.dangling ?? []).filter((each) => each !== owner)
+  const life = turn.state.session?.syncs[owner]?.identity.incarnation ?? ''
+  const dangling = (before?.dangling ?? []).filter(
+    (finger) => finger.node !== owner || finger.life !== life,
+  )
   const last = before?.last ?? ''
-  const fencing = { id, action, because, requester, owner, round, dangling, last }
+  const fencing = { id, action, because, requester, owner, life, round, dangling, last }
   const barred = off ? entry.barred : false
   set(turn, { ledger: withEntry(ledger, node, { fencing, barred }) })
   if (round === 0 || owner === self) {
@@ -99,13 +103,15 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
   if (record?.id !== id || record.round !== round || record.owner !== from) return
   if (from === self) dropFencing(turn, node)
   const off = record.action !== 'on'
-  const late = entry.late || verdict.late || record.dangling.length > 0
+  const dangling = verdict.late ? withFinger(record.dangling, from, record.life) : record.dangling
+  const late = entry.late || dangling.length > 0
+  const ended: FencingRecord = { ...record, owner: undefined, life: '', dangling, last: '' }
   if (!verdict.proven) {
     const what = off ? 'may still be running' : 'could not be switched on'
     say(turn, 'alarm', `${node} ${what}: ${verdict.text}`, { node, fencing: id, round })
-    const failed = { ...record, owner: undefined, last: verdict.text || 'no device proved it' }
+    const failed = { ...ended, last: verdict.text || 'no device proved it' }
     // Switching on is an offer, made once; switching off is an obligation.
-    const fencing = off ? failed : undefined
+    const fencing = off || late ? failed : undefined
     set(turn, { ledger: withEntry(ledger, node, { fencing, late }) })
     return onOrderStep(turn, id, 'failed', verdict.text, verdict)
   }
@@ -115,13 +121,9 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
     return onOrderStep(turn, id, 'done', verdict.text, verdict)
   }
   say(turn, 'warn', `Node ${node} fenced by ${from}: ${verdict.text}`, { node, fencing: id })
-  const rest: FencingRecord = { ...record, owner: undefined, last: '' }
   const reboots = record.action === 'reboot'
-  const fencing: FencingRecord | undefined = reboots
-    ? { ...rest, action: 'on' }
-    : rest.dangling.length > 0
-      ? rest
-      : undefined
+  const kept = dangling.length > 0 ? ended : undefined
+  const fencing: FencingRecord | undefined = reboots ? { ...ended, action: 'on' } : kept
   set(turn, {
     ledger: withEntry(ledger, node, {
       standing: 'fenced',
@@ -172,11 +174,9 @@ export function reelect(turn: Turn, resigned: NodeId | undefined): void {
   const { ledger, session } = turn.state
   if (session?.merged === undefined) return
   const { coordinator } = ledger
-  if (coordinator !== undefined && resigned !== coordinator) {
-    if (elect(ledger, [coordinator], session.reports) !== undefined) return
-  }
   const others = session.merged.members.filter((id) => id !== resigned)
-  const next = elect(ledger, others, session.reports)
+  const sticky = coordinator === resigned ? undefined : coordinator
+  const next = elect(ledger, others, session.reports, sticky)
   if (next === coordinator || (next === undefined && resigned !== undefined)) return
   const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
   set(turn, { ledger: { ...ledger, epoch, coordinator: next } })

@@ -100,19 +100,19 @@ async function setBmc(lab: Lab, node: string, level: 1 | 2, mode: BmcMode): Prom
 
 /** Waits until all nodes are members, both resources run on one node, and the client is served. */
 export async function healthy(stage: Stage, withinMs = 60_000): Promise<void> {
-  let last: Status | undefined
+  const { nodes } = stage.lab
+  let seen: (Status | undefined)[] = []
   const whole = await until(
     async () => {
-      const all = await Promise.all(stage.lab.nodes.map((node) => statusFrom(stage, node)))
-      last = all.find((status) => status !== undefined)
-      return all.every((status) => status !== undefined && isWhole(status)) && serving(stage)
+      seen = await Promise.all(nodes.map((node) => statusFrom(stage, node)))
+      return seen.every((status) => status !== undefined && isWhole(status)) && serving(stage)
     },
     withinMs,
     250,
   )
   if (whole) return
-  const why = last === undefined ? 'no daemon answers' : describeTrouble(last)
-  throw new Error(`The cluster is not whole after ${withinMs / 1000} s: ${why}.`)
+  const why = nodes.map((node, i) => `${node}: ${describeTrouble(seen[i])}`).join('. ')
+  throw new Error(`The cluster is not whole after ${withinMs / 1000} s. ${why}.`)
 }
 
 function isWhole(status: Status): boolean {
@@ -128,10 +128,16 @@ function serving(stage: Stage): boolean {
   return answering(stage.witness.answers) !== undefined
 }
 
-function describeTrouble(status: Status): string {
-  const nodes = status.nodes.map((node) => `${node.id} ${node.standing}`)
-  const things = status.resources.map(({ id, state, node }) => `${id} ${state} ${node ?? ''}`)
-  return [status.because, ...nodes, ...things, ...status.advice].filter(Boolean).join('; ')
+function describeTrouble(status: Status | undefined): string {
+  if (status === undefined) return 'its daemon does not answer'
+  const nodes = status.nodes
+    .filter((node) => node.standing !== 'member' || node.late || node.barred)
+    .map((node) => `${node.id} is ${node.standing}${node.late ? ', commands may be late' : ''}`)
+  const things = status.resources
+    .filter((resource) => resource.state !== 'running')
+    .map(({ id, state, because }) => `${id} is ${state} (${because})`)
+  const found = [status.because, ...nodes, ...things, ...status.advice].filter(Boolean)
+  return found.length === 0 ? 'sees nothing wrong, but no client is answered' : found.join('; ')
 }
 
 /** The node that has the address and answers. */

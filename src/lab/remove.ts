@@ -32,8 +32,15 @@ export async function removeAll(name: string): Promise<void> {
 async function removeControlGroups(name: string): Promise<void> {
   const dir = stateDir(name)
   await mkdir(dir, { recursive: true, mode: 0o700 })
+  // What has just been killed may still be on its way out: again and again, for two seconds.
   const script = `mount -t cgroup2 cgroup2 "$1" 2>/dev/null || exit 0
-    [ ! -d "$1/$2" ] || find "$1/$2" -depth -type d -exec rmdir {} +`
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+      [ -d "$1/$2" ] || exit 0
+      echo 1 2>/dev/null >"$1/$2/cgroup.kill" || :
+      find "$1/$2" -depth -type d -exec rmdir {} + 2>/dev/null && exit 0
+      sleep 0.1
+    done
+    find "$1/$2" -depth -type d -exec rmdir {} +`
   const argv = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, 'sh']
   const { status, stderr } = await run([...argv, dir, `picket-lab.${name}`])
   if (status === 0) return

@@ -24,6 +24,7 @@ const record: FencingRecord = {
   because: 'it is lost',
   requester: 'a',
   owner: 'a',
+  life: 'x',
   round: 1,
   dangling: [],
   last: '',

@@ -103,6 +103,7 @@ test('a button is pressed, read back, and all of it is on record', async (t) => 
       because: 'it is lost',
       requester: 'a',
       owner: 'a',
+      life: 'x',
       round: 2,
       dangling: [],
       last: '',

@@ -1,0 +1,40 @@
+/**
+ * The checker on trial: the same cluster, but with a daemon that believes a node dead without
+ * pressing or reading anything. A frozen node then has a twin, and the checker has to see both.
+ */
+import { fileURLToPath } from 'node:url'
+import { freeze, type Profile, thaw, until } from '../lab/lab.ts'
+import { activeNode, raise, strike } from './stage.ts'
+import { answering } from './witness.ts'
+
+/** Everything that the checker reported; empty if it saw nothing, which is a failure. */
+export async function checkerReports(
+  profile: Profile,
+  tell: (line: string) => void,
+): Promise<string[]> {
+  const daemon = [
+    process.execPath,
+    '--import',
+    fileURLToPath(new URL('./without-fencing.ts', import.meta.url)),
+    fileURLToPath(new URL('../daemon/main.ts', import.meta.url)),
+    '--config',
+    '/etc/picket/config.yaml',
+  ]
+  const stage = await raise({ name: 'demo', profile, daemon })
+  try {
+    const victim = activeNode(stage)
+    tell(`${victim} freezes; nobody fences it`)
+    await freeze(stage.lab, victim)
+    const moved = () => {
+      const node = answering(stage.witness.answers)
+      return node !== undefined && node !== victim
+    }
+    await until(moved, 20_000, 50)
+    tell(`${victim} thaws beside its twin`)
+    await thaw(stage.lab, victim)
+    await new Promise((done) => setTimeout(done, 1_000))
+    return stage.witness.overlaps()
+  } finally {
+    await strike(stage)
+  }
+}

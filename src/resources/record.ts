@@ -1,0 +1,88 @@
+/**
+ * What has to survive a killed daemon: which operations have begun and are not over, and which
+ * process is a service's own. One small file each, replaced atomically, so that a reader finds the
+ * old one or the new one. A file that cannot be understood counts as the worst it could mean.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import { statOf } from './process.ts'
+import { fileName } from './scope.ts'
+
+const OperationRecord = z.object({
+  op: z.enum(['probe', 'start', 'stop', 'monitor']),
+  id: z.number(),
+  scope: z.string(),
+  /** Wall clock, for people. */
+  begun: z.string(),
+})
+export type OperationRecord = z.output<typeof OperationRecord>
+
+/** An operation that has no end on record; `record` is absent where the file makes no sense. */
+export interface HalfDone {
+  /** The resource as a file name; see `fileName`. */
+  readonly resource: string
+  readonly record: OperationRecord | undefined
+}
+
+const MainProcess = z.object({ pid: z.number().int().positive(), startTicks: z.string() })
+
+export interface Records {
+  begin(resource: string, record: OperationRecord): void
+  end(resource: string): void
+  halfDone(): readonly HalfDone[]
+  /** Forgets by file name, for the sweep. */
+  forget(name: string): void
+  rememberMain(resource: string, pid: number): void
+  main(resource: string): 'alive' | 'dead' | 'unknown'
+}
+
+/** The records of one state directory. */
+export function openRecords(stateDir: string): Records {
+  const opFile = (name: string) => join(stateDir, 'ops', `${name}.json`)
+  const mainFile = (resource: string) => join(stateDir, 'services', `${fileName(resource)}.json`)
+  return {
+    begin: (resource, record) => replace(opFile(fileName(resource)), record),
+    end: (resource) => rmSync(opFile(fileName(resource)), { force: true }),
+    forget: (name) => rmSync(opFile(name), { force: true }),
+    halfDone: () =>
+      list(join(stateDir, 'ops')).map((name) => ({
+        resource: name,
+        record: OperationRecord.safeParse(read(opFile(name))).data,
+      })),
+    rememberMain(resource, pid) {
+      replace(mainFile(resource), { pid, startTicks: statOf(pid)?.startTicks ?? '' })
+    },
+    main(resource) {
+      const main = MainProcess.safeParse(read(mainFile(resource))).data
+      if (main === undefined) return 'unknown'
+      const stat = statOf(main.pid)
+      return stat?.startTicks === main.startTicks && stat.state !== 'Z' ? 'alive' : 'dead'
+    },
+  }
+}
+
+function replace(file: string, content: unknown): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  writeFileSync(`${file}.new`, JSON.stringify(content), { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
+
+function read(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function list(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => name.slice(0, -'.json'.length))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

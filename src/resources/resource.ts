@@ -1,0 +1,150 @@
+/**
+ * What a resource type is: one value that knows how to look for a thing, start it, stop it and
+ * watch it. A new type is one file with one `defineResourceType` and one line in `index.ts`.
+ *
+ * A type never claims what it has not seen. It runs programs through `context.scope` alone, so that
+ * the runner can find, kill and prove gone whatever an operation has made (safety.md, S1 and S10).
+ */
+import { z } from 'zod'
+import type { ResourceOp } from '../core/effect.ts'
+import type { RunOutcome } from '../core/event.ts'
+import type { Program, ProgramEnd } from './program.ts'
+
+/** What one operation found, and a sentence that says how. */
+export interface Ran {
+  readonly outcome: RunOutcome
+  readonly detail: string
+}
+
+/** All that an operation may touch the world with. */
+export interface OperationContext<Memory = undefined> {
+  /** The resource's name in the config, for programs that want to know. */
+  readonly resource: string
+  readonly op: ResourceOp | 'prepare'
+  /** Runs programs. Closed for good as soon as the operation is over, aborted or out of time. */
+  readonly scope: OperationScope
+  /** What a successful start has left behind, in this life of the daemon or in an earlier one. */
+  readonly service: Service
+  /** Aborted at the deadline, and when the core wants the operation gone. */
+  readonly signal: AbortSignal
+  /** Instant at which the operation is killed, on the clock that `nowMs` reads. */
+  readonly deadlineMs: number
+  /** Monotonic. */
+  readonly nowMs: () => number
+  /** What this type remembers of one resource between operations; gone with the daemon. */
+  readonly memory: Memory
+  readonly say: (level: 'info' | 'warn', text: string) => void
+}
+
+export interface OperationScope {
+  /** Runs a program to its end. What it leaves running stays in the scope. */
+  run(program: Program): Promise<ProgramEnd>
+  /** Starts a program that stays, and resolves as soon as it has been executed, or cannot be. */
+  launch(program: Program): Promise<Launched>
+}
+
+export interface Launched {
+  readonly pid: number | undefined
+  readonly ended: Promise<ProgramEnd>
+}
+
+/**
+ * The processes that a start has left behind: they outlive the daemon and are found by the next.
+ */
+export interface Service {
+  /** Every live process of the service. Throws when that cannot be told. */
+  pids(): Promise<readonly number[]>
+  /** Asks all of it to end (SIGTERM), then kills what is left, and proves it gone. */
+  end(graceMs: number): Promise<ServiceEnd>
+  /** Remembers which process is the service itself, so that its death is told from its helpers'. */
+  remember(mainPid: number): void
+  /** `unknown` when no main process was remembered. */
+  main(): 'alive' | 'dead' | 'unknown'
+  /** The file that takes the output of what stays: bounded, kept over restarts of the daemon. */
+  readonly logFile: string
+}
+
+export interface ServiceEnd {
+  readonly gone: boolean
+  /** What had to be killed, for example `node (pid 12)`. */
+  readonly killed: readonly string[]
+  /** Why it is not proven gone. */
+  readonly because: string
+}
+
+type Operation<Options, Memory> = (
+  options: Options,
+  context: OperationContext<Memory>,
+) => Promise<Ran>
+
+export interface ResourceDefinition<Schema extends z.ZodObject, Memory> {
+  readonly name: string
+  readonly title: string
+  readonly options: Schema
+  /**
+   * What it really is, in one spelling only: two ids that name one thing must give the same text
+   * (S16), for example `address 10.77.0.100`.
+   */
+  thing(options: z.output<Schema>): string
+  /** Does a start leave processes of ours behind? Then a stop ends with their proven death. */
+  readonly leavesProcesses: boolean
+  readonly memory: () => Memory
+  readonly probe: Operation<z.output<Schema>, Memory>
+  readonly start: Operation<z.output<Schema>, Memory>
+  readonly stop: Operation<z.output<Schema>, Memory>
+  readonly monitor: Operation<z.output<Schema>, Memory>
+  /** A start may come soon: look ahead without touching anything. Ends early when told to. */
+  readonly prepare?: (options: z.output<Schema>, context: OperationContext<Memory>) => Promise<void>
+}
+
+/** A resource type as the rest of the program sees it: options go in unparsed. */
+export interface ResourceType {
+  readonly name: string
+  readonly title: string
+  readonly options: z.ZodObject
+  /** Checks the options and gives one resource. Throws with a readable list of what is wrong. */
+  open(options: unknown): OpenResource
+}
+
+export interface OpenResource {
+  readonly thing: string
+  readonly leavesProcesses: boolean
+  probe(context: OperationContext): Promise<Ran>
+  start(context: OperationContext): Promise<Ran>
+  stop(context: OperationContext): Promise<Ran>
+  monitor(context: OperationContext): Promise<Ran>
+  readonly prepare: ((context: OperationContext) => Promise<void>) | undefined
+}
+
+/** Makes a resource type of its definition. */
+export function defineResourceType<Schema extends z.ZodObject, Memory>(
+  definition: ResourceDefinition<Schema, Memory>,
+): ResourceType {
+  const { name, title, options: schema, prepare } = definition
+  return {
+    name,
+    title,
+    options: schema,
+    open(raw) {
+      const parsed = schema.safeParse(raw)
+      if (!parsed.success) {
+        throw new Error(`options of a ${name} resource: ${z.prettifyError(parsed.error)}`)
+      }
+      const options = parsed.data
+      const memory = definition.memory()
+      const bind =
+        (operation: Operation<z.output<Schema>, Memory>) => (context: OperationContext) =>
+          operation(options, { ...context, memory })
+      return {
+        thing: definition.thing(options),
+        leavesProcesses: definition.leavesProcesses,
+        probe: bind(definition.probe),
+        start: bind(definition.start),
+        stop: bind(definition.stop),
+        monitor: bind(definition.monitor),
+        prepare:
+          prepare && ((context: OperationContext) => prepare(options, { ...context, memory })),
+      }
+    },
+  }
+}

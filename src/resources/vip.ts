@@ -1,0 +1,302 @@
+/**
+ * A virtual address, IPv4 or IPv6: on one node's interface at a time, announced to the neighbours
+ * when it arrives.
+ *
+ * Before it is added the wire is asked whether somebody else answers for it. `prepare` asks early
+ * and keeps asking while a fence is under way, so that a start has nothing left to wait for. The
+ * question is a courtesy to strangers; what keeps two nodes of ours apart is fencing.
+ *
+ * @source RFC 5227 (IPv4 address conflict detection), RFC 4861 section 7.2.6 (unsolicited neighbour
+ * advertisements).
+ */
+import { z } from 'zod'
+import { announce, inUse } from '../net/neighbour.ts'
+import { type Address, contains, parseAddress } from './address.ts'
+import { addAddress, deleteAddress, type HeldAddress, type Link, readLinks } from './iproute.ts'
+import { defineResourceType, type OperationContext, type Ran } from './resource.ts'
+
+/** How long an answer is waited for. */
+const WINDOW_MS = 100
+/** How long a silence that `prepare` has heard counts. */
+const FRESH_MS = 3000
+/** Gaps between two questions of `prepare`; short while somebody still answers. */
+const REFRESH_MS = 2000
+const REFRESH_IN_USE_MS = 300
+/** How long a start waits for another holder to fall silent. */
+const CONFLICT_BOUND_MS = 1000
+/** Monitors in a row that must find the link down before the address is given up: links flap. */
+const DOWN_MONITORS = 3
+/** Gaps between announcements: a neighbour that missed one hears the next. */
+const ANNOUNCE_GAPS_MS = [0, 100, 500]
+const ANNOUNCE_GAP_MAX_MS = 1000
+
+const schema = z.strictObject({
+  address: z
+    .string()
+    .max(64)
+    .transform((text, context): Address => {
+      try {
+        return parseAddress(text)
+      } catch (error) {
+        const message = `${text} ${(error as Error).message}`
+        context.issues.push({ code: 'custom', message, input: text })
+        return z.NEVER
+      }
+    })
+    .meta({ title: 'IPv4 or IPv6 address, with a prefix like /24 where it needs its own network' }),
+  interface: z
+    .string()
+    .regex(/^[^\s/:-][^\s/:]{0,14}$/)
+    .optional()
+    .meta({ title: 'Interface that holds it; by default the one whose network contains it' }),
+  announce: z
+    .number()
+    .int()
+    .min(1)
+    .max(60)
+    .default(5)
+    .meta({ title: 'How many times the neighbours are told' }),
+})
+
+type Options = z.output<typeof schema>
+
+interface Memory {
+  prepared: { readonly atMs: number; readonly link: string } | undefined
+  /** Monitors in a row that found the link down. */
+  down: number
+  announcing: AbortController | undefined
+  /** Who else answers for the address, so that it is said once. */
+  rival: string | undefined
+}
+
+type Context = OperationContext<Memory>
+
+/** A virtual address. */
+export const vip = defineResourceType({
+  name: 'vip',
+  title: 'Virtual IP address',
+  options: schema,
+  leavesProcesses: false,
+  memory: (): Memory => ({
+    ...{ prepared: undefined, down: 0, announcing: undefined, rival: undefined },
+  }),
+
+  thing: ({ address }) => `address ${address.text}`,
+
+  async probe({ address }, { scope }) {
+    const [holder] = holders(await readLinks(scope, address), address)
+    if (holder === undefined) return { outcome: 'stopped', detail: 'no interface here holds it' }
+    return { outcome: 'running', detail: `${holder.link.name} holds it` }
+  },
+
+  async start(options, context) {
+    const { address } = options
+    const target = takePrepared(context) ?? (await findTarget(options, context))
+    if ('outcome' in target) return target
+    const { link, because } = target
+    if (address.family === 4 && address.prefix < 32) await keepSecondaries(link, context)
+    if (context.signal.aborted) return { outcome: 'failed', detail: 'it was aborted in time' }
+    await addAddress(context.scope, link, address)
+    context.memory.down = 0
+    announceInBackground(link, options, context)
+    return { outcome: 'done', detail: `${link} holds it; ${because}` }
+  },
+
+  async stop({ address }, context) {
+    context.memory.announcing?.abort()
+    context.memory.prepared = undefined
+    const held = holders(await readLinks(context.scope, address), address)
+    for (const { link, as } of held) {
+      if (as.family === 4 && as.prefix < 32) await keepSecondaries(link.name, context)
+      await deleteAddress(context.scope, link.name, as)
+    }
+    if (held.length === 0) return { outcome: 'done', detail: 'no interface here held it' }
+    const [left] = holders(await readLinks(context.scope, address), address)
+    if (left !== undefined) {
+      return { outcome: 'failed', detail: `${left.link.name} holds it again after it was removed` }
+    }
+    return { outcome: 'done', detail: `${held.map(({ link }) => link.name).join(', ')} gave it up` }
+  },
+
+  monitor,
+  prepare,
+})
+
+async function monitor(options: Options, context: Context): Promise<Ran> {
+  const { scope, memory } = context
+  const held = holders(await readLinks(scope, options.address), options.address)
+  const right = held.find(
+    ({ link }) => options.interface === undefined || link.name === options.interface,
+  )
+  if (right === undefined) {
+    const [wrong] = held
+    if (wrong === undefined) return { outcome: 'stopped', detail: 'no interface here holds it' }
+    const detail = `${wrong.link.name} holds it instead of ${options.interface}`
+    return { outcome: 'failed', detail }
+  }
+  const { link, as } = right
+  if (as.duplicate) {
+    return { outcome: 'failed', detail: `${link.name} found another holder and does not use it` }
+  }
+  // A link that comes and goes pays its debt one monitor at a time, so that flapping moves nothing.
+  memory.down = link.up ? Math.max(0, memory.down - 1) : memory.down + 1
+  if (!link.up) {
+    const count = `monitor ${memory.down} of ${DOWN_MONITORS}`
+    const detail = `${link.name} holds it and has no link (${count})`
+    return { outcome: memory.down >= DOWN_MONITORS ? 'failed' : 'running', detail }
+  }
+  await listenForRival(link, options, context)
+  return { outcome: 'running', detail: `${link.name} holds it` }
+}
+
+/** A second holder is not ours to judge, but nobody else would notice it (H15). */
+async function listenForRival(link: Link, { address }: Options, { memory, say }: Context) {
+  if (!link.resolves || link.loopback) return
+  const heard = await inUse(link.name, address.text, WINDOW_MS).catch(() => undefined)
+  const rival = heard?.inUse ? (heard.mac ?? 'an unknown machine') : undefined
+  if (rival !== undefined && rival !== memory.rival) {
+    say('warn', `${rival} answers for ${address.text}, which ${link.name} holds here`)
+  }
+  memory.rival = rival
+}
+
+/** Keeps asking whether the address is free, so that a start may believe the last answer. */
+async function prepare(options: Options, context: Context): Promise<void> {
+  const { memory, scope, signal, nowMs } = context
+  while (!signal.aborted) {
+    const links = await readLinks(scope)
+    if (holders(links, options.address).length > 0) return
+    const link = chooseLink(links, options)
+    const heard = link.up ? await ask(link, options, context) : undefined
+    const silent = heard !== undefined && !heard.inUse
+    memory.prepared = silent ? { atMs: nowMs(), link: link.name } : undefined
+    await pause(heard?.inUse ? REFRESH_IN_USE_MS : REFRESH_MS, signal)
+  }
+}
+
+interface Target {
+  readonly link: string
+  readonly because: string
+}
+
+function takePrepared({ memory, nowMs }: Context): Target | undefined {
+  const { prepared } = memory
+  memory.prepared = undefined
+  if (prepared === undefined) return undefined
+  const ageMs = Math.round(nowMs() - prepared.atMs)
+  if (ageMs > FRESH_MS) return undefined
+  return { link: prepared.link, because: `nobody answered for it ${ageMs} ms ago` }
+}
+
+/** Where it goes, once nobody answers for it any more; or why it goes nowhere. */
+async function findTarget(options: Options, context: Context): Promise<Target | Ran> {
+  const { address } = options
+  const links = await readLinks(context.scope)
+  const link = chooseLink(links, options)
+  const [holder] = holders(links, address)
+  if (holder?.link.name === link.name) return { link: link.name, because: 'it was there already' }
+  if (holder !== undefined) {
+    const detail = `${holder.link.name} holds it, where ${link.name} should; stop it first`
+    return { outcome: 'failed', detail }
+  }
+  if (!link.up) return { outcome: 'failed', detail: `${link.name} has no link here` }
+  const untilMs = Math.min(context.nowMs() + CONFLICT_BOUND_MS, context.deadlineMs - WINDOW_MS)
+  for (let rival: string | undefined; ; ) {
+    const heard = await ask(link, options, context)
+    if (!heard.inUse) {
+      const since = rival === undefined ? '' : `, since ${rival} fell silent`
+      return { link: link.name, because: `${heard.because}${since}` }
+    }
+    rival = heard.mac ?? 'somebody'
+    if (context.signal.aborted || context.nowMs() > untilMs) {
+      const detail = `${address.text} is answered by ${rival}; is another machine using it?`
+      return { outcome: 'failed', detail }
+    }
+  }
+}
+
+/**
+ * Asks the wire once. Where it cannot be asked, the address is taken for free, and that is said.
+ */
+async function ask(link: Link, { address }: Options, { say }: Context) {
+  if (!link.resolves) return { inUse: false, because: `${link.name} has no neighbours to ask` }
+  try {
+    const heard = await inUse(link.name, address.text, WINDOW_MS)
+    return { ...heard, because: 'nobody answers for it' }
+  } catch (error) {
+    const because = `whether it is in use could not be asked: ${(error as Error).message}`
+    say('warn', because)
+    return { inUse: false, because }
+  }
+}
+
+function chooseLink(links: readonly Link[], options: Options): Link {
+  const { address, interface: name } = options
+  if (name !== undefined) {
+    const named = links.find((link) => link.name === name)
+    if (named === undefined) throw new Error(`there is no interface ${name} on this node`)
+    return named
+  }
+  const fits = links
+    .filter(({ loopback }) => !loopback)
+    .flatMap((link) => link.addresses.map((network) => ({ link, network })))
+    // A link-local network is on every interface: it says nothing about where an address belongs.
+    .filter(({ network }) => !network.text.startsWith('fe80:') && network.text !== address.text)
+    .filter(({ network }) => contains(network, address))
+    .sort((a, b) => b.network.prefix - a.network.prefix || Number(b.link.up) - Number(a.link.up))
+  const [best] = fits
+  if (best === undefined) {
+    throw new Error(
+      `no interface here has a network that contains ${address.text}; name one with \`interface\``,
+    )
+  }
+  return best.link
+}
+
+function holders(links: readonly Link[], { text }: Address): { link: Link; as: HeldAddress }[] {
+  return links.flatMap((link) =>
+    link.addresses.filter((held) => held.text === text).map((as) => ({ link, as })),
+  )
+}
+
+/**
+ * An address with a network of its own can be the first of that network, and the kernel removes the
+ * others together with the first one unless it is told to promote them.
+ */
+async function keepSecondaries(link: string, { scope, say }: Context): Promise<void> {
+  const script = 'echo 1 >"/proc/sys/net/ipv4/conf/$1/promote_secondaries"'
+  const end = await scope.run({ argv: ['sh', '-c', script, 'sh', link] })
+  if (end.code !== 0) say('warn', `promote_secondaries of ${link} cannot be set: ${end.output}`)
+}
+
+/** Tells the neighbours. Nobody waits for it; a stop ends it before the address is given up. */
+function announceInBackground(link: string, options: Options, { memory, say }: Context): void {
+  memory.announcing?.abort()
+  const controller = new AbortController()
+  memory.announcing = controller
+  const run = async () => {
+    for (let told = 0; told < options.announce; told++) {
+      await pause(ANNOUNCE_GAPS_MS[told] ?? ANNOUNCE_GAP_MAX_MS, controller.signal)
+      if (controller.signal.aborted) return
+      await announce(link, options.address.text)
+    }
+  }
+  run().catch((error: unknown) => {
+    say('warn', `the neighbours of ${link} cannot be told: ${(error as Error).message}`)
+  })
+}
+
+/** Waits, or returns early when it is not needed any more. */
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  if (delayMs === 0 || signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const timer = setTimeout(finish, delayMs)
+    timer.unref()
+    function finish() {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', finish)
+      resolve()
+    }
+    signal.addEventListener('abort', finish)
+  })
+}

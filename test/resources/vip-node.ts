@@ -1,0 +1,30 @@
+/**
+ * A node with one virtual address, to be started inside a network namespace. Reads one command as
+ * JSON per line (`{ "do": "start" }`, `{ "do": "prepare" }`), prints one answer as JSON per line.
+ */
+import { createInterface } from 'node:readline'
+import type { ResourceOp } from '../../src/core/effect.ts'
+import { openResources } from '../../src/resources/runner.ts'
+
+const [, , stateDir = '', options = '{}'] = process.argv
+const said: string[] = []
+const resources = await openResources({
+  stateDir,
+  resources: [{ id: 'ip', type: 'vip', options: JSON.parse(options) }],
+  say: (_, text) => void said.push(text),
+})
+await resources.sweep()
+let id = 0
+for await (const line of createInterface(process.stdin)) {
+  const command: { do: ResourceOp | 'prepare' } = JSON.parse(line)
+  if (command.do === 'prepare') {
+    resources.prepare('ip')
+    console.log('{}')
+  } else {
+    const beganMs = performance.now()
+    const ran = await resources.run(++id, 'ip', command.do, 10_000)
+    console.log(JSON.stringify({ ...ran, tookMs: performance.now() - beganMs, said }))
+  }
+}
+await resources.close()
+process.exit()
