@@ -72,19 +72,20 @@ export function judge(readings: readonly Pick<Reading, 'device' | 'level' | 'pow
   because: string
 } {
   const say = (power: Power) => readings.filter((reading) => reading.power === power)
-  const named = (some: typeof readings) => some.map(({ device }) => device).join(', ')
+  const named = (some: typeof readings) => some.map(({ device }) => device).join(' and ')
+  const says = (some: typeof readings) => (some.length === 1 ? 'says' : 'say')
   const on = say('on')
   const off = say('off')
   const first = readings.filter(({ level }) => level === 1)
   if (readings.length === 0) return { power: 'unknown', because: 'it has no fence device' }
   if (on.length > 0 && off.length > 0) {
-    const said = `${named(on)} says on, ${named(off)} says off`
+    const said = `${named(on)} ${says(on)} on, ${named(off)} ${says(off)} off`
     const because = `its devices contradict each other: ${said}`
     return { power: 'unknown', because }
   }
-  if (on.length > 0) return { power: 'on', because: `${named(on)} says so` }
+  if (on.length > 0) return { power: 'on', because: `${named(on)} ${says(on)} so` }
   if (off.length > 0 && first.length > 0 && first.every(({ power }) => power === 'off')) {
-    return { power: 'off', because: `${named(off)} says so` }
+    return { power: 'off', because: `${named(off)} ${says(off)} so` }
   }
   const silent = named(first.filter(({ power }) => power !== 'off'))
   return { power: 'unknown', because: `${silent} could not tell` }

@@ -39,8 +39,8 @@ export async function dryRun(options: DryRunOptions, terminal: Terminal): Promis
     out(`  level ${index + 1}`)
     for (const id of devices) {
       const details = loaded.details.topology.devices.find((device) => device.id === id)
-      const where = details === undefined ? '' : deviceText(details)
-      out(`    ${id}: ${deeds[action]} through ${where}`)
+      const where = details === undefined ? '' : ` (${deviceText(details)})`
+      out(`    ${id}${where}: ${deeds[action]}`)
     }
     const silence = `silence on ${found.addresses.join(', ')}`
     if (verify && action !== 'on') out(`    then ${silence}`)
@@ -52,7 +52,7 @@ export async function dryRun(options: DryRunOptions, terminal: Terminal): Promis
 const deeds: Readonly<Record<PowerAction, string>> = {
   off: 'off, then off read back twice',
   on: 'on, then on read back',
-  reboot: 'off, then off read back twice, and on when the whole level is proven off',
+  reboot: 'off, then off read back twice; on when the whole level is proven off',
 }
 
 async function daemonText(socket: string | undefined): Promise<string> {

@@ -178,7 +178,7 @@ test('status and check ask real BMCs and change nothing', { skip: noBmc }, async
   await t.test('0 for on, with what each device said', async () => {
     const { code, out } = await status('a')
     assert.equal(code, 0)
-    assert.match(out, /^a is on: a\/1\/1, a\/2\/1 says so$/m)
+    assert.match(out, /^a is on: a\/1\/1 and a\/2\/1 say so$/m)
     assert.match(
       out,
       /a\/1\/1 {2}ipmi at 127\.0\.0\.1:\d+ {2}on {2}\d+ ms {2}"Chassis Power is on"/,
@@ -233,7 +233,10 @@ test('status and check ask real BMCs and change nothing', { skip: noBmc }, async
     const { code, out, err } = await picket(args)
     assert.equal(code, 0, err)
     assert.match(out, /would be sent to picketd at .*which is ready/)
-    assert.match(out, /level 1\n {4}a\/1\/1: off, then off read back twice, and on .* ipmi at 127/)
+    assert.match(
+      out,
+      /level 1\n {4}a\/1\/1 \(ipmi at 127.*\): off, then off read back twice; on when/,
+    )
     assert.match(out, /level 2\n/)
     assert.match(out, /Nothing was switched\.\n$/)
     assert.doesNotMatch(out + err, new RegExp(admin.password))
