@@ -5,7 +5,7 @@ import type { ExitCode } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
 import type { PowerAction } from './fence.ts'
 import { plain } from './screen.ts'
-import { statusIn } from './status.ts'
+import { statusIn, whyNone } from './status.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface OrderOptions {
@@ -27,9 +27,7 @@ export async function order(options: OrderOptions, terminal: Terminal): Promise<
   const asked = askOnce(path, { do: 'status' })
   const line = await terminal.during('asking picketd', asked)
   const status = statusIn(line)
-  if (status === undefined) {
-    throw new ControlError(`picketd did not tell its status: ${plain(line.because ?? 'no reason')}`)
-  }
+  if (status === undefined) throw new ControlError(whyNone(line))
   if (!yes && !(await confirmed(action, node, status, terminal))) return 3
   const request = {
     do: 'fence',

@@ -46,7 +46,7 @@ async function follow(path: string, json: boolean, terminal: Terminal): Promise<
 function show(line: Line, json: boolean, terminal: Terminal): ExitCode {
   const status = statusIn(line)
   if (status === undefined) {
-    terminal.err(`picket status: picketd did not tell: ${plain(line.because ?? 'no reason given')}`)
+    terminal.err(`picket status: ${whyNone(line)}.`)
     return 1
   }
   if (json) terminal.out(JSON.stringify(status))
@@ -62,4 +62,9 @@ export function statusIn(line: Line): Status | undefined {
   return lists.every((key) => key in status && Array.isArray(Reflect.get(status, key)))
     ? (status as Status)
     : undefined
+}
+
+/** Why an answer holds no status: the daemon says so while it waits for Corosync. */
+export function whyNone({ because }: Line): string {
+  return typeof because === 'string' ? plain(because) : 'picketd did not tell its status'
 }

@@ -14,19 +14,19 @@ export interface Desk {
   readonly control: Control
   readonly given: Order[]
   readonly orders: OrderView[]
-  world: { status: object; refusal: string | undefined }
+  world: { status: object | string; refusal: string | undefined }
 }
 
 /** Open the socket; `onOrder` is called when an order has been taken. */
 export async function openDesk(
   t: TestContext,
-  status: object,
+  status: object | string,
   onOrder: (desk: Desk, order: Order) => void = () => {},
 ): Promise<Desk> {
   const runDir = folder(t)
   const given: Order[] = []
   const orders: OrderView[] = []
-  const world = { status, refusal: undefined as string | undefined }
+  const world: Desk['world'] = { status, refusal: undefined }
   const control = await openControl({
     runDir,
     watchMs: 20,

@@ -177,6 +177,16 @@ test('without picketd it says so and what to do, and ends with 1', async () => {
   )
 })
 
+test('a daemon that waits for Corosync says so, and takes no orders', async (t) => {
+  const because = 'picketd has not joined the cluster yet: it waits for Corosync'
+  const { socket } = await openDesk(t, because)
+  const status = await picket(['status', '--socket', socket])
+  assert.deepEqual([status.code, status.err], [1, `picket status: ${because}.\n`])
+  const order = await picket(['fence', 'off', 'web-02', '--yes', '--socket', socket])
+  assert.equal(order.code, 1)
+  assert.match(order.err, /waits for Corosync\. Nothing was switched from here\./)
+})
+
 test('the usual socket is where the daemon opens it', () => {
   const parsed = parseArguments([])
   assert.ok(parsed.kind === 'run')
@@ -190,7 +200,10 @@ test('whatever else listens there cannot confuse, flood or steer the terminal', 
     [/is not picketd/, 'null\n'],
     [/without a/, ''],
     [/did not tell/, '{"ok":true}\n'],
-    [/did not tell: .*no/, `${JSON.stringify({ ok: false, because: `no${ESCAPE}[2J` })}\n`],
+    [
+      /picket status: no {1,2}.*\.$/m,
+      `${JSON.stringify({ ok: false, because: `no${ESCAPE}[2J` })}\n`,
+    ],
     [/did not tell/, '{"ok":true,"status":{"nodes":{}}}\n'],
     [/line without an end/, Buffer.alloc(9 * 2 ** 20, 'x')],
   ]
