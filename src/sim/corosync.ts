@@ -24,6 +24,7 @@ export function killCorosync(world: World, machine: Machine): void {
   const { daemon } = machine
   if (daemon?.attached) {
     daemon.attached = false
+    daemon.orphanMs = world.nowMs
     daemon.joined = false
     daemon.queue = []
     judge(world, 'onDaemonGone', daemon)

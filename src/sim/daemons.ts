@@ -28,6 +28,8 @@ export interface Daemon {
   alarm: number
   // ---- its connection to Corosync ----
   attached: boolean
+  /** When its Corosync died under it; 0 while it lives. */
+  orphanMs: number
   joined: boolean
   queue: Delivery[]
   deliveredIndex: number
@@ -35,8 +37,9 @@ export interface Daemon {
   lastQuorumMs: number
   /** The process died with words on its lips: whatever was not multicast yet is lost. */
   mute: boolean
-  /** P8: ticks, messages and operations in the present second. */
+  /** P8: news, ticks, messages and operations in the present second. */
   second: number
+  news: number
   ticks: number
   sends: number
   runs: number
@@ -78,6 +81,7 @@ function begin(world: World, machine: Machine): void {
     alarmMs: Infinity,
     alarm: 0,
     attached: false,
+    orphanMs: 0,
     joined: false,
     queue: [],
     deliveredIndex: -1,
@@ -85,6 +89,7 @@ function begin(world: World, machine: Machine): void {
     lastQuorumMs: 0,
     mute: false,
     second: 0,
+    news: 0,
     ticks: 0,
     sends: 0,
     runs: 0,
@@ -129,7 +134,12 @@ function handle(world: World, daemon: Daemon, news: News): void {
   }
   daemon.mind = step.state
   if (world.strict) freezeDeep(step)
-  if (news.kind === 'tick' && ++daemon.ticks > 0) judge(world, 'onBusy', daemon)
+  if (news.kind === 'tick') {
+    daemon.ticks++
+    judge(world, 'onBusy', daemon)
+  } else {
+    daemon.news++
+  }
   const { crashMidStepPercent } = world.faults
   for (const effect of step.effects) {
     if (crashMidStepPercent > 0 && world.lots.daemon.chance(crashMidStepPercent)) {

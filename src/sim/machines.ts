@@ -9,7 +9,7 @@ import { dropWrites } from './disks.ts'
 import { judge } from './invariants.ts'
 import { activate } from './resources.ts'
 import { networkChanged } from './rings.ts'
-import { pressedLately } from './witness.ts'
+import { beingFenced } from './witness.ts'
 import type { Machine, Part, World } from './world.ts'
 
 /** Do this on the machine later: never after it has lost power, and only once the part is awake. */
@@ -37,8 +37,8 @@ export function clockMs(world: World, machine: Machine): number {
 export function switchOn(world: World, machine: Machine, why: string): void {
   machine.wall = true
   machine.switchedOn = true
-  // Nobody plugs a feed back in while the other one is being switched off: see `pressedLately`.
-  if (pressedLately(world, machine)) return applyPower(world, machine, why)
+  // Nobody plugs a feed back in while the other one is being switched off: see `beingFenced`.
+  if (beingFenced(world, machine)) return applyPower(world, machine, why)
   for (const device of world.devices.values()) {
     if (device.kind === 'outlet' && device.wired === machine) setOutlet(world, device.id, true)
   }

@@ -56,8 +56,13 @@ export function tend(world: World, machine: Machine): void {
   if (helpers.length > 0) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
 }
 
-/** It is to be fenced, and no device can do it: that is a person's work. */
+/** What only a person can mend: a node that no device reaches, or a daemon cut off for good. */
 function needsHand(world: World, machine: Machine): boolean {
+  const { daemon } = machine
+  // Its Corosync died, and something of its own can never be stopped: it waits to be fenced.
+  if (daemon !== undefined && daemon.orphanMs > 0 && world.nowMs - daemon.orphanMs > 60_000) {
+    return true
+  }
   const node = world.site.config.nodes.find(({ id }) => id === machine.id)
   if (node === undefined || node.levels.length > 0) return false
   return world.machines.some(

@@ -3,7 +3,7 @@ import type { Daemon } from './daemons.ts'
 import type { Invariant } from './invariants.ts'
 import type { World } from './world.ts'
 
-/** Per daemon and virtual second. A cluster in trouble needs a tenth of these. */
+/** Per daemon and virtual second, beside one for each news. Real trouble needs a tenth of these. */
 const TICKS_MAX = 100
 const SENDS_MAX = 120
 const RUNS_MAX = 30
@@ -20,14 +20,17 @@ function busy(world: World, daemon: Daemon): string | undefined {
   const second = Math.floor(world.nowMs / 1_000)
   if (daemon.second !== second) {
     daemon.second = second
+    daemon.news = 0
     daemon.ticks = 0
     daemon.sends = 0
     daemon.runs = 0
   }
   const { id } = daemon.machine
   if (daemon.ticks > TICKS_MAX) return `${id} wakes ${daemon.ticks} times in one second`
-  if (daemon.sends > SENDS_MAX) return `${id} says ${daemon.sends} things in one second`
-  if (daemon.runs > RUNS_MAX) return `${id} runs ${daemon.runs} operations in one second`
+  if (daemon.sends > SENDS_MAX + daemon.news)
+    return `${id} says ${daemon.sends} things in one second`
+  if (daemon.runs > RUNS_MAX + daemon.news)
+    return `${id} runs ${daemon.runs} operations in one second`
   return undefined
 }
 

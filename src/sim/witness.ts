@@ -33,6 +33,8 @@ export interface Witness {
   readonly fencings: Map<string, number>
   /** Every question and command, also those that only ask for an identity. */
   readonly attempts: Map<Daemon, AttemptNote[]>
+  /** When a node was last read or pressed in a round that has not ended yet. */
+  readonly handled: Map<NodeId, number>
   /** When the quorate group last changed, or a machine or disk was not itself. */
   disturbedMs: number
   /** P6, P10: since when an entry of the ledger has been as it is. */
@@ -74,6 +76,7 @@ export function makeWitness(): Witness {
     reads: new Map(),
     fencings: new Map(),
     attempts: new Map(),
+    handled: new Map(),
     disturbedMs: 0,
     standing: new Map(),
   }
@@ -101,6 +104,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
   onRead: (world, { daemon, device, read }) => {
     const { witness, nowMs } = world
     noteAttempt(world, { daemon, device })
+    witness.handled.set(device.target.id, nowMs)
     const list = witness.reads.get(daemon) ?? []
     list.push({ id: read.id, device, askedMs: nowMs, power: undefined })
     witness.reads.set(daemon, list)
@@ -114,6 +118,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       witness.fencings.set(message.id, nowMs)
     }
     if (message.say === 'verdict') {
+      witness.handled.delete(message.node)
       for (const press of witness.presses.get(message.node) ?? []) {
         if (press.daemon === daemon && press.fencing === message.id) press.concluded = true
       }
@@ -187,6 +192,7 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
   noteAttempt(world, { daemon, device })
   if (press.action !== 'off') return
   const { witness, nowMs } = world
+  witness.handled.set(press.target, nowMs)
   const record = daemon.mind.ledger?.nodes[press.target]?.fencing
   const orders = [...witness.orders.keys()]
   const number = record === undefined ? 0 : orders.indexOf(record.requester) + 1
@@ -230,9 +236,9 @@ export function levelOf(world: World, device: Device): number {
  * Is somebody in the middle of switching it off? A level of several feeds is proven one feed after
  * the other; a person who undoes the first one meanwhile is outside every promise.
  */
-export function pressedLately(world: World, machine: Machine): boolean {
-  const last = world.witness.presses.get(machine.id)?.at(-1)
-  return last !== undefined && !last.concluded && world.nowMs - last.sentMs < 20_000
+export function beingFenced(world: World, machine: Machine): boolean {
+  const atMs = world.witness.handled.get(machine.id)
+  return atMs !== undefined && world.nowMs - atMs < 20_000
 }
 
 /** Was the machine truly off at some instant since then? */
