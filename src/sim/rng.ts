@@ -43,11 +43,11 @@ export function rng(seed: number, name = ''): Rng {
   }
 }
 
-/** No dice at all: every delay is the shortest, nothing ever fails. For hand-written scenarios. */
+/** No dice at all: every delay is the shortest, and only what is certain happens. For scenarios. */
 export const steady: Rng = {
   next: () => 0,
   int: (min) => min,
-  chance: () => false,
+  chance: (percent) => percent >= 100,
   pick: (items) => items[0]!,
   shuffle: (items) => [...items],
 }

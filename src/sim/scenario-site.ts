@@ -24,6 +24,8 @@ const timing: Timing = {
 export interface Wishes {
   readonly nodes?: string
   readonly levels?: string
+  /** The second level is another BMC instead of a PDU. */
+  readonly bmcs?: string
   readonly resources?: string
   /** Seconds to wait before a lost node is fenced. */
   readonly delay?: string
@@ -57,7 +59,9 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       addresses: verify ? [`10.0.0.${id}`] : [],
       levels: [
         { devices: [device(`${id}/1/1`, 'bmc')], verify },
-        { devices: [device(`${id}/2/1`, 'pdu'), device(`${id}/2/2`, 'pdu')], verify },
+        wishes.bmcs !== undefined
+          ? { devices: [device(`${id}/2/1`, 'bmc')], verify }
+          : { devices: [device(`${id}/2/1`, 'pdu'), device(`${id}/2/2`, 'pdu')], verify },
       ].slice(0, Number(wishes.levels ?? 2)),
     }),
   )

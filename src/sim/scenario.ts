@@ -28,7 +28,7 @@ export function play(core: Core, text: string): string {
   let world: World | undefined
   for (const line of lines) {
     const previous = out.at(-1)
-    if (previous !== undefined && line.startsWith('>') && previous.startsWith(' ')) out.push('')
+    if (previous?.startsWith(' ')) out.push('')
     out.push(line)
     if (line.startsWith('#')) continue
     const [verb = '', ...words] = line.slice(1).trim().split(/\s+/)
@@ -43,12 +43,24 @@ export function play(core: Core, text: string): string {
       command(world, verb, words)
     } catch (error) {
       if (!(error instanceof Violation)) throw error
-      out.push(...world.trace.slice(from), `BROKEN ${error.message}`)
+      out.push(...fold(world.trace.slice(from)), `BROKEN ${error.message}`)
       break
     }
-    out.push(...world.trace.slice(from))
+    out.push(...fold(world.trace.slice(from)))
   }
   return `${out.join('\n')}\n`
+}
+
+/** What several nodes say at the same moment is one line: `b c: a is to be fenced`. */
+function fold(lines: readonly string[]): string[] {
+  const out: { head: string; who: string; words: string }[] = []
+  for (const line of lines) {
+    const [, head = '', who = '', words = line] = /^( *\d+ {2})([a-e])(: .*)$/.exec(line) ?? []
+    const twin = out.findLast((each) => each.who !== '' && each.words === words)
+    if (who !== '' && twin?.head === head) twin.who += ` ${who}`
+    else out.push({ head, who, words })
+  }
+  return out.map(({ head, who, words }) => head + who + words)
 }
 
 function makeWorld(core: Core, wishes: Wishes): World {
@@ -124,6 +136,9 @@ const deeds: Readonly<Record<string, Deed>> = {
   'resource-dies': (world, [resource, node]) => {
     const machine = world.machine(node!)
     deactivate(world, machine, world.thingOf(machine, resource!), 'it died by itself')
+  },
+  stall: (world, [percent]) => {
+    world.faults = { ...world.faults, stallPercent: Number(percent ?? 100) }
   },
   'start-by-hand': (world, [resource, node]) => {
     const machine = world.machine(node!)
