@@ -29,8 +29,10 @@ export interface Story {
 }
 
 const FAILOVER_MS = 30_000
-/** How long nothing may move when a node cannot be proven dead. */
+/** How long nothing may move, at least, when a node cannot be proven dead. */
 const STILL_MS = 12_000
+/** Within this all levels have failed once, and the status says what a person can do. */
+const ADVICE_MS = 45_000
 
 export const stories: readonly Story[] = [
   {
@@ -39,7 +41,7 @@ export const stories: readonly Story[] = [
     about:
       'Everything on it dies at once. Its BMC is asked all the same: off means read back as off.',
     play: (stage, tell) =>
-      failover(stage, tell, async (lab, victim) => {
+      failover(stage, async (lab, victim) => {
         tell(`${victim} loses its power`)
         await crash(lab, victim)
       }),
@@ -49,7 +51,7 @@ export const stories: readonly Story[] = [
     title: 'The active node loses the network',
     about: 'It runs on, it has the address, it cannot be asked: it has to be shot first.',
     play: (stage, tell) =>
-      failover(stage, tell, async (lab, victim) => {
+      failover(stage, async (lab, victim) => {
         tell(`both links of ${victim} are cut`)
         await cut(lab, victim)
       }),
@@ -59,7 +61,7 @@ export const stories: readonly Story[] = [
     title: 'The active node freezes, and thaws in the middle of its fence',
     about: 'Its BMC takes two seconds to carry out the off; after one the node wakes up again.',
     play: (stage, tell) =>
-      failover(stage, tell, async (lab, victim) => {
+      failover(stage, async (lab, victim) => {
         await bmc(lab, victim, 1, { mode: 'slow', ms: 2_000 })
         tell(`${victim} freezes`)
         const beganMs = nowMs()
@@ -75,7 +77,7 @@ export const stories: readonly Story[] = [
     title: 'The first BMC says yes and does nothing',
     about: 'An accepted command proves nothing. Level 1 never reads as off, so level 2 does it.',
     play: (stage, tell) =>
-      failover(stage, tell, async (lab, victim) => {
+      failover(stage, async (lab, victim) => {
         await bmc(lab, victim, 1, { mode: 'ignore' })
         tell(`both links of ${victim} are cut; its first BMC ignores every off`)
         await cut(lab, victim)
@@ -87,7 +89,7 @@ export const stories: readonly Story[] = [
     about:
       'Both BMCs say off while the node is on. But its addresses still answer: nothing may move.',
     play: (stage, tell) =>
-      standstill(stage, tell, async (lab, victim) => {
+      standstill(stage, async (lab, victim) => {
         for (const level of [1, 2] as const) await bmc(lab, victim, level, { mode: 'lie' })
         tell(`${victim} freezes; both of its BMCs say off and do nothing`)
         await freeze(lab, victim)
@@ -102,7 +104,7 @@ export const stories: readonly Story[] = [
     title: 'Both BMCs are deaf',
     about: 'Nobody can prove the node dead, so its service stays where it may still be running.',
     play: (stage, tell) =>
-      standstill(stage, tell, async (lab, victim) => {
+      standstill(stage, async (lab, victim) => {
         for (const level of [1, 2] as const) await bmc(lab, victim, level, { mode: 'hang' })
         tell(`both links of ${victim} are cut; none of its BMCs answers`)
         await cut(lab, victim)
@@ -114,7 +116,6 @@ export const stories: readonly Story[] = [
 /** A node fails, is proven dead, and its service answers from another one. */
 async function failover(
   stage: Stage,
-  tell: (line: string) => void,
   misfortune: (lab: Lab, victim: string) => Promise<void>,
 ): Promise<Outcome> {
   const { lab, witness } = stage
@@ -146,17 +147,24 @@ async function failover(
 /** A node fails and cannot be proven dead: nothing moves, and the status says why. */
 async function standstill(
   stage: Stage,
-  tell: (line: string) => void,
   misfortune: (lab: Lab, victim: string) => Promise<(() => Promise<void>) | undefined>,
 ): Promise<Outcome> {
   const { lab, witness } = stage
   const victim = activeNode(stage)
   const beganMs = nowMs()
   const after = await misfortune(lab, victim)
-  const moved = await until(() => ownersOf(lab).some((node) => node !== victim), STILL_MS, 50)
-  const broken: string[] = moved ? ['the address moved although nothing was proven'] : []
   const other = lab.nodes.find((node) => node !== victim)!
-  const status = await statusFrom(stage, other)
+  const hasMoved = () => ownersOf(lab).some((node) => node !== victim)
+  await until(hasMoved, STILL_MS, 50)
+  const status = await until(
+    async () => {
+      const seen = await statusFrom(stage, other)
+      return hasMoved() || (seen?.advice.length ?? 0) > 0 ? seen : undefined
+    },
+    beganMs + ADVICE_MS - nowMs(),
+    500,
+  )
+  const broken = hasMoved() ? ['the address moved although nothing was proven'] : []
   const blocked = status?.resources.find((resource) => resource.state === 'blocked')
   const remarks = [
     ...(status?.nodes ?? [])

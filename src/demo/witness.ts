@@ -69,18 +69,23 @@ interface Life {
 
 /** Lives that ran at the same time, or that found the lock taken. */
 export function overlapsIn(writes: string): string[] {
+  const all: Life[] = []
   const lives = new Map<string, Life>()
   for (const line of writes.split('\n')) {
     const [stamp, node, pid, what] = line.split(' ')
     const atMs = Number(stamp)
     if (node === undefined || pid === undefined || !Number.isFinite(atMs)) continue
     const name = `${node} (process ${pid})`
-    const life = lives.get(name) ?? { name, firstMs: atMs, lastMs: atMs, metAnother: false }
+    const known = lives.get(name)
+    // A node that has booted counts its processes from the beginning again.
+    const fresh = known === undefined || what?.startsWith('begin')
+    const life = fresh ? { name, firstMs: atMs, lastMs: atMs, metAnother: false } : known
+    if (fresh) all.push(life)
     life.lastMs = Math.max(life.lastMs, atMs)
     if (what === 'begin-while-locked') life.metAnother = true
     lives.set(name, life)
   }
-  const all = [...lives.values()].sort((a, b) => a.firstMs - b.firstMs)
+  all.sort((a, b) => a.firstMs - b.firstMs)
   const found = all
     .filter((life) => life.metAnother)
     .map((life) => `${life.name} began while another writer held the lock`)
