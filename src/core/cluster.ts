@@ -7,6 +7,7 @@
  */
 import { decide } from './coordinator.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
+import { keepDisk, onSaved, save } from './disk.ts'
 import type { Effect } from './effect.ts'
 import type { Event } from './event.ts'
 import {
@@ -19,12 +20,13 @@ import {
   onPressed,
   voidProof,
 } from './fencing.ts'
+import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
 import { type Config, type Identity, majorityOf, type NodeId } from './model.ts'
 import { keepOrders, onOrder, onOrderStep, onRequest } from './orders.ts'
 import { prepare } from './placement.ts'
-import { noteSaved, onReport, sameNews, sendGoodbye, sendReport } from './report.ts'
+import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
 import {
   onRan,
   resourceDeadlineMs,
@@ -33,17 +35,8 @@ import {
   tickResource,
   untried,
 } from './resource.ts'
-import {
-  admits,
-  keepSession,
-  onAccuse,
-  onGroup,
-  onQuorum,
-  onReady,
-  onSync,
-  sendReady,
-} from './session.ts'
-import { authority, freshId, type State, say, send, sessionId, set, type Turn } from './state.ts'
+import { admits, keepSession, onAccuse, onGroup, onQuorum, onReady, onSync } from './session.ts'
+import { authority, type State, say, set, type Turn } from './state.ts'
 import {
   onCondemn,
   onFence,
@@ -74,8 +67,6 @@ export interface Begin {
   /** Why this daemon may only look on, for example after too many crashes. */
   readonly passive?: string
 }
-
-const SAVE_RETRY_MS = 5_000
 
 /** Begins a life: nothing is known of the resources until they have been probed. */
 export function begin({ self, config, identity, ledger, atMs, passive = '' }: Begin): Step {
@@ -264,8 +255,7 @@ function onTick(turn: Turn): void {
   keepOrders(turn)
   for (const target of Object.keys(turn.state.fencings)) advance(turn, target)
   forgetAftermath(turn)
-  const { disk } = turn.state
-  if (turn.nowMs >= disk.retryMs) set(turn, { disk: { ...disk, wanted: true, retryMs: Infinity } })
+  keepDisk(turn)
 }
 
 /** What can no longer be carried out is not worth remembering. */
@@ -341,64 +331,4 @@ function startGranted(turn: Turn): void {
     const kept = Object.values(session.saved).filter((step) => step >= local.grantStep).length
     if (kept >= majorityOf(turn.state.config)) startResource(turn, resource)
   }
-}
-
-function save(turn: Turn, before: State): void {
-  const { ledger, session, disk } = turn.state
-  const changed = ledger !== before.ledger
-  const wanted = disk.wanted || (changed && session?.open === true)
-  if (wanted !== disk.wanted) set(turn, { disk: { ...disk, wanted } })
-  if (!wanted || disk.pending !== undefined || session === undefined) return
-  const id = freshId(turn)
-  const pending = { id, session: sessionId(session), step: ledger.epoch.step }
-  set(turn, { disk: { ...disk, wanted: false, pending } })
-  turn.effects.push({ do: 'save', id, ledger })
-}
-
-function onSaved(turn: Turn, id: number, ok: boolean, detail: string): void {
-  const { disk, session } = turn.state
-  if (disk.pending?.id !== id) return
-  const { pending } = disk
-  if (ok !== disk.ok) {
-    const text = ok ? 'the disk takes the ledger again' : `the ledger cannot be saved: ${detail}`
-    say(turn, ok ? 'info' : 'alarm', text)
-  }
-  if (!ok) {
-    set(turn, { disk: { ...disk, pending: undefined, ok, retryMs: turn.nowMs + SAVE_RETRY_MS } })
-    return sendReady(turn)
-  }
-  const current = session !== undefined && pending.session === sessionId(session)
-  const saved = current ? Math.max(disk.saved, pending.step) : disk.saved
-  set(turn, { disk: { ...disk, pending: undefined, ok, saved, retryMs: Infinity } })
-  if (!current || !session.adopted) return
-  if (session.open) send(turn, { say: 'ack', step: saved })
-  else sendReady(turn)
-  for (const target of Object.keys(turn.state.fencings)) advance(turn, target)
-}
-
-/** Everything is stopped: say goodbye and wait for it to come back, or go without. */
-function leave(turn: Turn): void {
-  const { state, nowMs } = turn
-  if (state.leaving === undefined && state.corosyncLost === '') return
-  if (Object.values(state.resources).some((local) => local.at !== 'stopped')) return
-  if (state.corosyncLost !== '') return exit(turn, 1, 'Corosync is gone and everything is stopped')
-  const { sinceMs, goodbye } = state.leaving!
-  if (Object.values(state.fencings).some((fencing) => fencing.at !== 'done')) return
-  if (authority(state, nowMs) !== undefined) {
-    if (goodbye) return
-    set(turn, { leaving: { sinceMs, goodbye: true } })
-    return sendGoodbye(turn)
-  }
-  if (state.quorum?.quorate !== true) return exit(turn, 0, 'left without quorum')
-  if (nowMs - sinceMs < state.config.timing.leaveMs) {
-    if (goodbye && state.session?.open !== true) set(turn, { leaving: { sinceMs, goodbye: false } })
-    return
-  }
-  say(turn, 'warn', 'the others did not hear the goodbye in time; they will fence this node')
-  exit(turn, 0, 'left without a goodbye')
-}
-
-function exit(turn: Turn, code: number, because: string): void {
-  set(turn, { exited: true })
-  turn.effects.push({ do: 'exit', code, because })
 }

@@ -30,6 +30,7 @@ export interface Waits {
   keep(): void
 }
 
+/** Begins one look at the waits. */
 export function waitsOf(turn: Turn): Waits {
   const before = turn.state.duty.sinceMs
   const after: Record<string, number> = {}

@@ -22,6 +22,7 @@ import {
   levelOf,
   listens,
   mandated,
+  settled,
   spanOf,
   withTrouble,
   word,
@@ -275,12 +276,6 @@ function afterPress(turn: Turn, fencing: Fencing, outcome: PressOutcome, detail:
     outcome === 'accepted' ? fencing : withTrouble(fencing, `${device.id}: ${outcome}, ${detail}`)
   const settleUntilMs = turn.nowMs + device.settleMs
   read(turn, { ...troubled, at: 'read', outcome, pressLateMs, settleUntilMs, reads: 0 })
-}
-
-/** The step is over; its command may not be. */
-function settled(fencing: Fencing): Fencing {
-  const lateUntilMs = Math.max(fencing.lateUntilMs, fencing.pressLateMs)
-  return { ...fencing, lateUntilMs, pressLateMs: -Infinity }
 }
 
 function read(turn: Turn, fencing: Fencing): void {

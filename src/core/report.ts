@@ -39,6 +39,7 @@ function lingering(state: State, nowMs: number): string[] {
   return Object.keys(state.aftermath).filter((id) => nowMs < state.aftermath[id]!)
 }
 
+/** Tells the others how this node is. */
 export function sendReport(turn: Turn): void {
   send(turn, { say: 'report', report: reportOf(turn) })
 }

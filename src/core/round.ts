@@ -124,3 +124,9 @@ export function withTrouble(fencing: Fencing, trouble: string): Fencing {
 export function word(fencing: Fencing): string {
   return fencing.action === 'on' ? 'on' : 'off'
 }
+
+/** The step is over; its command may not be. */
+export function settled(fencing: Fencing): Fencing {
+  const lateUntilMs = Math.max(fencing.lateUntilMs, fencing.pressLateMs)
+  return { ...fencing, lateUntilMs, pressLateMs: -Infinity }
+}

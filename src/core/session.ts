@@ -88,6 +88,7 @@ export function admits(turn: Turn, from: NodeId, pid: number, message: Message):
   return true
 }
 
+/** Brings what we know into the session. */
 export function sendSync(turn: Turn): void {
   send(turn, { say: 'sync', sync: syncOf(turn) })
 }

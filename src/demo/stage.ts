@@ -53,12 +53,14 @@ export interface StageOptions {
   readonly profile?: Profile
   /** Another daemon, for example one with a deliberate bug. */
   readonly daemon?: readonly string[]
+  /** More YAML, laid over config.yaml. */
+  readonly extra?: string
 }
 
 /** Raises a lab with the service and waits until a client is answered. */
 export async function raise(options: StageOptions = {}): Promise<Stage> {
-  const { name = 'demo', profile = 'lan' } = options
-  const lab = await upLab({ name, profile, resources, daemon: options.daemon })
+  const { name = 'demo', profile = 'lan', daemon, extra } = options
+  const lab = await upLab({ name, profile, resources, daemon, extra })
   const witness = openWitness(lab)
   const stage = { lab, witness }
   try {

@@ -1,4 +1,110 @@
 /** Mutants of what is kept, agreed on and forgotten. */
 import type { Mutant } from '../mutant.ts'
 
-export const memoryMutants: readonly Mutant[] = []
+export const memoryMutants: readonly Mutant[] = [
+  {
+    name: 'proof-from-disk',
+    rule: 'S7',
+    file: 'core/cluster.ts',
+    find: `    ledger: ledger === undefined ? blankLedger : fromDisk(ledger),
+    intact: ledger !== undefined,
+    chain: false,`,
+    replace: `    ledger: ledger ?? blankLedger,
+    intact: ledger !== undefined,
+    chain: ledger !== undefined,`,
+    because: 'a node that was fenced in an older ring counts as dead although it came back since',
+    swarm: 'crashing-daemons',
+  },
+  {
+    name: 'proof-outlives-quorum',
+    rule: 'S7',
+    file: 'core/merge.ts',
+    find: 'const kept = how.chain && !how.inGroup ? old : withoutProof(old)',
+    replace: 'const kept = old',
+    because: 'a proof holds although the chain of quorate rings was broken',
+  },
+  {
+    name: 'incomplete-ledger-believed',
+    rule: 'S8',
+    file: 'core/merge.ts',
+    find: 'const complete = vouching > config.nodes.length - majorityOf(config)',
+    replace: 'const complete = vouching >= 0',
+    because: 'what an absent node holds is forgotten with the disks that knew it',
+    swarm: 'bad-disks',
+  },
+  {
+    name: 'same-ring-is-no-news',
+    rule: 'S11',
+    file: 'core/session.ts',
+    find: '  const before = turn.state.quorum\n',
+    replace: `  const before = turn.state.quorum
+  if (before !== undefined && sameRing(before.ring, ring)) return
+`,
+    because: 'quorum is lost within a ring, and nobody notices',
+    swarm: 'fickle-quorum',
+  },
+  {
+    name: 'decide-before-all-agree',
+    rule: 'S13',
+    file: 'core/session.ts',
+    find: `  if (digests.includes(undefined)) return
+  // Nobody decides before all have acknowledged one and the same state (S13).
+  if (new Set(digests).size > 1) {`,
+    replace: '  if (new Set(digests).size > 2) {',
+    because: 'a coordinator decides before the others hold the same state',
+  },
+  {
+    name: 'other-config-takes-part',
+    rule: 'S16',
+    file: 'core/merge.ts',
+    find: 'configured.filter((id) => syncs[id]!.configHash === winner?.[0]).sort()',
+    replace: 'configured.filter(() => winner !== undefined).sort()',
+    because: 'a node that does not know a resource, or a node, reports and decides all the same',
+    swarm: 'strangers',
+  },
+  {
+    name: 'write-without-quorum',
+    rule: 'S17',
+    file: 'core/session.ts',
+    find: 'if (session?.merged === undefined || session.adopted || !quorateHere(turn.state)) return',
+    replace: 'if (session?.merged === undefined || session.adopted) return',
+    also: {
+      file: 'core/merge.ts',
+      find: 'if (members.length < majorityOf(config)) return undefined',
+      replace: 'if (members.length === 0) return undefined',
+    },
+    because: 'an isolated part raises its epoch, and the merge prefers it',
+  },
+  {
+    name: 'condemned-is-forgiven',
+    rule: 'P6',
+    file: 'core/merge.ts',
+    find: `if (old.standing === 'condemned' && !rebooted) {`,
+    replace: `if (old.standing === 'condemned' && !old) {`,
+    because: 'a fencing is forgotten because its target shows up again',
+  },
+  {
+    name: 'barred-is-forgotten',
+    rule: 'P4',
+    file: 'core/verdicts.ts',
+    find: '      barred: entry.barred || barred,',
+    replace: '      barred: false,',
+    because: "an operator's off does not last",
+  },
+  {
+    name: 'silence-is-borne',
+    rule: 'P7',
+    file: 'core/session.ts',
+    find: `if (turn.nowMs - lastMs > config.timing.silentMs) send(turn, { say: 'accuse', node })`,
+    replace: `if (turn.nowMs < lastMs) send(turn, { say: 'accuse', node })`,
+    because: 'a daemon that hangs while its ring lives on blocks the cluster for ever',
+  },
+  {
+    name: 'operation-forgotten-by-successor',
+    rule: 'P10',
+    file: 'core/merge.ts',
+    find: '  const fencing = old.fencing && interrupted(old.fencing)\n  // Joining',
+    replace: '  const fencing = undefined\n  // Joining',
+    because: 'a fencing under way is forgotten when its owner dies',
+  },
+]

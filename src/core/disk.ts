@@ -1,0 +1,50 @@
+/**
+ * The ledger on this node's disk: one save at a time, the newest ledger next, and the others are told
+ * what is kept. A disk that takes nothing is an alarm; its node takes part, but nobody counts on it.
+ */
+import { advance } from './fencing.ts'
+import { sendReady } from './session.ts'
+import { freshId, type State, say, send, sessionId, set, type Turn } from './state.ts'
+
+const SAVE_RETRY_MS = 5_000
+
+/** Saves what has changed since `before`, unless a save is under way. */
+export function save(turn: Turn, before: State): void {
+  const { ledger, session, disk } = turn.state
+  const changed = ledger !== before.ledger
+  const wanted = disk.wanted || (changed && session?.open === true)
+  if (wanted !== disk.wanted) set(turn, { disk: { ...disk, wanted } })
+  if (!wanted || disk.pending !== undefined || session === undefined) return
+  const id = freshId(turn)
+  const pending = { id, session: sessionId(session), step: ledger.epoch.step }
+  set(turn, { disk: { ...disk, wanted: false, pending } })
+  turn.effects.push({ do: 'save', id, ledger })
+}
+
+/** A save is over: tell the others, and go on with what waited for it. */
+export function onSaved(turn: Turn, id: number, ok: boolean, detail: string): void {
+  const { disk, session } = turn.state
+  if (disk.pending?.id !== id) return
+  const { pending } = disk
+  if (ok !== disk.ok) {
+    const text = ok ? 'the disk takes the ledger again' : `the ledger cannot be saved: ${detail}`
+    say(turn, ok ? 'info' : 'alarm', text)
+  }
+  if (!ok) {
+    set(turn, { disk: { ...disk, pending: undefined, ok, retryMs: turn.nowMs + SAVE_RETRY_MS } })
+    return sendReady(turn)
+  }
+  const current = session !== undefined && pending.session === sessionId(session)
+  const saved = current ? Math.max(disk.saved, pending.step) : disk.saved
+  set(turn, { disk: { ...disk, pending: undefined, ok, saved, retryMs: Infinity } })
+  if (!current || !session.adopted) return
+  if (session.open) send(turn, { say: 'ack', step: saved })
+  else sendReady(turn)
+  for (const target of Object.keys(turn.state.fencings)) advance(turn, target)
+}
+
+/** Once a beat: try again what the disk did not take. */
+export function keepDisk(turn: Turn): void {
+  const { disk } = turn.state
+  if (turn.nowMs >= disk.retryMs) set(turn, { disk: { ...disk, wanted: true, retryMs: Infinity } })
+}

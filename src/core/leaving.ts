@@ -1,0 +1,30 @@
+/** How a node goes: everything is stopped first, then the others are told, and have to hear it. */
+import { sendGoodbye } from './report.ts'
+import { authority, say, set, type Turn } from './state.ts'
+
+/** Everything is stopped: say goodbye and wait for it to come back, or go without. */
+export function leave(turn: Turn): void {
+  const { state, nowMs } = turn
+  if (state.leaving === undefined && state.corosyncLost === '') return
+  if (Object.values(state.resources).some((local) => local.at !== 'stopped')) return
+  if (state.corosyncLost !== '') return exit(turn, 1, 'Corosync is gone and everything is stopped')
+  const { sinceMs, goodbye } = state.leaving!
+  if (Object.values(state.fencings).some((fencing) => fencing.at !== 'done')) return
+  if (authority(state, nowMs) !== undefined) {
+    if (goodbye) return
+    set(turn, { leaving: { sinceMs, goodbye: true } })
+    return sendGoodbye(turn)
+  }
+  if (state.quorum?.quorate !== true) return exit(turn, 0, 'left without quorum')
+  if (nowMs - sinceMs < state.config.timing.leaveMs) {
+    if (goodbye && state.session?.open !== true) set(turn, { leaving: { sinceMs, goodbye: false } })
+    return
+  }
+  say(turn, 'warn', 'the others did not hear the goodbye in time; they will fence this node')
+  exit(turn, 0, 'left without a goodbye')
+}
+
+function exit(turn: Turn, code: number, because: string): void {
+  set(turn, { exited: true })
+  turn.effects.push({ do: 'exit', code, because })
+}
