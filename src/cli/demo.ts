@@ -54,7 +54,7 @@ async function onRealParts(plan: Plan, terminal: Terminal): Promise<ExitCode> {
   terminal.out(picture)
   await downLab('demo')
   const leave = () => {
-    downLab('demo').finally(() => process.exit(130))
+    void downLab('demo').finally(() => process.exit(130))
   }
   process.once('SIGINT', leave)
   process.once('SIGTERM', leave)
@@ -106,7 +106,9 @@ async function heal(stage: Stage, terminal: Terminal): Promise<void> {
   terminal.out(paint('dim', `    mended; all three nodes serve again after ${tookS} s`))
 }
 
-/** Without fencing there must be an overlap, and the checker must see it: else it proves nothing. */
+/**
+ * Without fencing there must be an overlap, and the checker must see it: else it proves nothing.
+ */
 async function tryChecker(plan: Plan, count: number, terminal: Terminal): Promise<number> {
   const { paint } = terminal
   terminal.out('')

@@ -96,7 +96,8 @@ function summary(outcomes: readonly Outcome[], tookMs: number): string {
     kinds.set(promise, [...(kinds.get(promise) ?? []), seed])
   }
   const lines = [
-    `${outcomes.length} lives, ${failures.length} broke a promise; ${sum((o) => o.events)} events, ` +
+    `${outcomes.length} lives, ${failures.length} broke a promise; ` +
+      `${sum((o) => o.events)} events, ` +
       `${sum((o) => o.presses)} presses, ${sum((o) => o.starts)} starts.`,
     `${(virtualMs / 3_600_000).toFixed(1)} virtual hours in ${(tookMs / 1_000).toFixed(1)} s: ` +
       `${((outcomes.length / tookMs) * 1_000).toFixed(0)} lives/s.`,

@@ -99,7 +99,9 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
   return step(state, { kind: 'tick', atMs })
 }
 
-/** One event: what this node becomes, and what it does. Total, synchronous, without side effects. */
+/**
+ * One event: what this node becomes, and what it does. Total, synchronous, without side effects.
+ */
 export function step(state: State, event: Event): Step {
   if (state.exited) return { state, effects: [] }
   const turn: Turn = { state, effects: [], nowMs: event.atMs }

@@ -1,8 +1,8 @@
 /**
  * What the coordinator decides: who is condemned, who is fenced by whom and when, when a node may
  * serve again, and what runs where. It decides only in an open session of a quorate ring, while it
- * hears itself (`leading`), and it changes nothing by itself: every decision is a message, and takes
- * effect at all members at once when CPG delivers it.
+ * hears itself (`leading`), and it changes nothing by itself: every decision is a message, and
+ * takes effect at all members at once when CPG delivers it.
  */
 import { once, type Waits, waitsOf } from './duty.ts'
 import { entryOf, type Finger, type NodeEntry } from './ledger.ts'
@@ -70,7 +70,8 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
     if (waits.standingMs(`lost:${id}`) >= waitMs) fence(turn, session!, waits, id, entry)
     return
   }
-  // In the ring, but its daemon is gone, silent, or has another config: it is not assumed idle (H16).
+  // In the ring, but its daemon is gone, silent, or has another config: it is not assumed idle
+  // (H16).
   const inGroup = group!.members.some((member) => member.node === id)
   const excluded = session!.excluded.includes(id)
   const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : Math.max(timing.silentMs, graceMs)
@@ -132,8 +133,8 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
 }
 
 /**
- * Who presses: the one that was interrupted while it did, else the coordinator; after a failed round
- * the next member, which may reach devices that the last one could not.
+ * Who presses: the one that was interrupted while it did, else the coordinator; after a failed
+ * round the next member, which may reach devices that the last one could not.
  */
 function ownerOf(
   state: State,
@@ -171,7 +172,9 @@ function settle(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   once(turn, `settle:${id}`, { say: 'settle', node: id })
 }
 
-/** Is a former owner still at it, has it let go, or is it gone with its last command unknown (S13)? */
+/**
+ * Is a former owner still at it, has it let go, or is it gone with its last command unknown (S13)?
+ */
 function fingerOf(
   state: State,
   session: Session,

@@ -1,7 +1,8 @@
 /**
  * Which fence devices work, and whose they are: every node asks the devices of all others now and
- * then, with its credentials and without side effects, so that a device that cannot fence is an alarm
- * before it is needed (F10, F19). What a device says of itself decides whether it counts (S15).
+ * then, with its credentials and without side effects, so that a device that cannot fence is an
+ * alarm before it is needed (F10, F19). What a device says of itself decides whether it counts
+ * (S15).
  */
 import { entryOf } from './ledger.ts'
 import { type DeviceConfig, type DeviceId, type NodeId, sameHardware } from './model.ts'

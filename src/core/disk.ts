@@ -1,6 +1,7 @@
 /**
- * The ledger on this node's disk: one save at a time, the newest ledger next, and the others are told
- * what is kept. A disk that takes nothing is an alarm; its node takes part, but nobody counts on it.
+ * The ledger on this node's disk: one save at a time, the newest ledger next, and the others are
+ * told what is kept. A disk that takes nothing is an alarm; its node takes part, but nobody counts
+ * on it.
  */
 import { advance } from './fencing.ts'
 import { sendReady } from './session.ts'

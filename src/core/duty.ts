@@ -1,5 +1,6 @@
 /**
- * The coordinator's desk: what it has said and not yet heard back, and since when a condition stands.
+ * The coordinator's desk: what it has said and not yet heard back, and since when a condition
+ * stands.
  *
  * The waits are kept on its own clock and are never replicated: a new coordinator begins every wait
  * anew (S12). Saying things once is a courtesy to the network; saying them again would be harmless.

@@ -9,7 +9,9 @@ export type News = Readonly<
   // ---- Corosync ----
   /** votequorum's verdict for one ring. Any difference is news, also within the same ring (S11). */
   | { kind: 'quorum'; ring: RingId; quorate: boolean }
-  /** CPG: who is in the ring, and which daemons have joined our group there. Ordered with messages. */
+  /**
+   * CPG: who is in the ring, and which daemons have joined our group there. Ordered with messages.
+   */
   | {
       kind: 'group'
       ring: RingId

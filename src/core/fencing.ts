@@ -1,11 +1,11 @@
 /**
  * One round of a fencing, on the member that presses the buttons:
  *
- *     durable -> identify -> (confirm) -> press -> read, read [-> hush] -> next device or level -> done
+ *     durable -> identify -> (confirm) -> press -> read, read [-> hush] -> next device, level, done
  *
- * Nothing is ever concluded from an accepted command. A device proves a node off with two reads in a
- * row that were asked after the command was answered; a level counts when all its devices do so and,
- * where the config asks for it, the node's addresses are silent as well. A late answer answers
+ * Nothing is ever concluded from an accepted command. A device proves a node off with two reads in
+ * a row that were asked after the command was answered; a level counts when all its devices do so
+ * and, where the config asks for it, the node's addresses are silent as well. A late answer answers
  * nothing: every question carries an id, and only the last one asked is listened to.
  */
 import type { Press } from './effect.ts'
@@ -328,7 +328,9 @@ function listen(turn: Turn, fencing: Fencing): void {
   })
 }
 
-/** Two reads in a row: this device is done. On to its siblings, to the silence, or to the verdict. */
+/**
+ * Two reads in a row: this device is done. On to its siblings, to the silence, or to the verdict.
+ */
 function finishDevice(turn: Turn, read: Fencing): void {
   // What was accepted, and is read back as done, will not be done again; an unanswered command may.
   const fencing = read.outcome === 'accepted' ? { ...read, pressLateMs: -Infinity } : settled(read)

@@ -2,8 +2,8 @@
  * What the cluster has agreed on: who is proven what, who may hold what, which fencings are open.
  *
  * Every member holds the same ledger, because all changes are made by messages that CPG delivers in
- * the same order everywhere. It is written in quorate rings only, and kept on disk: from there it may
- * add obligations, but never proof (S7, S17).
+ * the same order everywhere. It is written in quorate rings only, and kept on disk: from there it
+ * may add obligations, but never proof (S7, S17).
  */
 import type { NodeId } from './model.ts'
 
@@ -143,7 +143,9 @@ export function fromDisk(ledger: Ledger): Ledger {
   return { ...ledger, nodes: Object.fromEntries(nodes) }
 }
 
-/** The entry with `fenced` and `left` taken back; a node that was proven off gets the start grace. */
+/**
+ * The entry with `fenced` and `left` taken back; a node that was proven off gets the start grace.
+ */
 export function withoutProof(entry: NodeEntry): NodeEntry {
   if (entry.standing !== 'fenced' && entry.standing !== 'left') return entry
   const because = `it was ${entry.standing} in an earlier ring, which proves nothing now`

@@ -61,8 +61,8 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
 
 /**
  * Who leads: the one that led before, if nobody is fitter (S13), else the lowest of the fittest;
- * `undefined` when nobody is able to. A barred or condemned member leads only where all are, so that
- * an operator's `on` still finds somebody who listens.
+ * `undefined` when nobody is able to. A barred or condemned member leads only where all are, so
+ * that an operator's `on` still finds somebody who listens.
  */
 export function elect(
   ledger: Ledger,
@@ -130,8 +130,8 @@ function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
   const rebooted = old.boot !== '' && old.boot !== boot
   const present = { boot, hardware, seen: true, holds: foundHolds(old, sync.report) }
   const fencing = old.fencing && interrupted(old.fencing)
-  // A condemned node that has rebooted is the cleaned-up node that the fencing was to bring about; one
-  // that an operator wants off stays barred.
+  // A condemned node that has rebooted is the cleaned-up node that the fencing was to bring about;
+  // one that an operator wants off stays barred.
   if (old.standing === 'condemned' && !rebooted) {
     return { ...old, ...present, fencing }
   }
@@ -180,7 +180,9 @@ function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
   return { ...kept, standing: 'lost', because, holds, fencing }
 }
 
-/** Nobody owns a round across two sessions; its last owner may still have a finger on the button. */
+/**
+ * Nobody owns a round across two sessions; its last owner may still have a finger on the button.
+ */
 function interrupted(record: FencingRecord): FencingRecord {
   const { owner, life, dangling } = record
   if (owner === undefined) return record

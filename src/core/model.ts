@@ -79,7 +79,9 @@ export interface ResourceConfig {
 export interface Timing {
   /** Gap between two reports of a node; also how fast a lost message is made good. */
   readonly beatMs: number
-  /** A member acts on its own authority only while a beat of its own, younger than this, came back. */
+  /**
+   * A member acts on its own authority only while a beat of its own, younger than this, came back.
+   */
   readonly echoMs: number
   /** A member that has said nothing for this long is accused, then condemned (H16). */
   readonly silentMs: number

@@ -1,8 +1,8 @@
 /**
  * What operators order: from the node that was asked, over CPG, to the coordinator and back.
  *
- * An order that the coordinator has not taken up within a bound is refused; one that it has taken up
- * is in the ledger, and outlives everybody.
+ * An order that the coordinator has not taken up within a bound is refused; one that it has taken
+ * up is in the ledger, and outlives everybody.
  */
 
 import type { Order } from './event.ts'

@@ -1,7 +1,7 @@
 /**
  * What should run where. A resource is granted only when no node may hold it: every other node has
- * reported it stopped in this session, or left, or was fenced (H5). It stays where it is; it goes to
- * the first of its nodes that is able to take it.
+ * reported it stopped in this session, or left, or was fenced (H5). It stays where it is; it goes
+ * to the first of its nodes that is able to take it.
  */
 
 import { once } from './duty.ts'

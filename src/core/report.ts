@@ -1,7 +1,7 @@
 /**
  * What a member tells the others about itself, once a beat and at every change, and what the ledger
- * makes of it. A node's word counts for the session it was said in, and for no grant that it had not
- * yet processed (S9, S10).
+ * makes of it. A node's word counts for the session it was said in, and for no grant that it had
+ * not yet processed (S9, S10).
  */
 import { advance } from './fencing.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'

@@ -43,7 +43,9 @@ interface Operation {
 
 const RETRY_MS = 1_000
 const STUCK_RETRY_MS = 30_000
-/** Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15). */
+/**
+ * Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15).
+ */
 const LOOK_AGAIN_GAPS = 6
 /** How long after its own bound an operation may take to be killed and proven gone. */
 const REAP_MS = 10_000
@@ -62,7 +64,9 @@ export const untried: Local = {
   detail: 'not probed yet',
 }
 
-/** What the others are told. A granted resource is as good as starting: the grant must not lapse. */
+/**
+ * What the others are told. A granted resource is as good as starting: the grant must not lapse.
+ */
 export function reportedState(local: Local): ResourceState {
   switch (local.at) {
     case 'granted':

@@ -1,6 +1,6 @@
 /**
- * One round of a fencing as data, and what it may rely on: whose it is, which device is being tried,
- * and whether an answer means anything to it. The round itself is run in fencing.ts.
+ * One round of a fencing as data, and what it may rely on: whose it is, which device is being
+ * tried, and whether an answer means anything to it. The round itself is run in fencing.ts.
  */
 import { expectedIdentity } from './devices.ts'
 import type { PressOutcome } from './event.ts'
@@ -37,7 +37,9 @@ export interface Fencing {
   readonly hush:
     | { readonly id: number; readonly untilMs: number; readonly silent: boolean }
     | undefined
-  /** Until when the command of this step may be carried out; -Infinity when it is done or unsent. */
+  /**
+   * Until when the command of this step may be carried out; -Infinity when it is done or unsent.
+   */
   readonly pressLateMs: number
   /** The same of all steps before. */
   readonly lateUntilMs: number
@@ -58,8 +60,8 @@ export function mandated(state: State, fencing: Fencing, nowMs: number): boolean
 }
 
 /**
- * Is the order kept where it has to be before the first command (F4)? On our own disk; an operator's
- * off on those of a majority, because it binds everybody until an operator's on (P4).
+ * Is the order kept where it has to be before the first command (F4)? On our own disk; an
+ * operator's off on those of a majority, because it binds everybody until an operator's on (P4).
  */
 export function isKept(state: State, fencing: Fencing): boolean {
   if (state.disk.saved < fencing.step) return false

@@ -1,6 +1,7 @@
 /**
- * From a ring to an open session: everybody brings a ledger (`sync`), all merge the same, all keep it
- * on disk and say so (`ready`). Whoever stays silent is accused, and a majority goes on without it.
+ * From a ring to an open session: everybody brings a ledger (`sync`), all merge the same, all keep
+ * it on disk and say so (`ready`). Whoever stays silent is accused, and a majority goes on without
+ * it.
  *
  * Rounds make a session begin again within the same group: when quorum was lost and came back, when
  * somebody was excluded, and when the excluded one is heard again.

@@ -1,5 +1,6 @@
 /**
- * What one node knows, and the small vocabulary in which the machines of the core write their turns.
+ * What one node knows, and the small vocabulary in which the machines of the core write their
+ * turns.
  *
  * State is immutable: a turn replaces what it changes. A `Turn` collects the new state and the
  * effects of one event, so that the machines can be read from top to bottom.

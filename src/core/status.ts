@@ -1,4 +1,6 @@
-/** What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it. */
+/**
+ * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
+ */
 import { entryOf, type Standing } from './ledger.ts'
 import type { Verdict } from './message.ts'
 import { majorityOf, type NodeId, type ResourceId } from './model.ts'
@@ -92,7 +94,8 @@ function whyNotReady(state: State, nowMs: number): string {
   if (state.corosyncLost !== '') return `the local Corosync is gone: ${state.corosyncLost}`
   if (group === undefined) return 'this node has not joined its group yet'
   if (!quorateHere(state)) {
-    return `no quorum: ${group.ringMembers.length} of ${config.nodes.length} nodes are in the ring, ${majorityOf(config)} are needed`
+    const [here, all] = [group.ringMembers.length, config.nodes.length]
+    return `no quorum: ${here} of ${all} nodes are in the ring, ${majorityOf(config)} are needed`
   }
   if (session === undefined) return 'this node has not joined its group yet'
   if (!session.open) return waitingFor(state)

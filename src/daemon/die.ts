@@ -1,6 +1,7 @@
 /**
- * How the daemon dies of a defect: with one line, and at once (S20). A process that carries on after
- * a throw acts on a state that nobody has thought of; the others fence a node whose daemon is gone.
+ * How the daemon dies of a defect: with one line, and at once (S20). A process that carries on
+ * after a throw acts on a state that nobody has thought of; the others fence a node whose daemon is
+ * gone.
  */
 import { exitNow } from './libc.ts'
 import type { Say } from './log.ts'

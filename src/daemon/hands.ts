@@ -1,6 +1,6 @@
 /**
- * Effects become deeds here, and nowhere else. Every deed ends in news, never in a throw, and within
- * a bound: a core that waits for an answer that never comes would be as good as dead.
+ * Effects become deeds here, and nowhere else. Every deed ends in news, never in a throw, and
+ * within a bound: a core that waits for an answer that never comes would be as good as dead.
  */
 import { type Authority, type Effect, mayPress, type Press, type Say } from '../core/effect.ts'
 import type { News } from '../core/event.ts'
@@ -190,7 +190,9 @@ function listen(body: Body, { id, target, addresses, windowMs }: Of<'listen'>, t
   })
 }
 
-/** No bound of ours: the runner answers only when all processes are proven gone (S1), and it does. */
+/**
+ * No bound of ours: the runner answers only when all processes are proven gone (S1), and it does.
+ */
 function run(body: Body, { id, resource, op, timeoutMs }: Of<'run'>, tell: Tell): void {
   finish(body.resources.run(id, resource, op, timeoutMs), tell, {
     news: ({ outcome, detail }) => ({ kind: 'ran', id, resource, outcome, detail }),

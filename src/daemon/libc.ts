@@ -69,7 +69,9 @@ export function lockFile(fd: number): boolean {
   throw new Error(`flock failed with errno ${errno}`)
 }
 
-/** Sends one datagram to a Unix socket, without waiting. A path that begins with `@` is abstract. */
+/**
+ * Sends one datagram to a Unix socket, without waiting. A path that begins with `@` is abstract.
+ */
 export function sendDatagram(path: string, text: string): boolean {
   const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : path)
   if (name.length >= socketPathBytesMax) return false

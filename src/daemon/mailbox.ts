@@ -1,6 +1,6 @@
 /**
- * Where news goes. Corosync speaks as soon as the group is joined, and the loop cannot run before it
- * knows from Corosync who this node is: what comes in between is kept, in order.
+ * Where news goes. Corosync speaks as soon as the group is joined, and the loop cannot run before
+ * it knows from Corosync who this node is: what comes in between is kept, in order.
  */
 import type { News } from '../core/event.ts'
 import type { State } from '../core/state.ts'

@@ -1,6 +1,6 @@
 /**
- * picketd: one process, one node. Reads its arguments and its config, makes sure that it is alone on
- * this node, and lives until the core says that everything here is stopped.
+ * picketd: one process, one node. Reads its arguments and its config, makes sure that it is alone
+ * on this node, and lives until the core says that everything here is stopped.
  */
 import { flushCompileCache } from 'node:module'
 import { type Loaded, loadConfig } from '../config/load.ts'
@@ -16,7 +16,9 @@ import { takePriority } from './priority.ts'
 import { otherMaster } from './strangers.ts'
 
 const refused = 1
-/** By then everything is loaded. A daemon that is killed could not keep its compiled code any more. */
+/**
+ * By then everything is loaded. A daemon that is killed could not keep its compiled code any more.
+ */
 const keepCodeAfterMs = 5_000
 const wrong = 2
 

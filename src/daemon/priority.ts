@@ -1,7 +1,8 @@
 /**
  * Asks the kernel to let the daemon live on a starved machine (H23): it is scheduled before others
  * and is the last that is killed for memory. Its memory is not locked: V8 gives pages back with
- * `madvise`, which the kernel refuses for locked ones, and V8 then aborts the process. Programs of resources begin with neither.
+ * `madvise`, which the kernel refuses for locked ones, and V8 then aborts the process. Programs of
+ * resources begin with neither.
  */
 import { writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'

@@ -8,8 +8,8 @@ export interface Watching {
 
 /**
  * Calls back when one of the files has changed and then been left alone for `settleMs`. Directories
- * are watched, because editors and secret managers put a new file in the place of the old one. Where
- * that cannot be done nothing is noticed; SIGHUP is there for that.
+ * are watched, because editors and secret managers put a new file in the place of the old one.
+ * Where that cannot be done nothing is noticed; SIGHUP is there for that.
  */
 export function watchFiles(
   files: readonly string[],

@@ -1,4 +1,6 @@
-/** What the log says about Corosync itself: how its ring works, what about it is risky, its links. */
+/**
+ * What the log says about Corosync itself: how its ring works, what about it is risky, its links.
+ */
 import type { Corosync, Link, QuorumOptions } from '../corosync/corosync.ts'
 import type { Say } from './log.ts'
 

@@ -1,10 +1,10 @@
 /**
  * The ledger on disk, so that what this node has acknowledged survives its daemon and its machine.
  *
- * One file of two lines, a header and the ledger. A save is atomic: written beside, synced, renamed,
- * and the directory synced; a crash at any point leaves the old ledger or the new one. What cannot
- * be trusted to the last byte is put aside, never used: the disk may add obligations, not proof,
- * and half an obligation is none.
+ * One file of two lines, a header and the ledger. A save is atomic: written beside, synced,
+ * renamed, and the directory synced; a crash at any point leaves the old ledger or the new one.
+ * What cannot be trusted to the last byte is put aside, never used: the disk may add obligations,
+ * not proof, and half an obligation is none.
  */
 import {
   closeSync,

@@ -11,7 +11,9 @@ const masters: Readonly<Record<string, string>> = {
   sbd: 'sbd',
 }
 
-/** Why picketd must not run beside what runs here already; `undefined` where nothing is in its way. */
+/**
+ * Why picketd must not run beside what runs here already; `undefined` where nothing is in its way.
+ */
 export function otherMaster(procDir = '/proc'): string | undefined {
   for (const pid of readdirSync(procDir).filter((name) => /^\d+$/.test(name))) {
     const master = masters[nameOf(procDir, pid)]

@@ -1,6 +1,7 @@
 /**
- * A client of the demonstration's service: asks a URL every 20 ms and prints one line for each answer,
- * `asked answered node` in monotonic milliseconds. What is not answered in time prints nothing.
+ * A client of the demonstration's service: asks a URL every 20 ms and prints one line for each
+ * answer, `asked answered node` in monotonic milliseconds. What is not answered in time prints
+ * nothing.
  */
 import { get } from 'node:http'
 

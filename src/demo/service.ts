@@ -1,6 +1,6 @@
 /**
- * The service of the demonstration: says over HTTP which node it runs on, and writes that name with a
- * monotonic stamp into a folder that all nodes share, ten times a second.
+ * The service of the demonstration: says over HTTP which node it runs on, and writes that name with
+ * a monotonic stamp into a folder that all nodes share, ten times a second.
  *
  * It is built to give itself away. Ten stamps a second may miss a short overlap, so it also takes a
  * lock that all nodes share, not to be stopped by it but as a witness: who finds it taken has met

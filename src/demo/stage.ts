@@ -88,7 +88,8 @@ export async function restore(stage: Stage): Promise<void> {
     await thaw(lab, node)
     await heal(lab, node)
     if ((await quorumOf(lab, node)) === undefined) {
-      // Nobody starts a Corosync that was killed on purpose; give one that is just booting a moment.
+      // Nobody starts a Corosync that was killed on purpose; give one that is just booting a
+      // moment.
       const back = await until(async () => (await quorumOf(lab, node)) !== undefined, 3_000, 200)
       if (!back) await startCorosync(lab, node)
     }

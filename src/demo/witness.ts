@@ -1,7 +1,7 @@
 /**
- * The outside checker: believes nothing that Picket says. It looks at what the service wrote, at the
- * lock that all nodes share, at who holds the address in every powered node, and at what a client was
- * answered. Two owners at once, seen in any of these ways, are an overlap.
+ * The outside checker: believes nothing that Picket says. It looks at what the service wrote, at
+ * the lock that all nodes share, at who holds the address in every powered node, and at what a
+ * client was answered. Two owners at once, seen in any of these ways, are an overlap.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'

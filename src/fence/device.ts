@@ -2,9 +2,9 @@
  * One configured power device: binds a driver and its options to one target, and turns whatever
  * happens there into values that the hands can report to the core.
  *
- * Nothing here ever throws or hangs: a driver that throws, that ignores its deadline or that answers
- * nonsense becomes an `unknown` with a sentence, and never an `off`. Every text that leaves is
- * masked and bounded.
+ * Nothing here ever throws or hangs: a driver that throws, that ignores its deadline or that
+ * answers nonsense becomes an `unknown` with a sentence, and never an `off`. Every text that leaves
+ * is masked and bounded.
  */
 import type { PressOutcome } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
@@ -72,18 +72,22 @@ export interface DeviceSetup {
 /** A matching identity seen this recently is not asked for again right before a command. */
 const IDENTITY_FRESH_MS = 60_000
 
-/** Binds a driver to one target. Throws a FenceError (`options`) when the options do not fit. */
-export function openDevice({ id, driver, options, identity }: DeviceSetup): Device {
+/** The options as the driver's schema gives them, and a mask for every secret among them. */
+function checked({ id, driver, options }: DeviceSetup) {
   const parsed = driver.options.safeParse(options)
   const mask = createMask([
     ...secretsOf(driver.options, options),
     ...secretsOf(driver.options, parsed.data),
   ])
-  if (!parsed.success) {
-    const issues = parsed.error.issues.map(({ path, message }) => [...path, message].join(' '))
-    throw new FenceError('options', mask(`${id}, driver ${driver.name}: ${issues.join('; ')}`))
-  }
-  const settings = parsed.data
+  if (parsed.success) return { settings: parsed.data, mask }
+  const issues = parsed.error.issues.map(({ path, message }) => [...path, message].join(' '))
+  throw new FenceError('options', mask(`${id}, driver ${driver.name}: ${issues.join('; ')}`))
+}
+
+/** Binds a driver to one target. Throws a FenceError (`options`) when the options do not fit. */
+export function openDevice(setup: DeviceSetup): Device {
+  const { id, driver, identity } = setup
+  const { settings, mask } = checked(setup)
   const where = `${driver.name} ${driver.endpoint(settings)}`
   const expected = identity === undefined ? undefined : canonicalIdentity(identity)
   const tell = (text: string): string => mask(printable(text, 400))

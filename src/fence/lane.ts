@@ -2,8 +2,8 @@
  * One lane per power device: commands go one after the other, so that two of them never race on one
  * BMC, and weak BMCs are not crashed by us.
  *
- * A power command overtakes every question, even one that is just being asked: a fence does not wait
- * for a poll of a box that hangs. The lane is bounded, and whoever waits gives up with its own
+ * A power command overtakes every question, even one that is just being asked: a fence does not
+ * wait for a poll of a box that hangs. The lane is bounded, and whoever waits gives up with its own
  * signal, so a hung command holds nobody up for longer than its deadline.
  */
 import { FenceError } from './errors.ts'

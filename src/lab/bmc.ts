@@ -52,7 +52,8 @@ export async function createBmc(
   const dir = bmcDir(lab, node, level)
   await mkdir(path.join(dir, 'state'), { recursive: true, mode: 0o700 })
   await writeFile(path.join(dir, 'emu'), EMULATOR)
-  // ipmi_sim splits the command itself, so the scripts' own path, which may hold spaces, hides here.
+  // ipmi_sim splits the command itself, so the scripts' own path, which may hold spaces, hides
+  // here.
   await writeFile(
     path.join(dir, 'chassis'),
     `exec sh ${quote(ownFile('chassis.sh'))} ${dir} "$@"\n`,

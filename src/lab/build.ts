@@ -41,8 +41,8 @@ export interface Claim {
 }
 
 /**
- * Take the name of a lab. The texts are generated first: a mistake in what the caller gave us should
- * leave nothing behind.
+ * Take the name of a lab. The texts are generated first: a mistake in what the caller gave us
+ * should leave nothing behind.
  */
 export async function claim(plan: LabPlan): Promise<Claim> {
   const { name, profile, daemon } = plan

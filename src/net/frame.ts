@@ -2,7 +2,8 @@
  * The packets that ask and tell who holds an address: ARP for IPv4, neighbour discovery for IPv6,
  * and the echo that asks whether anybody is there. Bytes in, bytes out; nothing is sent here.
  *
- * @source RFC 826 and RFC 5227 (ARP), RFC 4861 and 4862 (neighbour discovery), RFC 792 and 4443 (echo).
+ * @source RFC 826 and RFC 5227 (ARP), RFC 4861 and 4862 (neighbour discovery), RFC 792 and 4443
+ * (echo).
  */
 import { isIPv4, isIPv6 } from 'node:net'
 

@@ -52,15 +52,16 @@ interface Target {
 const ROUNDS = 3
 
 /**
- * Asks every address several times, in every way there is: by echo (any ICMP from the address counts
- * as a sign of life, a refusal too), by ARP or neighbour solicitation where it is on a wire of ours
- * (a firewall does not hide a machine from that), and by TCP where ports are given (a refused
- * connection is an answer). Takes `windowMs` where somebody stays silent, and never rejects.
+ * Asks every address several times, in every way there is: by echo (any ICMP from the address
+ * counts as a sign of life, a refusal too), by ARP or neighbour solicitation where it is on a wire
+ * of ours (a firewall does not hide a machine from that), and by TCP where ports are given (a
+ * refused connection is an answer). Takes `windowMs` where somebody stays silent, and never
+ * rejects.
  *
  * An address that cannot be asked counts neither way, and is told. But where none could be asked,
  * nothing was learned, and that is not silence: a survivor with its own cable out must not take the
- * quiet for proof. Where something else answers for a dead node (proxy ARP, a fabric that suppresses
- * ARP), it counts as an answer: the fence is then not verified until that stops.
+ * quiet for proof. Where something else answers for a dead node (proxy ARP, a fabric that
+ * suppresses ARP), it counts as an answer: the fence is then not verified until that stops.
  */
 export async function hush(
   addresses: readonly string[],

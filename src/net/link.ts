@@ -19,9 +19,9 @@ const ARPHRD_ETHER = 1
 const strange: Readonly<Record<number, string>> = { 24: 'IEEE 1394', 32: 'InfiniBand' }
 
 /**
- * Opens an interface for frames, and to hear ARP where that is wanted. `undefined` where there are no
- * neighbours to speak to: the loopback, tunnels, point-to-point links. Rejects with a sentence when
- * it cannot be opened.
+ * Opens an interface for frames, and to hear ARP where that is wanted. `undefined` where there are
+ * no neighbours to speak to: the loopback, tunnels, point-to-point links. Rejects with a sentence
+ * when it cannot be opened.
  */
 export async function openLink(name: string, hears: 'arp' | 'nothing'): Promise<Link | undefined> {
   const index = await interfaceIndex(name)

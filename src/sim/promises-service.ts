@@ -1,10 +1,13 @@
-/** P1, P3, P4 and S1: what may be active where, and who may be given anything at all. */
+/** P1, P3, P4, H6 and S1: what may be active where, and who may be given anything at all. */
 import type { Invariant } from './invariants.ts'
 import { levelOf, wasOff } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
 /** An off that is on its way for longer than this was lost, as far as its sender can tell. */
 const LATE_MS = 3_000
+
+/** The longest start that has to be ended first, and a slow alarm. */
+const STOPS_WITHIN_MS = 20_000
 
 export const servicePromises: readonly Invariant[] = [
   {
@@ -87,6 +90,23 @@ export const servicePromises: readonly Invariant[] = [
     },
   },
   {
+    id: 'H6',
+    says: 'without quorum a node stops what it runs',
+    onScan: (world) => {
+      for (const [machine, sinceMs] of world.witness.inquorateMs) {
+        if (world.nowMs - sinceMs < STOPS_WITHIN_MS) continue
+        for (const [thing, { foreign, sinceMs: activeMs }] of machine.things) {
+          const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? 0
+          // It may fail to stop; what counts is that it tries.
+          if (!foreign && stoppedMs < sinceMs && activeMs < sinceMs && known(machine, thing)) {
+            return `${machine.id} runs ${thing}`
+          }
+        }
+      }
+      return undefined
+    },
+  },
+  {
     id: 'S1',
     says: 'there is one operation at a time for each thing on a machine',
     onRun: (_, { machine, thing, op }) => {
@@ -97,6 +117,11 @@ export const servicePromises: readonly Invariant[] = [
     },
   },
 ]
+
+/** Does its daemon's config name the thing at all? */
+function known({ daemon }: Machine, thing: string): boolean {
+  return daemon?.config.resources.some((resource) => resource.thing === thing) === true
+}
 
 /** Other powered machines on which the thing is active, and not by a stranger's hand. */
 function othersWith(world: World, machine: Machine, thing: string): Machine[] {

@@ -33,6 +33,10 @@ export interface Witness {
   readonly fencings: Map<string, number>
   /** Every question and command, also those that only ask for an identity. */
   readonly attempts: Map<Daemon, AttemptNote[]>
+  /** When a machine began to stop a thing, by `machine/thing`. */
+  readonly stops: Map<string, number>
+  /** Since when a machine's own Corosync has told it that it has no quorum. */
+  readonly inquorateMs: Map<Machine, number>
   /** When a node was last read or pressed in a round that has not ended yet. */
   readonly handled: Map<NodeId, number>
   /** When the quorate group last changed, or a machine or disk was not itself. */
@@ -76,6 +80,8 @@ export function makeWitness(): Witness {
     reads: new Map(),
     fencings: new Map(),
     attempts: new Map(),
+    stops: new Map(),
+    inquorateMs: new Map(),
     handled: new Map(),
     disturbedMs: 0,
     standing: new Map(),
@@ -89,6 +95,9 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
   onPowerOff: (world, machine) => {
     world.witness.unproven.delete(machine)
     regroup(world)
+  },
+  onRun: ({ witness, nowMs }, { machine, thing, op }) => {
+    if (op === 'stop') witness.stops.set(`${machine.id}/${thing}`, nowMs)
   },
   onStart: ({ witness }, { machine, thing }) => {
     if (!witness.inService.has(machine)) unprovenOf(witness, machine).add(thing)
@@ -215,6 +224,7 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
 
 /** Is a machine or disk not itself just now? Then nobody can be expected to keep to a bound. */
 export function noteDisturbance(world: World): void {
+  for (const machine of world.machines) noteQuorum(world, machine)
   const disturbed = world.machines.some(
     ({ frozen, disk, daemon }) =>
       frozen.corosync + frozen.daemon + frozen.scripts > 0 ||
@@ -224,6 +234,14 @@ export function noteDisturbance(world: World): void {
   )
   const present = decidingRing(world)?.joined.length ?? 0
   if (disturbed || present * 2 <= world.machines.length) world.witness.disturbedMs = world.nowMs
+}
+
+function noteQuorum({ witness, nowMs }: World, machine: Machine): void {
+  const { daemon, corosync, frozen } = machine
+  const told = daemon?.joined === true && corosync?.ring?.verdict === false
+  const awake = frozen.corosync + frozen.daemon + frozen.scripts === 0
+  if (!told || !awake) witness.inquorateMs.delete(machine)
+  else if (!witness.inquorateMs.has(machine)) witness.inquorateMs.set(machine, nowMs)
 }
 
 /** Which level of its node's topology a device belongs to, counted from 0. */

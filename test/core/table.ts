@@ -1,6 +1,7 @@
 /**
- * A cluster on a table: a few cores, one perfectly ordered wire, and hands that do at once what they
- * are told. No faults and no latency: for tests of what the core decides. Storms are in src/sim.
+ * A cluster on a table: a few cores, one perfectly ordered wire, and hands that do at once what
+ * they are told. No faults and no latency: for tests of what the core decides. Storms are in
+ * src/sim.
  */
 import { begin, deadlineMs, type State, step } from '../../src/core/cluster.ts'
 import type { Effect } from '../../src/core/effect.ts'
@@ -108,7 +109,8 @@ export class Table {
 
   /** Forms a ring of these nodes; all of them have a daemon in the group. */
   ring(ids: readonly NodeId[], quorate = ids.length * 2 > this.#config.nodes.length): void {
-    const ring = { rep: 1, seq: (this.#ring += 4) }
+    this.#ring += 4
+    const ring = { rep: 1, seq: this.#ring }
     const members: GroupMember[] = ids.map((id) => ({ node: id, pid: this.seats.get(id)!.pid }))
     for (const id of ids) {
       this.#wire.push({ to: id, news: { kind: 'group', ring, ringMembers: ids, members } })

@@ -5,7 +5,9 @@ import koffi from 'koffi'
 import { openNotify } from '../../src/daemon/notify.ts'
 import { scratch } from './scratch.ts'
 
-/** The manager's end of the socket, as systemd opens it: bound to a path, or to an abstract name. */
+/**
+ * The manager's end of the socket, as systemd opens it: bound to a path, or to an abstract name.
+ */
 function manager(t: TestContext, path: string) {
   const libc = koffi.load('libc.so.6')
   const socket = libc.func('int socket(int domain, int type, int protocol)')

@@ -2,12 +2,13 @@
  * Reads out of ipmitool's own words why it failed.
  *
  * Its exit code is 1 for everything and its last line is the same for a wrong password, an unknown
- * user and a dead BMC. With `-v` it says more, costs nothing more, and leaves standard output alone;
- * so every call is made with `-v`, and no fence ever waits for a second call that asks why.
+ * user and a dead BMC. With `-v` it says more, costs nothing more, and leaves standard output
+ * alone; so every call is made with `-v`, and no fence ever waits for a second call that asks why.
  *
  * The texts are those of ipmitool 1.8.18 and 1.8.19 (lib/ipmi_strings.c, plugins/lanplus). Lines
- * that also stand in the output of successful calls, such as "Get HPM.x Capabilities request failed"
- * or "Invalid completion code received: Insufficient privilege level", must match nothing here.
+ * that also stand in the output of successful calls, such as "Get HPM.x Capabilities request
+ * failed" or "Invalid completion code received: Insufficient privilege level", must match nothing
+ * here.
  */
 import { FenceError, type FenceFailure, printable } from '../errors.ts'
 
@@ -54,7 +55,7 @@ const symptoms: readonly Symptom[] = [
     detail: 'this ipmitool does not know this cipher suite',
   },
   {
-    text: /(insufficient resources for (session|role)|: (Node busy|Out of space)|BMC initialization)/m,
+    text: /insufficient resources for (session|role)|: (Node busy|Out of space)|BMC initiali/m,
     failure: 'busy',
     detail: 'it has no room for one more session, or is starting',
   },

@@ -3,8 +3,8 @@
  *
  * One call is one session of about eleven round trips. Two things keep it short: `-C` is always
  * given, because ipmitool otherwise asks for the BMC's ciphers first and waits ten seconds where
- * that is not answered; and ipmitool gets a HOME with a register of one vendor, because it reads
- * a register of five megabytes at every start otherwise (measured: 33 ms a call with it, 11 without).
+ * that is not answered; and ipmitool gets a HOME with a register of one vendor, because it reads a
+ * register of five megabytes at every start otherwise (measured: 33 ms a call with it, 11 without).
  *
  * @see IPMI 2.0 revision 1.1: 13.17 to 13.24 (RMCP+), 20.8 (Get Device GUID), 22.14 (Get System
  * GUID), 28.2 and 28.3 (Get Chassis Status, Chassis Control).
@@ -138,7 +138,9 @@ async function control(options: Options, wire: Wire, verb: 'on' | 'off'): Promis
   })
 }
 
-/** Does it again after these failures: a packet was lost, and there is time for a further attempt. */
+/**
+ * Does it again after these failures: a packet was lost, and there is time for a further attempt.
+ */
 async function persistently<T>(
   wire: Wire,
   failures: readonly FenceFailure[],

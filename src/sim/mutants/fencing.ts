@@ -140,8 +140,8 @@ export const fencingMutants: readonly Mutant[] = [
     name: 'never-try-again',
     rule: 'P6',
     file: 'core/coordinator.ts',
-    find: '    if (waits.standingMs(`retry:${id}:${record!.id}:${record!.round}`) < gapMs) return',
-    replace: '    if (gapMs >= 0) return',
+    find: '}`) < gapMs) return',
+    replace: '}`) < Infinity) return',
     because: 'a fencing that failed once is never tried again',
   },
   {

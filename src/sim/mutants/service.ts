@@ -74,8 +74,8 @@ export const serviceMutants: readonly Mutant[] = [
     name: 'two-actives-left-alone',
     rule: 'S19',
     file: 'core/placement.ts',
-    find: '    else if (keeper !== undefined) release(turn, resource, node, `${keeper} runs it as well`)\n',
-    replace: '',
+    find: 'else if (keeper !== undefined) release(',
+    replace: `else if (keeper === 'nobody') release(`,
     because: 'a thing that somebody started by hand runs on beside the granted one for ever',
   },
   {
