@@ -1,9 +1,11 @@
 /**
- * Counts the lives of the daemon that ended without a word, on disk. An event that makes every
- * replica throw would otherwise be met again after every restart, for ever, by all of them.
+ * Counts the lives of the daemon that ended without a word. An event that makes every replica throw
+ * would otherwise be met again after every restart, for ever, by all of them.
  *
  * Every life writes down its start and takes it back when it ends in order. A start that is still
- * there was a crash. Old ones do not count, so that a long life clears the account by itself.
+ * there was a crash. Old ones do not count, so that a long life clears the account by itself. The
+ * account lies in the run directory, which does not survive a boot: a node that lost its power, or
+ * was fenced, has not crashed.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,9 +20,9 @@ export interface Life {
   end(how: 'in order' | 'forgive'): void
 }
 
-/** Counts this start. Times are wall-clock, because they have to outlive a boot. */
-export function countStart(stateDir: string, nowMs: number): Life {
-  const path = join(stateDir, 'starts.json')
+/** Counts this start. Times are wall-clock, which every process reads alike. */
+export function countStart(runDir: string, nowMs: number): Life {
+  const path = join(runDir, 'starts.json')
   // After a step of the clock a start may lie in the future, where it would count for ever.
   const crashes = startsIn(path).filter((atMs) => atMs > nowMs - windowMs && atMs <= nowMs)
   keep(path, [...crashes, nowMs])

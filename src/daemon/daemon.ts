@@ -65,7 +65,7 @@ export function startDaemon(options: DaemonOptions): Daemon {
 async function live(options: DaemonOptions, devices: Devices): Promise<number> {
   const { given, loaded, log, notify } = options
   const { stateDir, runDir } = given
-  const life = countStart(stateDir, Date.now())
+  const life = countStart(runDir, Date.now())
   if (life.passive !== undefined) log.say('alarm', `${life.passive}.`)
   const store = openStore(stateDir, loaded.core.cluster, log.say)
   const fencings = openFencings(stateDir, log.clean)
