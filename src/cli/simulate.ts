@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { biases } from '../sim/biased.ts'
 import type { Core } from '../sim/core.ts'
 import { type Lives, live, type Outcome } from '../sim/pool.ts'
-import { simulate, type Verdict } from '../sim/run.ts'
+import { simulate } from '../sim/run.ts'
 import { play } from '../sim/scenario.ts'
 import { defineCommand, UsageError } from './command.ts'
 import type { Terminal } from './terminal.ts'
@@ -38,7 +38,7 @@ ${swarms.join('\n')}`,
     const workers = numberOf('workers', flags.workers)
     const { biased, verbose = false } = flags
     if (count === 1) return showOne(first, biased, verbose, terminal)
-    return run({ first, count, workers, biased }, verbose, terminal)
+    return liveThrough({ first, count, workers, biased }, verbose, terminal)
   },
 })
 
@@ -55,11 +55,17 @@ async function showOne(
 ): Promise<0 | 1> {
   const verdict = simulate(seed, { core: await loadCore(), biased, verbose })
   terminal.out(verdict.trace.join('\n'))
-  terminal.out(verdict.violation === undefined ? 'Every promise held.' : brokenBy(verdict))
+  const { violation } = verdict
+  terminal.out(violation ? `Broken in seed ${seed}: ${violation}` : 'Every promise held.')
   return verdict.violation === undefined ? 0 : 1
 }
 
-async function run(lives: Lives, verbose: boolean, terminal: Terminal): Promise<0 | 1> {
+/** Lives through all of them and tells how it went; 1 when a promise was broken. */
+export async function liveThrough(
+  lives: Lives,
+  verbose: boolean,
+  terminal: Terminal,
+): Promise<0 | 1> {
   const { first, count, biased } = lives
   const beganMs = performance.now()
   const what = `living through seeds ${first} to ${first + count - 1}`
@@ -70,7 +76,7 @@ async function run(lives: Lives, verbose: boolean, terminal: Terminal): Promise<
     const core = await loadCore()
     const verdict = simulate(failed.seed, { core, biased, verbose })
     terminal.out(verdict.trace.join('\n'))
-    terminal.out(brokenBy(verdict))
+    terminal.out(`Broken in seed ${failed.seed}: ${failed.violation ?? ''}`)
     const bias = biased === undefined ? '' : ` --biased ${biased}`
     terminal.out(`Again: picket simulate --seed ${failed.seed}${bias}`)
   }
@@ -80,10 +86,6 @@ async function run(lives: Lives, verbose: boolean, terminal: Terminal): Promise<
 
 async function loadCore(): Promise<Core> {
   return (await import('../core/cluster.ts')) as unknown as Core
-}
-
-function brokenBy({ seed, violation }: Verdict): string {
-  return `Broken in seed ${seed}: ${violation ?? ''}`
 }
 
 function summary(outcomes: readonly Outcome[], tookMs: number): string {

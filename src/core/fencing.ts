@@ -358,11 +358,14 @@ function proven(turn: Turn, fencing: Fencing): void {
 
 function failLevel(turn: Turn, fencing: Fencing, why: string): void {
   const device = deviceOf(turn.state, fencing)
-  const troubled = why === '' ? fencing : withTrouble(fencing, `${device?.id ?? '?'}: ${why}`)
+  const reason = why === '' ? fencing.troubles.at(-1) : `${device?.id ?? '?'}: ${why}`
+  // One sentence for each level that failed; what led to it has been told as it happened.
+  const troubles = [...fencing.troubles.slice(0, fencing.level), reason ?? 'no proof in time']
+  const troubled = { ...fencing, troubles }
   say(turn, 'warn', `level ${fencing.level + 1} did not prove ${fencing.target} ${word(fencing)}`, {
     node: fencing.target,
     fencing: fencing.id,
-    trouble: troubled.troubles.at(-1) ?? '',
+    trouble: troubles.at(-1)!,
   })
   const next = { ...settled(troubled), level: fencing.level + 1, device: 0, asked: undefined }
   enterDevice(turn, { ...next, hush: undefined, pressed: false })

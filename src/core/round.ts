@@ -44,11 +44,10 @@ export interface Fencing {
   /** The same of all steps before. */
   readonly lateUntilMs: number
   readonly evidence: readonly Evidence[]
+  /** Why each level so far did not prove it; the last is that of the level being tried. */
   readonly troubles: readonly string[]
   readonly verdict: Verdict | undefined
 }
-
-const TROUBLES_MAX = 20
 
 /** Is this round still ours, in an open session, of a node that may be fenced at all (P2)? */
 export function mandated(state: State, fencing: Fencing, nowMs: number): boolean {
@@ -116,10 +115,9 @@ export function spanOf(fencing: Fencing, nowMs: number): { askedAt: number; took
   return { askedAt: atMs - fencing.beganMs, tookMs: nowMs - atMs }
 }
 
-/** Notes what went wrong, for the verdict; bounded. */
+/** Notes what goes wrong at the present level, for people who watch; only the newest is kept. */
 export function withTrouble(fencing: Fencing, trouble: string): Fencing {
-  if (fencing.troubles.at(-1) === trouble) return fencing
-  return { ...fencing, troubles: [...fencing.troubles, trouble].slice(-TROUBLES_MAX) }
+  return { ...fencing, troubles: [...fencing.troubles.slice(0, fencing.level), trouble] }
 }
 
 /** What this round wants the power to be. */

@@ -48,7 +48,7 @@ export function openPulse({ clock, notify, say, lag, watchdogMs }: PulseOptions)
     const { lastMs } = lag()
     if (lastMs > lagMaxMs && nowMs - lagSaidMs > lagRepeatMs) {
       lagSaidMs = nowMs
-      const text = `picketd was ${lastMs} ms late: this machine is starved, and its node may be fenced`
+      const text = `picketd was ${lastMs} ms late: a starved machine, whose node may be fenced`
       say('warn', text, { lagMs: lastMs })
     }
   }

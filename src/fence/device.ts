@@ -91,13 +91,11 @@ export function openDevice(setup: DeviceSetup): Device {
   const where = `${driver.name} ${driver.endpoint(settings)}`
   const expected = identity === undefined ? undefined : canonicalIdentity(identity)
   const tell = (text: string): string => mask(printable(text, 400))
-  const say = (error: unknown): string =>
-    tell(`${where}: ${error instanceof FenceError ? error.message : brokenDriver(driver, error)}`)
+  const say = (error: unknown): string => tell(`${where}: ${sentenceOf(driver, error)}`)
   let matchedAtMs = Number.NEGATIVE_INFINITY
 
   const take = <T>(use: LaneUse, ask: Ask & PressAsk, work: (open: OpenWire) => Promise<T>) =>
     onLane({ where, use, ask }, work)
-
   /** Is it still the device that we were told to press? Unanswered, the button stays unpressed. */
   async function checkIdentity(wire: Wire): Promise<void> {
     if (expected === undefined || performance.now() - matchedAtMs < IDENTITY_FRESH_MS) return
@@ -180,6 +178,10 @@ function plainPower(status: Status): Power {
 }
 
 /** A driver that throws anything but a FenceError is broken; its own words may hold anything. */
+function sentenceOf(driver: Driver, error: unknown): string {
+  return error instanceof FenceError ? error.message : brokenDriver(driver, error)
+}
+
 function brokenDriver(driver: Driver, error: unknown): string {
   const kind = error instanceof Error ? error.name : typeof error
   return `the driver ${driver.name} broke (${kind}): report this as a fault of Picket`

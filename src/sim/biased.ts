@@ -38,6 +38,19 @@ export const biases: Readonly<Record<string, Bias>> = {
     }),
     site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
   },
+  'late-orders': {
+    about: 'operators order nodes on and off while commands are carried out late',
+    faults: (faults) => ({
+      ...faults,
+      pressLatePercent: 60,
+      replyLostPercent: 20,
+      orderPercent: 20,
+      powerOnPercent: 20,
+      splitPercent: 3,
+      healPercent: 40,
+    }),
+    site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
+  },
   'stale-reads': {
     about: 'sensors are cached for just less than the gap between two reads',
     faults: (faults) => ({
@@ -149,6 +162,20 @@ export const biases: Readonly<Record<string, Bias>> = {
       crashPercent: 10,
       powerLossPercent: 5,
       powerOnPercent: 40,
+    }),
+  },
+  'lost-disks': {
+    about: 'machines lose their power and their disks while others are frozen with what they run',
+    faults: (faults) => ({
+      ...faults,
+      diskCorruptPercent: 15,
+      powerLossPercent: 12,
+      powerOnPercent: 70,
+      freezePercent: 8,
+      freezeMaxMs: 60_000,
+      splitPercent: 6,
+      healPercent: 40,
+      stuckPercent: 3,
     }),
   },
   'busy-operators': {

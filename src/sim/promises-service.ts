@@ -98,7 +98,7 @@ export const servicePromises: readonly Invariant[] = [
         for (const [thing, { foreign, sinceMs: activeMs }] of machine.things) {
           const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? 0
           // It may fail to stop; what counts is that it tries.
-          if (!foreign && stoppedMs < sinceMs && activeMs < sinceMs && known(machine, thing)) {
+          if (!foreign && stoppedMs < activeMs && activeMs < sinceMs && known(machine, thing)) {
             return `${machine.id} runs ${thing}`
           }
         }

@@ -1,0 +1,154 @@
+/**
+ * `npm run bench:failover`: how long a failover takes, and where the time goes. A node that holds
+ * the address is cut off, again and again, with the coordinator on it and elsewhere; medians are
+ * printed, nothing is asserted. Run it alone on the machine.
+ */
+import { readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import {
+  activeNode,
+  healthy,
+  raise,
+  restore,
+  type Stage,
+  statusFrom,
+  strike,
+} from '../demo/stage.ts'
+import { type Outcome, stories } from '../demo/stories.ts'
+import { daemonOf, downLab, type Profile, whyNoLab } from '../lab/lab.ts'
+
+interface Run {
+  readonly detectedMs: number
+  readonly toCommandMs: number
+  readonly deviceMs: number
+  readonly toAnswerMs: number
+  readonly interruptionMs: number
+}
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '10' },
+    profile: { type: 'string', multiple: true, default: ['lan', 'default'] },
+    story: { type: 'string', default: 'cut' },
+  },
+})
+
+const why = whyNoLab()
+if (why === undefined) await bench()
+else {
+  console.error(`The benchmark needs real parts: ${why}`)
+  process.exitCode = 1
+}
+
+async function bench(): Promise<void> {
+  const runs = Number(values.runs)
+  for (const profile of values.profile as Profile[]) {
+    await downLab('bench')
+    const stage = await raise({ name: 'bench', profile })
+    try {
+      await idle(stage, profile)
+      for (const led of [true, false]) {
+        const found = await measure(stage, runs, led)
+        print(
+          `${profile}, ${values.story}, ${led ? 'the coordinator died' : 'another node died'}`,
+          found,
+        )
+      }
+    } finally {
+      await strike(stage)
+    }
+  }
+}
+
+async function measure(stage: Stage, runs: number, led: boolean): Promise<Run[]> {
+  const story = stories.find(({ name }) => name === values.story)
+  if (story === undefined) throw new Error(`there is no story ${values.story}`)
+  const found: Run[] = []
+  for (let i = 0; i < runs; i++) {
+    await arrange(stage, led)
+    const outcome = await story.play(stage, () => undefined)
+    for (const line of outcome.broken) console.error(`BROKEN: ${line}`)
+    const run = runOf(outcome)
+    if (run !== undefined) found.push(run)
+    process.stderr.write(`  ${i + 1}/${runs}: ${run?.interruptionMs.toFixed(0) ?? '?'} ms\n`)
+    await restore(stage)
+  }
+  return found
+}
+
+/**
+ * Brings the coordinator to the active node, or away from it: a daemon that restarts leads no more.
+ */
+async function arrange(stage: Stage, led: boolean): Promise<void> {
+  for (let tries = 0; tries < 6; tries++) {
+    const active = activeNode(stage)
+    const leader = (await statusFrom(stage, active))?.coordinator
+    if (leader === undefined || (leader === active) === led) return
+    const daemon = daemonOf(stage.lab, leader)
+    if (daemon !== undefined) process.kill(daemon.pid, 'SIGKILL')
+    await new Promise((done) => setTimeout(done, 1_500))
+    await healthy(stage)
+  }
+}
+
+function runOf({ beganMs, timeline, interruption }: Outcome): Run | undefined {
+  const { detectedMs, sentMs, confirmedMs } = timeline
+  if (detectedMs === undefined || sentMs === undefined || confirmedMs === undefined)
+    return undefined
+  if (interruption === undefined) return undefined
+  return {
+    detectedMs: detectedMs - beganMs,
+    toCommandMs: sentMs - detectedMs,
+    deviceMs: confirmedMs - sentMs,
+    toAnswerMs: interruption.untilMs - confirmedMs,
+    interruptionMs: interruption.forMs,
+  }
+}
+
+function print(title: string, runs: readonly Run[]): void {
+  console.log(`\n${title} (n=${runs.length})`)
+  const row = (what: string, pick: (run: Run) => number) => {
+    const sorted = runs.map(pick).sort((a, b) => a - b)
+    const [low = Number.NaN, high = Number.NaN] = [sorted[0], sorted.at(-1)]
+    const middle = median(sorted).toFixed(0).padStart(6)
+    console.log(`  ${what.padEnd(46)} ${middle} ms   ${low.toFixed(0)} to ${high.toFixed(0)}`)
+  }
+  row('fault to membership callback', (run) => run.detectedMs)
+  row('membership callback to fence command', (run) => run.toCommandMs)
+  row('fence command to off confirmed', (run) => run.deviceMs)
+  row('off confirmed to the address answering', (run) => run.toAnswerMs)
+  row('client interruption', (run) => run.interruptionMs)
+  row('  beyond detection and device', (run) => run.interruptionMs - run.detectedMs - run.deviceMs)
+}
+
+/** What a daemon costs that has nothing to do, over ten seconds. */
+async function idle(stage: Stage, profile: string): Promise<void> {
+  await new Promise((done) => setTimeout(done, 6_000))
+  const pids = stage.lab.nodes.flatMap((node) => daemonOf(stage.lab, node)?.pid ?? [])
+  const before = pids.map(cpuMs)
+  await new Promise((done) => setTimeout(done, 10_000))
+  const shares = pids.map((pid, i) => (cpuMs(pid) - before[i]!) / 100)
+  const sizes = pids.map(residentMb)
+  console.log(
+    `\n${profile}, idle daemon: ${median(shares).toFixed(2)} % of a core, ` +
+      `${median(sizes).toFixed(0)} MB resident (medians of ${pids.length})`,
+  )
+}
+
+function cpuMs(pid: number): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
+  const fields = rest.split(' ')
+  // utime and stime, in ticks of 10 ms.
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+function residentMb(pid: number): number {
+  const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(found?.[1] ?? 0) / 1024
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
