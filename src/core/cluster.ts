@@ -9,17 +9,9 @@ import { decide } from './coordinator.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
 import { keepDisk, onSaved, save } from './disk.ts'
 import type { Effect } from './effect.ts'
+import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
-import {
-  advance,
-  dropFencing,
-  fencingDeadlineMs,
-  onHeard,
-  onIdentified,
-  onPower,
-  onPressed,
-  voidProof,
-} from './fencing.ts'
+import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import type { Message } from './message.ts'

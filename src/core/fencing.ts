@@ -178,39 +178,6 @@ export function onHeard(
   put(turn, { ...withTrouble(fencing, why), hush: { id: -1, untilMs, silent: false } })
 }
 
-/** Another member vanished between an off and its proof: perhaps we hit the wrong machine (S15). */
-export function voidProof(turn: Turn, target: NodeId): void {
-  const fencing = turn.state.fencings[target]
-  if (fencing === undefined || !fencing.pressed) return
-  say(turn, 'warn', `what was proven of ${target} is void: another member vanished meanwhile`, {
-    node: target,
-    fencing: fencing.id,
-  })
-  put(turn, {
-    ...settled(fencing),
-    at: 'durable',
-    device: 0,
-    reads: 0,
-    asked: undefined,
-    outcome: undefined,
-    hush: undefined,
-    pressed: false,
-    confirmFirst: false,
-    verdict: undefined,
-    step: -1,
-  })
-}
-
-/** Ends our part; what is still on its way to a device is remembered for as long as it may be. */
-export function dropFencing(turn: Turn, target: NodeId): void {
-  const { [target]: dropped, ...fencings } = turn.state.fencings
-  if (dropped === undefined) return
-  set(turn, { fencings })
-  const { aftermath } = turn.state
-  const untilMs = lateUntilMs(turn.state, dropped)
-  if (untilMs > turn.nowMs) set(turn, { aftermath: { ...aftermath, [dropped.id]: untilMs } })
-}
-
 // ---- one device of one level ----
 
 function enterDevice(turn: Turn, fencing: Fencing): void {

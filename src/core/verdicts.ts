@@ -3,7 +3,8 @@
  * point of the order, on the same ledger; a message that does not fit it is void at all of them.
  */
 import { delivered } from './duty.ts'
-import { beginFencing, dropFencing } from './fencing.ts'
+import { dropFencing } from './ending.ts'
+import { beginFencing } from './fencing.ts'
 import { entryOf, type FencingRecord, mayHold, withEntry, withFinger } from './ledger.ts'
 import { elect } from './merge.ts'
 import type { Body, Condemnation, FenceOrder, Report } from './message.ts'

@@ -177,11 +177,11 @@ function plainPower(status: Status): Power {
   return status.power === 'off' || status.power === 'on' ? status.power : 'unknown'
 }
 
-/** A driver that throws anything but a FenceError is broken; its own words may hold anything. */
 function sentenceOf(driver: Driver, error: unknown): string {
   return error instanceof FenceError ? error.message : brokenDriver(driver, error)
 }
 
+/** A driver that throws anything but a FenceError is broken; its own words may hold anything. */
 function brokenDriver(driver: Driver, error: unknown): string {
   const kind = error instanceof Error ? error.name : typeof error
   return `the driver ${driver.name} broke (${kind}): report this as a fault of Picket`
