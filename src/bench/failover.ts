@@ -15,12 +15,14 @@ import {
   strike,
 } from '../demo/stage.ts'
 import { type Outcome, stories } from '../demo/stories.ts'
-import { daemonOf, downLab, type Profile, whyNoLab } from '../lab/lab.ts'
+import { type Answer, startClient } from '../demo/witness.ts'
+import { daemonOf, downLab, type Profile, VIP, whyNoLab } from '../lab/lab.ts'
 
 interface Run {
   readonly detectedMs: number
   readonly toCommandMs: number
   readonly deviceMs: number
+  readonly toAddressMs: number
   readonly toAnswerMs: number
   readonly interruptionMs: number
 }
@@ -64,15 +66,19 @@ async function measure(stage: Stage, runs: number, led: boolean): Promise<Run[]>
   const story = stories.find(({ name }) => name === values.story)
   if (story === undefined) throw new Error(`there is no story ${values.story}`)
   const found: Run[] = []
+  const knocks: Answer[] = []
+  const knocker = startClient(stage.lab, knocks, `tcp://${VIP}:9`, 10)
   for (let i = 0; i < runs; i++) {
     await arrange(stage, led)
     const outcome = await story.play(stage, () => undefined)
     for (const line of outcome.broken) console.error(`BROKEN: ${line}`)
-    const run = runOf(outcome)
+    const run = runOf(outcome, knocks)
+    knocks.length = 0
     if (run !== undefined) found.push(run)
     process.stderr.write(`  ${i + 1}/${runs}: ${run?.interruptionMs.toFixed(0) ?? '?'} ms\n`)
     await restore(stage)
   }
+  await knocker.stop()
   return found
 }
 
@@ -91,15 +97,18 @@ async function arrange(stage: Stage, led: boolean): Promise<void> {
   }
 }
 
-function runOf({ beganMs, timeline, interruption }: Outcome): Run | undefined {
+function runOf(outcome: Outcome, knocks: readonly Answer[]): Run | undefined {
+  const { beganMs, timeline, interruption } = outcome
   const { detectedMs, sentMs, confirmedMs } = timeline
   if (detectedMs === undefined || sentMs === undefined || confirmedMs === undefined)
     return undefined
-  if (interruption === undefined) return undefined
+  const address = knocks.find((answer) => answer.answeredMs > confirmedMs)
+  if (interruption === undefined || address === undefined) return undefined
   return {
     detectedMs: detectedMs - beganMs,
     toCommandMs: sentMs - detectedMs,
     deviceMs: confirmedMs - sentMs,
+    toAddressMs: address.answeredMs - confirmedMs,
     toAnswerMs: interruption.untilMs - confirmedMs,
     interruptionMs: interruption.forMs,
   }
@@ -116,7 +125,8 @@ function print(title: string, runs: readonly Run[]): void {
   row('fault to membership callback', (run) => run.detectedMs)
   row('membership callback to fence command', (run) => run.toCommandMs)
   row('fence command to off confirmed', (run) => run.deviceMs)
-  row('off confirmed to the address answering', (run) => run.toAnswerMs)
+  row('off confirmed to the address answering', (run) => run.toAddressMs)
+  row('off confirmed to the service answering', (run) => run.toAnswerMs)
   row('client interruption', (run) => run.interruptionMs)
   row('  beyond detection and device', (run) => run.interruptionMs - run.detectedMs - run.deviceMs)
 }

@@ -9,6 +9,7 @@
 import { spawnSync } from 'node:child_process'
 import { openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 
 const [folder = '/srv/shared', port = '8080'] = process.argv.slice(2)
@@ -29,3 +30,5 @@ createServer((_, response) => {
 const taken = spawnSync('flock', ['-n', '0'], { stdio: [lock, 'ignore', 'ignore'] })
 write(taken.status === 0 ? 'begin' : 'begin-while-locked')
 setInterval(() => write('write'), 100)
+// Whoever is killed cannot keep its compiled code, and every start of a service is downtime.
+setTimeout(() => flushCompileCache(), 1_000)

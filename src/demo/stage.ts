@@ -4,7 +4,6 @@
  */
 import type { Status } from '../core/status.ts'
 import {
-  type BmcMode,
   bmc,
   downLab,
   exec,
@@ -43,6 +42,7 @@ export const resources: readonly ResourceEntry[] = [
     id: 'web',
     type: 'exec',
     run: [process.execPath, demoFile('service.ts'), '/srv/shared', '8080'],
+    env: { NODE_COMPILE_CACHE: '/var/cache/picket' },
     nodes: ['node1', 'node2', 'node3'],
     monitor_every_seconds: 5,
   },
@@ -81,34 +81,53 @@ export async function strike({ lab, witness }: Stage): Promise<void> {
 export async function restore(stage: Stage): Promise<void> {
   const { lab } = stage
   for (const node of lab.nodes) {
-    for (const level of [1, 2] as const) await setBmc(lab, node, level, { mode: 'ok' })
+    for (const level of [1, 2] as const) await bmc(lab, node, level, { mode: 'ok' })
   }
   for (const node of lab.nodes) {
-    if (initOf(lab, node) === undefined) await power(lab, node, 'on')
-    await thaw(lab, node)
     await heal(lab, node)
+    if (initOf(lab, node) === undefined) continue
+    await thaw(lab, node)
     if ((await quorumOf(lab, node)) === undefined) {
-      // Nobody starts a Corosync that was killed on purpose; give one that is just booting a
-      // moment.
+      // Nobody starts a Corosync that was killed on purpose; give one that is just booting a moment.
       const back = await until(async () => (await quorumOf(lab, node)) !== undefined, 3_000, 200)
-      if (!back) await startCorosync(lab, node)
+      if (!back && initOf(lab, node) !== undefined) await startCorosync(lab, node)
     }
   }
-  await healthy(stage)
+  await healthy(stage, 60_000, (seen) => switchOn(stage, seen))
 }
 
-async function setBmc(lab: Lab, node: string, level: 1 | 2, mode: BmcMode): Promise<void> {
-  await bmc(lab, node, level, mode)
+/** Switches on what is off, but nothing that the cluster is still about to fence. */
+async function switchOn({ lab }: Stage, seen: readonly (Status | undefined)[]): Promise<void> {
+  const deciding = seen.filter((status) => status?.ready)
+  for (const node of lab.nodes.filter((each) => initOf(lab, each) === undefined)) {
+    const standings = deciding.map(
+      (status) => status?.nodes.find(({ id }) => id === node)?.standing,
+    )
+    if (standings.every((standing) => standing === 'fenced' || standing === 'left')) {
+      await power(lab, node, 'on')
+    }
+  }
 }
 
-/** Waits until all nodes are members, both resources run on one node, and the client is served. */
-export async function healthy(stage: Stage, withinMs = 60_000): Promise<void> {
+/**
+ * Waits until all nodes are members, both resources run on one node, and the client is served. As
+ * long as it is not so, `mend` may do something about it.
+ */
+export async function healthy(
+  stage: Stage,
+  withinMs = 60_000,
+  mend: (seen: readonly (Status | undefined)[]) => Promise<void> = async () => {},
+): Promise<void> {
   const { nodes } = stage.lab
   let seen: (Status | undefined)[] = []
   const whole = await until(
     async () => {
       seen = await Promise.all(nodes.map((node) => statusFrom(stage, node)))
-      return seen.every((status) => status !== undefined && isWhole(status)) && serving(stage)
+      if (seen.every((status) => status !== undefined && isWhole(status)) && serving(stage)) {
+        return true
+      }
+      await mend(seen)
+      return false
     },
     withinMs,
     250,

@@ -102,9 +102,15 @@ function readWrites(lab: Lab): string {
   return readFileSync(path.join(sharedDir(lab), 'writes'), 'utf8')
 }
 
-function startClient(lab: Lab, answers: Answer[]): Spawned {
-  const url = `http://${VIP}:8080/`
-  const client = spawnInSwitch(lab, [process.execPath, demoFile('client.ts'), url, '20'], {
+/** Starts a client in the network of the switch; its answers are added to the list as they come. */
+export function startClient(
+  lab: Lab,
+  answers: Answer[],
+  url = `http://${VIP}:8080/`,
+  everyMs = 20,
+): Spawned {
+  const argv = [process.execPath, demoFile('client.ts'), url, String(everyMs)]
+  const client = spawnInSwitch(lab, argv, {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   const lines = createInterface({ input: client.child.stdout! })
