@@ -7,7 +7,7 @@
 import { once, type Waits, waitsOf } from './duty.ts'
 import { entryOf, type Finger, type NodeEntry } from './ledger.ts'
 import { unfitness } from './merge.ts'
-import type { NodeId } from './model.ts'
+import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
 
@@ -112,7 +112,8 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
   if (failures > 0) {
     const { retryMs, retryMaxMs } = config.timing
     const gapMs = Math.min(retryMaxMs, retryMs * 2 ** Math.min(failures - 1, 16))
-    if (waits.standingMs(`retry:${id}:${record!.id}:${record!.round}`) < gapMs) return
+    const failedMs = waits.standingMs(`retry:${id}:${record!.id}:${record!.round}`)
+    if (failedMs < gapMs && !healed(turn.state, node, turn.nowMs - failedMs)) return
   }
   const round = record === undefined ? 0 : record.round + 1
   const owner = ownerOf(turn.state, session, id, round)
@@ -129,6 +130,17 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
     round,
     // Another round may have done it already, and a node never seen may be off: look first.
     confirmFirst: round > 1 || (record?.dangling.length ?? 0) > 0 || !entry.seen,
+  })
+}
+
+/**
+ * Has one of its devices, as we see it, come back to life since then? That is worth a try at once.
+ */
+function healed(state: State, node: NodeConfig, sinceMs: number): boolean {
+  const devices = node.levels.flatMap((level) => level.devices)
+  return devices.some((device) => {
+    const { okSinceMs = Infinity } = state.devices[device] ?? {}
+    return okSinceMs !== Infinity && okSinceMs > sinceMs
   })
 }
 

@@ -10,6 +10,7 @@ import { type DeviceHealth, freshId, type State, say, set, type Turn } from './s
 
 const unchecked: DeviceHealth = {
   ok: false,
+  okSinceMs: Infinity,
   checked: false,
   identity: '',
   detail: 'not asked yet',
@@ -65,6 +66,7 @@ export function onChecked(
   const mine = asked?.[1].askedId === answer.id
   const after: DeviceHealth = {
     ok: answer.ok,
+    okSinceMs: !answer.ok ? Infinity : before.ok ? before.okSinceMs : turn.nowMs,
     checked: true,
     identity: answer.ok ? (answer.identity ?? '') : before.identity,
     detail: answer.detail,

@@ -104,6 +104,8 @@ export interface Disk {
 
 export interface DeviceHealth {
   readonly ok: boolean
+  /** Since when it has been answering; Infinity while it does not. */
+  readonly okSinceMs: number
   readonly checked: boolean
   readonly identity: string
   readonly detail: string

@@ -140,8 +140,8 @@ export const fencingMutants: readonly Mutant[] = [
     name: 'never-try-again',
     rule: 'P6',
     file: 'core/coordinator.ts',
-    find: '}`) < gapMs) return',
-    replace: '}`) < Infinity) return',
+    find: 'if (failedMs < gapMs && !healed',
+    replace: 'if (failedMs < Infinity || !healed',
     because: 'a fencing that failed once is never tried again',
   },
   {
