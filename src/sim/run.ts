@@ -60,7 +60,7 @@ export function simulate(seed: number, { core, biased, strict, verbose }: Option
   })
   let violation: Violation | undefined
   try {
-    live(world, lot.int(60_000, 300_000), lot.int(0, 20_000))
+    live(world, lot.int(60_000, 240_000), lot.int(0, 20_000))
   } catch (error) {
     if (!(error instanceof Violation)) throw error
     violation = error
