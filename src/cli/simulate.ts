@@ -26,10 +26,15 @@ ${swarms.join('\n')}`,
     biased: { title: 'Turn the faults of this swarm up', value: 'NAME' },
     workers: { title: 'How many threads (default: one for each core)', value: 'N' },
     verbose: { title: 'Show also messages and answers of devices in a life' },
+    replay: { title: 'Step through the journal of a daemon and compare', value: 'FILE' },
     scenario: { title: 'Play the commands of this transcript instead', value: 'FILE' },
   },
   run: async ({ flags }, terminal) => {
     if (flags.scenario !== undefined) return playFile(flags.scenario, terminal)
+    if (flags.replay !== undefined) {
+      const { replayJournal } = await import('./replay.ts')
+      return replayJournal(flags.replay, terminal)
+    }
     if (flags.biased !== undefined && biases[flags.biased] === undefined) {
       throw new UsageError(`there is no swarm "${flags.biased}"; --help lists them.`)
     }

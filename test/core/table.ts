@@ -81,7 +81,7 @@ export class Table {
   }
 
   /** Starts a daemon on a node, on what its disk holds. */
-  seat(id: NodeId, incarnation = `${id}1`, boot = `boot-${id}`): Seat {
+  seat(id: NodeId, incarnation = `${id}1`, boot = `boot-${id}`, passive = ''): Seat {
     const before = this.seats.get(id)
     const disk = before?.disk ?? { ledger: undefined, full: false }
     const identity = { incarnation, boot, hardware: undefined }
@@ -91,6 +91,7 @@ export class Table {
       identity,
       ledger: disk.ledger,
       atMs: this.nowMs,
+      passive,
     })
     const seat: Seat = {
       id,

@@ -1,0 +1,153 @@
+/** What the core decides when nothing goes wrong but the one thing that each test is about. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { describe } from '../../src/core/status.ts'
+import { config, Table } from './table.ts'
+
+const ids = ['a', 'b', 'c']
+
+function whole(table = new Table()): Table {
+  for (const id of ids) table.seat(id)
+  table.ring(ids)
+  table.run(3_000)
+  return table
+}
+
+const said = (table: Table, text: string) => table.log.filter((line) => line.includes(text))
+const at = (table: Table, text: string) => Number(said(table, text)[0]?.split(' ')[0] ?? Infinity)
+const holders = (table: Table) =>
+  ids.filter((id) => table.seats.get(id)?.power && table.seats.get(id)?.runs.has('vip'))
+const statusOf = (table: Table, id: string) => describe(table.seats.get(id)!.state, table.nowMs)
+
+test('a whole cluster runs each resource once, on the first of its nodes', () => {
+  const table = whole()
+  assert.deepEqual(holders(table), ['a'])
+  assert.equal(statusOf(table, 'c').resources[0]!.node, 'a')
+  assert.deepEqual(statusOf(table, 'b').advice, [])
+})
+
+test('P3 a lost node is fenced before its resource starts elsewhere', () => {
+  const table = whole()
+  table.ring(['b', 'c'])
+  table.ring(['a'])
+  table.run(3_000)
+  assert.deepEqual(holders(table), ['b'])
+  assert.ok(at(table, 'presses off of a/1/1') <= at(table, 'Node a fenced'))
+  assert.ok(at(table, 'Node a fenced') <= at(table, 'b starts vip'))
+})
+
+test('H6 without quorum everything stops', () => {
+  const table = whole()
+  table.ring(['a'])
+  table.run(1_000)
+  assert.equal(table.seats.get('a')!.runs.size, 0)
+  assert.match(statusOf(table, 'a').because, /no quorum: 1 of 3/)
+})
+
+test('F2 a device that reads on after an off proves nothing, and nothing moves', () => {
+  const table = whole()
+  table.seats.get('a')!.says = 'on'
+  table.ring(['b', 'c'])
+  table.run(30_000)
+  assert.deepEqual(holders(table), ['a'])
+  const status = statusOf(table, 'b')
+  assert.equal(status.resources[0]!.state, 'blocked')
+  assert.match(status.advice.join(), /a cannot be proven off/)
+  assert.match(status.nodes[0]!.fencing!.at, /reads on/)
+})
+
+test('P6 a fencing that failed is tried again, with a growing gap, until it is proven', () => {
+  const table = whole()
+  table.seats.get('a')!.says = 'unknown'
+  table.ring(['b', 'c'])
+  table.run(60_000)
+  const presses = said(table, 'presses off').map((line) => Number(line.split(' ')[0]))
+  assert.ok(presses.length >= 3 && presses.length < 12, String(presses))
+  table.seats.get('a')!.says = undefined
+  table.run(40_000)
+  assert.deepEqual(holders(table), ['b'])
+})
+
+test('P4 a node that an operator switched off serves only after the operator says on', () => {
+  const table = whole()
+  const order = { requester: 'someone', reason: '', target: 'a' }
+  table.tell('c', { kind: 'order', order: { ...order, id: 'o1', action: 'off' } })
+  table.run(2_000)
+  assert.equal(statusOf(table, 'c').orders[0]!.at, 'done')
+  table.ring(['b', 'c'])
+  table.run(2_000)
+  assert.deepEqual(holders(table), ['b'])
+
+  table.seat('a', 'a2', 'boot-a2')
+  table.ring(ids)
+  table.ring(ids)
+  table.run(2_000)
+  assert.equal(statusOf(table, 'a').nodes[0]!.barred, true)
+  table.tell('c', { kind: 'order', order: { ...order, id: 'o2', action: 'on' } })
+  table.run(2_000)
+  assert.equal(statusOf(table, 'a').nodes[0]!.barred, false)
+})
+
+test('a node that leaves stops first and is not fenced', () => {
+  const table = whole()
+  table.tell('a', { kind: 'leave' })
+  table.run(1_000)
+  assert.equal(said(table, 'a exits: left cleanly').length, 1)
+  assert.deepEqual(holders(table), ['b'])
+  assert.equal(said(table, 'presses').length, 0)
+  assert.ok(at(table, 'a stops vip') <= at(table, 'b starts vip'))
+})
+
+test('S8 a member whose disk is full takes part, but nothing counts on it', () => {
+  const table = new Table()
+  for (const id of ids) table.seat(id)
+  table.seats.get('a')!.disk.full = true
+  table.ring(ids)
+  table.run(3_000)
+  assert.equal(statusOf(table, 'b').coordinator, 'b')
+  assert.equal(holders(table).length, 1)
+  assert.equal(said(table, 'a: the ledger cannot be saved').length, 1)
+})
+
+test('a daemon that looks on runs nothing new and leads nothing', () => {
+  const table = new Table()
+  table.seat('a', 'a1', 'boot-a', 'it crashed five times within ten minutes')
+  table.seat('b')
+  table.seat('c')
+  table.ring(ids)
+  table.run(3_000)
+  assert.equal(statusOf(table, 'b').coordinator, 'b')
+  assert.deepEqual(holders(table), ['b'])
+  assert.match(statusOf(table, 'a').advice.join(), /only looks on: it crashed five times/)
+})
+
+test('a node that nobody has seen is fenced after the start grace, after a look', () => {
+  const table = new Table()
+  table.seat('a')
+  table.seat('b')
+  table.seat('c').power = false
+  table.ring(['a', 'b'])
+  table.run(4_000)
+  assert.deepEqual(holders(table), [])
+  table.run(4_000)
+  // It reads as off already: that is success, and no button is pressed (F3).
+  assert.equal(said(table, 'presses').length, 0)
+  assert.deepEqual(holders(table), ['a'])
+})
+
+test('two ids for one thing hold one thing (S16)', () => {
+  const base = config()
+  const [vip] = base.resources
+  const table = whole(new Table(config({ resources: [vip!, { ...vip!, id: 'alias' }] })))
+  const running = ids.flatMap((id) => [...table.seats.get(id)!.runs])
+  assert.equal(running.length, 1)
+})
+
+test('what an order cannot do is refused with the reason', () => {
+  const table = whole()
+  const order = { id: 'o', requester: 'someone', reason: '' }
+  table.tell('a', { kind: 'order', order: { ...order, action: 'off', target: 'z' } })
+  assert.match(statusOf(table, 'a').orders[0]!.because, /no node z; the nodes are a, b, c/)
+  table.tell('a', { kind: 'order', order: { ...order, action: 'on', target: 'b' } })
+  assert.match(statusOf(table, 'a').orders[0]!.because, /b is on, and a member/)
+})
