@@ -191,15 +191,14 @@ async function settleLeftovers({ scopes, killBoundMs, records }: Room, slot: Slo
   return undefined
 }
 
-function record({ records, say }: Room, slot: Slot, { op, id }: Operation, scope: string) {
+/** Why the operation is not on record; on a full disk that is so for each, and no news. */
+function record({ records }: Room, slot: Slot, { op, id }: Operation, scope: string) {
   try {
     records.begin(slot.id, { op, id, scope, begun: new Date().toISOString() })
     return undefined
   } catch (error) {
     // The scope itself is found again by the next daemon; only a start needs to be told apart.
-    const because = `its beginning cannot be recorded: ${(error as Error).message}`
-    say('warn', `${op} of ${slot.id}: ${because}`)
-    return because
+    return `its beginning cannot be recorded: ${(error as Error).message}`
   }
 }
 
