@@ -5,6 +5,7 @@
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { type Loaded, loadConfig } from '../config/load.ts'
+import { problemText } from '../config/problem.ts'
 import { type Corosync, openCorosync } from '../corosync/corosync.ts'
 import { openResources, type Resources } from '../resources/runner.ts'
 import type { Arguments } from './arguments.ts'
@@ -129,8 +130,8 @@ async function rereadSecrets(
 ): Promise<void> {
   const again = await loadConfig(given.config)
   if (!again.ok) {
-    for (const { file, line, message } of again.problems) {
-      log.say('warn', `${file}:${line}: ${message}. The secrets are as they were.`)
+    for (const problem of again.problems) {
+      log.say('warn', `${problemText(problem)}. The secrets are as they were.`)
     }
   } else if (again.loaded.core.hash !== loaded.core.hash) {
     const text = `${given.config} is another one now: restart picketd on every node to use it.`

@@ -4,6 +4,7 @@
  */
 import { flushCompileCache } from 'node:module'
 import { type Loaded, loadConfig } from '../config/load.ts'
+import { problemText } from '../config/problem.ts'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
 import { type Daemon, startDaemon } from './daemon.ts'
 import { secretsIn } from './devices.ts'
@@ -54,13 +55,10 @@ async function load(given: Arguments, log: Log): Promise<Loaded | undefined> {
     for (const warning of result.loaded.warnings) log.say('warn', warning)
     return result.loaded
   }
-  for (const { file, line, column, message } of result.problems) {
-    log.say('alarm', `${file}:${line}:${column}: ${message}`)
-  }
-  log.say(
-    'alarm',
-    `picketd cannot start with ${given.config}: it has ${result.problems.length} faults.`,
-  )
+  for (const problem of result.problems) log.say('alarm', problemText(problem))
+  const { length } = result.problems
+  const faults = `${length} ${length === 1 ? 'fault' : 'faults'}`
+  log.say('alarm', `picketd cannot start with ${given.config}: it has ${faults}.`)
   return undefined
 }
 
