@@ -90,7 +90,12 @@ export async function restore(stage: Stage): Promise<void> {
     if ((await quorumOf(lab, node)) === undefined) {
       // Nobody starts a Corosync that was killed on purpose; give one that is just booting a moment.
       const back = await until(async () => (await quorumOf(lab, node)) !== undefined, 3_000, 200)
-      if (!back && initOf(lab, node) !== undefined) await startCorosync(lab, node)
+      // What was still to be fenced may lose its power at any moment.
+      if (!back && initOf(lab, node) !== undefined) {
+        await startCorosync(lab, node).catch((error: unknown) => {
+          if (initOf(lab, node) !== undefined) throw error
+        })
+      }
     }
   }
   await healthy(stage, 60_000, (seen) => switchOn(stage, seen))
