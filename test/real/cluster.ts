@@ -16,6 +16,7 @@ import type { NodeStatus, Status } from '../../src/core/status.ts'
 import { activeNode, raise, restore, type Stage, strike } from '../../src/demo/stage.ts'
 import { answering } from '../../src/demo/witness.ts'
 import {
+  daemonOf,
   exec,
   initOf,
   type Lab,
@@ -149,6 +150,17 @@ export function processNamed({ lab }: Scene, node: string, name: string) {
   const found = processesIn(lab, node).find((process) => process.name === name)
   assert.ok(found, `there is no ${name} on ${node}`)
   return found
+}
+
+/** Kills the daemon of a node, and waits until its supervisor has started another one. */
+export async function killDaemon(scene: Scene, node: string): Promise<void> {
+  const before = daemonOf(scene.lab, node)
+  assert.ok(before)
+  process.kill(before.pid, 'SIGKILL')
+  await eventually(`picketd is started again on ${node}`, () => {
+    const now = daemonOf(scene.lab, node)
+    return now !== undefined && now.pid !== before.pid
+  })
 }
 
 /** One line of the service. */

@@ -11,6 +11,7 @@ import { readProcess } from '../../src/lab/processes.ts'
 
 import {
   eventually,
+  killDaemon,
   logMark,
   logSince,
   moved,
@@ -19,7 +20,6 @@ import {
   offs,
   processNamed,
   quiet,
-  type Scene,
   seen,
   serves,
   statusAt,
@@ -173,17 +173,6 @@ describe('daemons that die or hang', { skip }, () => {
     uninterrupted(scene)
   })
 })
-
-/** Kills the daemon of a node, and waits until its supervisor has started another one. */
-async function killDaemon(scene: Scene, node: string): Promise<void> {
-  const before = daemonOf(scene.lab, node)
-  assert.ok(before)
-  process.kill(before.pid, 'SIGKILL')
-  await eventually(`picketd is started again on ${node}`, () => {
-    const now = daemonOf(scene.lab, node)
-    return now !== undefined && now.pid !== before.pid
-  })
-}
 
 /** The shell that starts the daemon of a node again when it has ended. */
 function supervisorOf(lab: Lab, node: string): number {
