@@ -35,7 +35,8 @@ if (process.argv[2] !== 'npm') await installDebianPackages()
 async function installNpmPackages() {
   const why = npmPackagesDiffer()
   if (why === undefined) return
-  const args = ['ci', '--include=dev', '--include=optional']
+  // Not `npm ci`: npm 11 refuses a lock file without the packages of platforms that a registry lacks.
+  const args = ['install', '--no-save', '--include=dev', '--include=optional']
   const { code, output } = await run(`Installing the npm packages (${why})`, 'npm', args)
   if (code === 0) return
   console.error(tail(output))
@@ -44,7 +45,7 @@ async function installNpmPackages() {
 }
 
 /**
- * Why `npm ci` is due; undefined if it is not. Compares what is installed with the lock file, not
+ * Why `npm install` is due; undefined if it is not. Compares what is installed with the lock file, not
  * their dates, which a checkout changes.
  */
 function npmPackagesDiffer() {
