@@ -35,18 +35,19 @@ if (process.argv[2] !== 'npm') await installDebianPackages()
 async function installNpmPackages() {
   const why = npmPackagesDiffer()
   if (why === undefined) return
-  // Not `npm ci`: npm 11 refuses a lock file without the packages of platforms that a registry lacks.
+  // Not `npm ci`: npm 11 refuses a lock file without the packages of platforms that a registry
+  // lacks.
   const args = ['install', '--no-save', '--include=dev', '--include=optional']
   const { code, output } = await run(`Installing the npm packages (${why})`, 'npm', args)
   if (code === 0) return
   console.error(tail(output))
-  console.error(`setup: \`npm ci\` in ${home} failed; mend what it says above and start again.`)
+  console.error(`setup: \`npm install\` in ${home} failed; mend what it says above and start again.`)
   process.exit(1)
 }
 
 /**
- * Why `npm install` is due; undefined if it is not. Compares what is installed with the lock file, not
- * their dates, which a checkout changes.
+ * Why `npm install` is due; undefined if it is not. Compares what is installed with the lock file,
+ * not their dates, which a checkout changes.
  */
 function npmPackagesDiffer() {
   const installed = packagesIn(join(home, 'node_modules', '.package-lock.json'))
