@@ -41,7 +41,7 @@ async function installNpmPackages() {
   const { code, output } = await run(`Installing the npm packages (${why})`, 'npm', args)
   if (code === 0) return
   console.error(tail(output))
-  console.error(`setup: \`npm install\` in ${home} failed; mend what it says above and start again.`)
+  console.error(`setup: \`npm install\` in ${home} failed; mend what it says and start again.`)
   process.exit(1)
 }
 
