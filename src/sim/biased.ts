@@ -2,7 +2,7 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
-import type { Faults } from './faults.ts'
+import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
 import type { Site } from './world.ts'
 
@@ -165,18 +165,24 @@ export const biases: Readonly<Record<string, Bias>> = {
     }),
   },
   'lost-disks': {
-    about: 'machines lose their power and their disks while others are frozen with what they run',
-    faults: (faults) => ({
-      ...faults,
-      diskCorruptPercent: 15,
-      powerLossPercent: 12,
-      powerOnPercent: 70,
-      freezePercent: 8,
-      freezeMaxMs: 60_000,
-      splitPercent: 6,
-      healPercent: 40,
-      stuckPercent: 3,
+    about: 'three nodes lose their power and their disks by turns, and freeze with what they run',
+    faults: (faults, lot) => ({
+      ...calm,
+      everyMs: lot.int(800, 4_000),
+      deafPercent: lot.pick([0, 10]),
+      splitPercent: lot.pick([0, 10]),
+      healPercent: 30,
+      crashPercent: lot.pick([0, 20]),
+      deviceHangPercent: lot.pick([0, 20]),
+      diskCorruptPercent: lot.int(15, 40),
+      powerLossPercent: lot.int(10, 30),
+      powerOnPercent: 80,
+      freezePercent: lot.int(5, 30),
+      freezeMaxMs: 90_000,
+      dyingPercent: faults.dyingPercent,
+      replyLostPercent: faults.replyLostPercent,
     }),
+    site: threeNodes,
   },
   'busy-operators': {
     about: 'operators order nodes off and on, restart daemons and switch machines',
@@ -215,6 +221,18 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
   },
+}
+
+/** The first three nodes of a site: the fewest that can lose one. */
+function threeNodes(site: Site): Site {
+  const nodes = site.config.nodes.slice(0, 3)
+  const ids = nodes.map(({ id }) => id)
+  const resources = site.config.resources.map((resource) => {
+    const left = resource.nodes.filter((id) => ids.includes(id))
+    return { ...resource, nodes: left.length > 0 ? left : ids }
+  })
+  const devices = site.config.devices.filter(({ id }) => ids.includes(id.split('/')[0]!))
+  return { ...site, qdevice: false, config: { ...site.config, nodes, resources, devices } }
 }
 
 function withDevices<D>(change: (device: Site['config']['devices'][number]) => D) {

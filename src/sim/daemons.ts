@@ -1,6 +1,6 @@
 /**
- * A daemon's life: it sweeps the scopes of its predecessor, reads its disk, begins, is told news one
- * at a time, and dies. While it is frozen its news queue up; resources go on without it.
+ * A daemon's life: it sweeps the scopes of its predecessor, reads its disk, begins, is told news
+ * one at a time, and dies. While it is frozen its news queue up; resources go on without it.
  */
 import type { Event, News } from '../core/event.ts'
 import type { Config } from '../core/model.ts'

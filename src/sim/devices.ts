@@ -84,7 +84,9 @@ function makeDevice(config: DeviceConfig, target: Machine): Device {
   }
 }
 
-/** The hands press, if at the moment of sending the local Corosync still says that they may (S14). */
+/**
+ * The hands press, if at the moment of sending the local Corosync still says that they may (S14).
+ */
 export function press(world: World, daemon: Daemon, effect: Press): void {
   const lot = world.lots.device
   const stallMs = lot.chance(world.faults.stallPercent) ? lot.int(500, 10_000) : lot.int(0, 20)

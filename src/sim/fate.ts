@@ -1,6 +1,6 @@
 /**
- * Misfortune: at every tick, each fault that this life knows gets its chance. And the end of it: the
- * day when every cable is in its place again and a person looks after the machines.
+ * Misfortune: at every tick, each fault that this life knows gets its chance. And the end of it:
+ * the day when every cable is in its place again and a person looks after the machines.
  */
 import type { Config } from '../core/model.ts'
 import { killCorosync, setVerdict } from './corosync.ts'

@@ -23,6 +23,10 @@ export interface Mutant extends Edit {
   readonly because: string
   /** A biased swarm in which it shows, where the plain one hardly shows it. */
   readonly swarm?: string
+  /**
+   * A scenario in which it shows, where no swarm is likely to come by: a file in test/scenarios.
+   */
+  readonly scenario?: string
 }
 
 const sources = new URL('..', import.meta.url)

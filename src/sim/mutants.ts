@@ -1,12 +1,14 @@
 /**
  * `npm run mutants`: every mutant lives through the same seeds, and each must be noticed. A mutant
- * that survives is a promise that nobody tests; one that hardly shows must name a swarm of its own.
+ * that survives is a promise that nobody tests; one that hardly shows must name a swarm of its own,
+ * or a scenario where not even that is likely to come by.
  */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { biases } from './biased.ts'
 import { type Mutant, mutated } from './mutant.ts'
 import { mutants } from './mutants/index.ts'
-import { live, type Outcome } from './pool.ts'
+import { live, type Outcome, playMutant } from './pool.ts'
 
 /** Enough to know that it is caught. */
 const FAILURES_MAX = 50
@@ -41,18 +43,23 @@ async function main(): Promise<number> {
     if (mutant.swarm !== undefined && biases[mutant.swarm] === undefined) {
       throw new Error(`mutant ${mutant.name}: there is no swarm "${mutant.swarm}"`)
     }
+    if (mutant.scenario !== undefined) sceneOf(mutant)
   }
   const width = Math.max(...chosen.map(({ name }) => name.length))
   let survivors = 0
   for (const mutant of chosen) {
     const plain = await judge(mutant, undefined)
     const own = mutant.swarm === undefined ? undefined : await judge(mutant, mutant.swarm)
+    const played = mutant.scenario === undefined ? undefined : await judgeScene(mutant)
     const caught =
-      plain.failures.length >= FAILURES_MIN || (own?.failures.length ?? 0) >= FAILURES_MIN
+      plain.failures.length >= FAILURES_MIN ||
+      (own?.failures.length ?? 0) >= FAILURES_MIN ||
+      played !== undefined
     if (!caught) survivors++
     const marks = `${caught ? 'caught  ' : 'SURVIVES'} ${mutant.rule.padEnd(4)}`
     const biased = own === undefined ? '' : `; ${mutant.swarm}: ${describe(own)}`
-    console.log(`${marks} ${mutant.name.padEnd(width)}  ${describe(plain)}${biased}`)
+    const scene = played === undefined ? '' : `; ${mutant.scenario}: ${played}`
+    console.log(`${marks} ${mutant.name.padEnd(width)}  ${describe(plain)}${biased}${scene}`)
   }
   console.log(
     survivors === 0
@@ -73,6 +80,17 @@ async function judge(mutant: Mutant, biased: string | undefined): Promise<Found>
   })
   const failures = outcomes.filter(({ violation }) => violation !== undefined)
   return { lives: outcomes.length, failures }
+}
+
+/** The promise that its scenario sees broken. */
+async function judgeScene(mutant: Mutant): Promise<string | undefined> {
+  const transcript = await playMutant(mutant, sceneOf(mutant))
+  return /^BROKEN (\S+):/m.exec(transcript)?.[1]
+}
+
+function sceneOf({ scenario }: Mutant): string {
+  const file = new URL(`../../test/scenarios/${scenario}.txt`, import.meta.url)
+  return readFileSync(file, 'utf8')
 }
 
 function describe({ lives, failures }: Found): string {

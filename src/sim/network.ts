@@ -1,4 +1,6 @@
-/** The cluster network: who hears whom, one direction at a time. Devices have wires of their own. */
+/**
+ * The cluster network: who hears whom, one direction at a time. Devices have wires of their own.
+ */
 import type { Machine, World } from './world.ts'
 
 export interface Network {

@@ -40,7 +40,9 @@ export function comeBack(world: World, machine: Machine): void {
   if (machine.powered && machine.up) startDaemon(world, machine)
 }
 
-/** The next machine's turn: current, power button, daemon, and an `on` where one was ordered off. */
+/**
+ * The next machine's turn: current, power button, daemon, and an `on` where one was ordered off.
+ */
 export function tend(world: World, machine: Machine): void {
   if (needsHand(world, machine)) {
     machine.switchedOn = false

@@ -12,6 +12,11 @@ export interface Batch {
   readonly count: number
 }
 
+/** A transcript to be played. */
+export interface Scene {
+  readonly scenario: string
+}
+
 export interface Lives {
   readonly first: number
   readonly count: number
@@ -87,5 +92,24 @@ function employ(
     worker.on('error', (error) => end(error instanceof Error ? error : new Error(String(error))))
     worker.on('exit', (code) => end(new Error(`a thread ended by itself with ${code}`)))
     more()
+  })
+}
+
+/** Plays a scenario on a mutant, in a thread of its own; the transcript as it turns out. */
+export function playMutant(mutant: Mutant, scenario: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: { biased: undefined, strict: false, mutant },
+    })
+    const timer = setTimeout(() => end(new Error('a scenario hangs')), SILENT_MS)
+    const end = (result: string | Error) => {
+      clearTimeout(timer)
+      void worker.terminate()
+      if (typeof result === 'string') resolve(result)
+      else reject(result)
+    }
+    worker.on('message', (transcript: string) => end(transcript))
+    worker.on('error', (error) => end(error instanceof Error ? error : new Error(String(error))))
+    worker.postMessage({ scenario } satisfies Scene)
   })
 }

@@ -1,4 +1,7 @@
-/** P2, P5, P6 and P10: who may press a button, what counts as proof, and what is never forgotten. */
+/**
+ * P2, P5, P6, P10 and S7: who may press a button, what counts as proof, and what is never
+ * forgotten.
+ */
 import { sameRing } from '../core/model.ts'
 import { patienceMs, roundMs } from './bounds.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -11,6 +14,11 @@ export const fencingPromises: readonly Invariant[] = [
     id: 'P2',
     says: 'nobody presses a button without quorum, for itself, or for a node that takes part',
     onPress: unlawful,
+  },
+  {
+    id: 'S7',
+    says: 'a node counts as fenced or left only by the word of somebody who was there',
+    onScan: outdated,
   },
   {
     id: 'P5',
@@ -38,6 +46,23 @@ export const fencingPromises: readonly Invariant[] = [
     onScan: forgotten,
   },
 ]
+
+/** A proof of an earlier time, or from a disk, proves nothing now. */
+function outdated(world: World): string | undefined {
+  const { witness } = world
+  const ring = decidingRing(world)
+  if (ring === undefined || world.nowMs - witness.disturbedMs < 5_000) return undefined
+  for (const { alive, config, mind } of ring.joined) {
+    const { ledger } = mind
+    const common = alive && config.hash === world.site.config.hash
+    if (!common || ledger?.epoch.seq !== ring.id.seq || ledger.epoch.rep !== ring.id.rep) continue
+    for (const [node, { standing }] of Object.entries(ledger.nodes)) {
+      if (standing !== 'fenced' && standing !== 'left') continue
+      if (!witness.proofs.has(node)) return `${node} counts as ${standing}`
+    }
+  }
+  return undefined
+}
 
 function unlawful(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
   const { machine } = daemon

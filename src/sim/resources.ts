@@ -154,7 +154,9 @@ function kill(world: World, operation: Operation, why: string): void {
   })
 }
 
-/** A new daemon kills what its predecessor left behind, and begins when all scopes are empty (S10). */
+/**
+ * A new daemon kills what its predecessor left behind, and begins when all scopes are empty (S10).
+ */
 export function sweep(world: World, machine: Machine, then: () => void): void {
   for (const operation of machine.operations) {
     if (operation.killed === undefined) {

@@ -68,7 +68,8 @@ function form(world: World): void {
   const changed = cliques(world).filter((clique) => !isRing(clique))
   merging.clear()
   if (changed.length === 0) return
-  // The old rings are settled before any new one speaks: a cohort is judged by where all of it goes.
+  // The old rings are settled before any new one speaks: a cohort is judged by where all of it
+  // goes.
   const formed = changed.map((members) => {
     const cohorts = cohortsOf(members)
     for (const [ring, machines] of cohorts) if (ring !== undefined) settle(world, machines)

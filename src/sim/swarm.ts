@@ -107,7 +107,9 @@ function timingOf(lot: Rng): Timing {
   }
 }
 
-/** A config that differs in a way that matters: a resource or a node is missing, or renamed (S16). */
+/**
+ * A config that differs in a way that matters: a resource or a node is missing, or renamed (S16).
+ */
 export function variantOf(config: Config, self: NodeId, lot: Rng): Config {
   const different = variant(config, self, lot)
   // Equal configs have equal hashes, as with the real one.

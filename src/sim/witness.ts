@@ -17,6 +17,10 @@ export interface Witness {
   /** Cables have been swapped in this life. */
   swapped: boolean
   deciding: Ring | undefined
+  /** Daemons of the last deciding ring. */
+  chain: ReadonlySet<Daemon>
+  /** Nodes that were proven off, or said goodbye, while one of those was there. */
+  readonly proofs: Set<NodeId>
   /** Machines whose daemon is in the group of the main ring, and since when. */
   readonly inService: Map<Machine, number>
   /** What a machine had, or was starting, when it was separated from the main group. */
@@ -71,6 +75,8 @@ export function makeWitness(): Witness {
     forgetful: false,
     swapped: false,
     deciding: undefined,
+    chain: new Set(),
+    proofs: new Set(),
     inService: new Map(),
     unproven: new Map(),
     orders: new Map(),
@@ -126,7 +132,9 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
+    if (message.say === 'goodbye') witness.proofs.add(daemon.machine.id)
     if (message.say === 'verdict') {
+      if (message.verdict.proven) witness.proofs.add(message.node)
       witness.handled.delete(message.node)
       for (const press of witness.presses.get(message.node) ?? []) {
         if (press.daemon === daemon && press.fencing === message.id) press.concluded = true
@@ -145,7 +153,9 @@ export function decidingRing(world: World): Ring | undefined {
   return undefined
 }
 
-/** The ring of the greater part, whatever votequorum says of it: there a node can still be heard. */
+/**
+ * The ring of the greater part, whatever votequorum says of it: there a node can still be heard.
+ */
 function mainRing(world: World): Ring | undefined {
   const size = world.machines.length
   for (const { corosync } of world.machines) {
@@ -163,6 +173,7 @@ function regroup(world: World): void {
   const deciding = decidingRing(world)
   if (witness.deciding !== deciding) witness.disturbedMs = nowMs
   witness.deciding = deciding
+  keepChain(world, deciding)
   const ring = mainRing(world)
   for (const machine of world.machines) {
     const { daemon } = machine
@@ -177,6 +188,14 @@ function regroup(world: World): void {
     witness.inService.delete(machine)
     if (machine.powered) separate(witness, machine)
   }
+}
+
+/** A proof holds as long as somebody is there who was there when it was given (S7). */
+function keepChain({ witness }: World, deciding: Ring | undefined): void {
+  if (deciding === undefined) return
+  const joined = deciding.joined.filter(({ alive }) => alive)
+  if (!joined.some((daemon) => witness.chain.has(daemon))) witness.proofs.clear()
+  witness.chain = new Set(joined)
 }
 
 function separate(witness: Witness, machine: Machine): void {

@@ -1,10 +1,11 @@
 /** That the mutants fit the sources; `npm run mutants` shows that each of them is caught. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { biases } from '../../src/sim/biased.ts'
 import { type Mutant, mutated } from '../../src/sim/mutant.ts'
 import { mutants } from '../../src/sim/mutants/index.ts'
-import { live } from '../../src/sim/pool.ts'
+import { live, playMutant } from '../../src/sim/pool.ts'
 
 test('the text that each mutant replaces occurs exactly once, and its swarm exists', () => {
   for (const mutant of mutants) {
@@ -32,6 +33,14 @@ test('a mutant is loaded in its own threads only, and is caught there', async ()
   assert.equal(wrong?.promise, 'P8')
   const [sound] = await live({ first: 3, count: 1 })
   assert.equal(sound?.promise, undefined)
+})
+
+test('a mutant that names a scenario is caught in it', async () => {
+  for (const mutant of mutants) {
+    if (mutant.scenario === undefined) continue
+    const file = new URL(`../scenarios/${mutant.scenario}.txt`, import.meta.url)
+    assert.match(await playMutant(mutant, readFileSync(file, 'utf8')), /^BROKEN /m, mutant.name)
+  }
 })
 
 test('a mutant whose text does not occur exactly once is refused', async () => {

@@ -11,6 +11,7 @@ import { switchOn } from '../../src/sim/machines.ts'
 import { order } from '../../src/sim/operator.ts'
 import { settles, unsettled } from '../../src/sim/promises-liveness.ts'
 import { activate } from '../../src/sim/resources.ts'
+import { noteDisturbance } from '../../src/sim/witness.ts'
 import { pressOf, running, type Stage } from './puppet.ts'
 
 const start = (id = 5, resource = 'vip'): Effect => ({
@@ -234,6 +235,31 @@ test('P8: a daemon that never sleeps, or never stops talking', () => {
   breaks('P8', /says \d+ things in one second/, () => {
     const beat: Effect = { do: 'send', message: { session: '', say: 'accuse', node: 'b' } }
     running({ wakeMs: 100, habit: () => Array.from({ length: 20 }, () => beat) })
+  })
+})
+
+test('H6: a node without quorum goes on with what it runs', () => {
+  const scene = running()
+  const { world } = scene
+  scene.make('a', start())
+  world.run(1_000)
+  cut(world, (from, to) => (from.id === 'a') !== (to.id === 'a'))
+  breaks('H6', /a runs vip/, () => {
+    for (let second = 0; second < 60; second++) {
+      world.run(1_000)
+      noteDisturbance(world)
+      judge(world, 'onScan', undefined)
+    }
+  })
+})
+
+test('S7: a node counts as fenced although nobody was there to see it', () => {
+  const scene = running()
+  scene.mark('c', 'fenced', {}, scene.world.machine('a').corosync!.ring!.id)
+  scene.make('a')
+  breaks('S7', /c counts as fenced/, () => {
+    scene.world.run(10_000)
+    judge(scene.world, 'onScan', undefined)
   })
 })
 

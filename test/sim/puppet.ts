@@ -1,12 +1,12 @@
 /**
- * A core without a mind: it notes what it is told and does what a test tells it to. With it the world
- * is tested by itself, and the promises are seen to break.
+ * A core without a mind: it notes what it is told and does what a test tells it to. With it the
+ * world is tested by itself, and the promises are seen to break.
  */
 import type { Effect, Press } from '../../src/core/effect.ts'
 import type { Event } from '../../src/core/event.ts'
 import type { Ledger, NodeEntry, Standing } from '../../src/core/ledger.ts'
 import type { Message } from '../../src/core/message.ts'
-import type { NodeId } from '../../src/core/model.ts'
+import type { NodeId, RingId } from '../../src/core/model.ts'
 import type { Core, Mind } from '../../src/sim/core.ts'
 import { tell } from '../../src/sim/daemons.ts'
 import { calm, type Faults } from '../../src/sim/faults.ts'
@@ -29,7 +29,7 @@ export interface Stage {
   /** Have a node's daemon do this, at once. */
   make(node: NodeId, ...effects: Effect[]): void
   /** What the ledger of every daemon says of a node, from the next event on. */
-  mark(node: NodeId, standing: Standing, more?: Partial<NodeEntry>): void
+  mark(node: NodeId, standing: Standing, more?: Partial<NodeEntry>, ring?: RingId): void
 }
 
 export interface Options {
@@ -68,8 +68,9 @@ export function stage({
   let nodes: Record<NodeId, NodeEntry> = Object.fromEntries(
     site.config.nodes.map(({ id }) => [id, blank]),
   )
+  let adopted: RingId = { rep: 0, seq: 0 }
   const ledger = (): Ledger => ({
-    epoch: { seq: 0, rep: 0, step: 0 },
+    epoch: { ...adopted, step: 0 },
     coordinator: undefined,
     nodes,
   })
@@ -103,7 +104,8 @@ export function stage({
       if (daemon === undefined) throw new Error(`${node} has no daemon`)
       tell(world, daemon, { kind: 'tick' })
     },
-    mark: (node, standing, more = {}) => {
+    mark: (node, standing, more = {}, ring = { rep: 0, seq: 0 }) => {
+      adopted = ring
       nodes = { ...nodes, [node]: { ...blank, standing, ...more } }
     },
   }

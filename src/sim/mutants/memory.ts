@@ -22,6 +22,7 @@ export const memoryMutants: readonly Mutant[] = [
     find: 'const kept = how.chain && !how.inGroup ? old : withoutProof(old)',
     replace: 'const kept = old',
     because: 'a proof holds although the chain of quorate rings was broken',
+    scenario: 'old-proof-in-memory',
   },
   {
     name: 'incomplete-ledger-believed',
@@ -30,7 +31,7 @@ export const memoryMutants: readonly Mutant[] = [
     find: 'const complete = vouching > config.nodes.length - majorityOf(config)',
     replace: 'const complete = vouching >= 0',
     because: 'what an absent node holds is forgotten with the disks that knew it',
-    swarm: 'bad-disks',
+    swarm: 'lost-disks',
   },
   {
     name: 'same-ring-is-no-news',
