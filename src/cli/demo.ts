@@ -21,7 +21,8 @@ something and shows what happened when. Ends with 0 only if every promise held.
 Needs root and the packages that \`npm run demo\` installs; without them the same story is played in
 the simulator.
 
-Stories: ${names.join(', ')}, blind (the checker is tried: without fencing it must report an overlap).`,
+Stories: ${names.join(', ')}, blind (the checker is tried:
+without fencing it must report an overlap).`,
   flags: {
     story: { title: 'Only this one', value: 'NAME' },
     profile: { title: 'Corosync timing: lan (default) or default', value: 'NAME' },

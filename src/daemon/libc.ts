@@ -42,7 +42,8 @@ function libc(): Libc {
     flock: library.func('int flock(int fd, int operation)'),
     socket: library.func('int socket(int domain, int type, int protocol)'),
     sendto: library.func(
-      'intptr_t sendto(int fd, const void *bytes, size_t length, int flags, const void *address, uint32_t addressLength)',
+      'intptr_t sendto(int fd, const void *bytes, size_t length, int flags, ' +
+        'const void *address, uint32_t addressLength)',
     ),
     close: library.func('int close(int fd)'),
     exit: library.func('void _exit(int code)'),

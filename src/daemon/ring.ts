@@ -30,7 +30,8 @@ export function risksOf(options: QuorumOptions): readonly string[] {
   }
   if (options.lastManStanding || options.allowDownscale) {
     risks.push(
-      'last_man_standing or allow_downscale lets the cluster shrink until one node decides alone; ' +
+      'last_man_standing or allow_downscale lets the cluster shrink until one node decides ' +
+        'alone; ' +
         'this is safe only with fence devices that are independent of the nodes',
     )
   }

@@ -88,7 +88,8 @@ export async function restore(stage: Stage): Promise<void> {
     if (initOf(lab, node) === undefined) continue
     await thaw(lab, node)
     if ((await quorumOf(lab, node)) === undefined) {
-      // Nobody starts a Corosync that was killed on purpose; give one that is just booting a moment.
+      // Nobody starts a Corosync that was killed on purpose; give one that is just booting a
+      // moment.
       const back = await until(async () => (await quorumOf(lab, node)) !== undefined, 3_000, 200)
       // What was still to be fenced may lose its power at any moment.
       if (!back && initOf(lab, node) !== undefined) {

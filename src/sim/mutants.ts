@@ -100,5 +100,6 @@ function describe({ lives, failures }: Found): string {
   const by = new Map<string, number>()
   for (const { promise = '?' } of failures) by.set(promise, (by.get(promise) ?? 0) + 1)
   const promises = [...by].sort((a, b) => b[1] - a[1]).map(([id, n]) => `${id} ${n}`)
-  return `${count} of ${lives} (${promises.join(', ')}), first ${first.promise} in seed ${first.seed}`
+  const where = `first ${first.promise} in seed ${first.seed}`
+  return `${count} of ${lives} (${promises.join(', ')}), ${where}`
 }

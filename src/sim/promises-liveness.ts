@@ -48,7 +48,8 @@ export function unsettled(world: World): string | undefined {
       if (ledger === undefined) return `${machine.id} has no daemon that knows anything`
       const entry = ledger.nodes[id]
       if (entry?.standing === 'member') continue
-      return `${machine.id} takes ${id} for ${entry?.standing ?? 'unknown'}: ${entry?.because ?? ''}`
+      const because = entry?.because ?? ''
+      return `${machine.id} takes ${id} for ${entry?.standing ?? 'unknown'}: ${because}`
     }
   }
   return undefined

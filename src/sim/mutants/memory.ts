@@ -67,8 +67,8 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'write-without-quorum',
     rule: 'S17',
     file: 'core/session.ts',
-    find: 'if (session?.merged === undefined || session.adopted || !quorateHere(turn.state)) return',
-    replace: 'if (session?.merged === undefined || session.adopted) return',
+    find: 'session.adopted || !quorateHere(turn.state)) return',
+    replace: 'session.adopted) return',
     also: {
       file: 'core/merge.ts',
       find: 'if (members.length < majorityOf(config)) return undefined',

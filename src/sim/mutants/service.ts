@@ -25,8 +25,8 @@ export const serviceMutants: readonly Mutant[] = [
     name: 'assume-stopped-at-start',
     rule: 'S10',
     file: 'core/cluster.ts',
-    find: 'config.resources.map(({ id }) => [id, untried])',
-    replace: `config.resources.map(({ id }) => [id, { ...untried, at: 'stopped', nextMs: Infinity }])`,
+    find: '({ id }) => [id, untried]',
+    replace: `({ id }) => [id, { ...untried, at: 'stopped', nextMs: Infinity }]`,
     because: 'a new daemon forgets what the former one left running',
   },
   {
