@@ -13,6 +13,7 @@ export function voidProof(turn: Turn, target: NodeId): void {
   })
   const again: Fencing = {
     ...settled(fencing),
+    lateUntilMs: lateUntilMs(turn.state, fencing),
     at: 'durable',
     device: 0,
     reads: 0,

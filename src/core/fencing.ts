@@ -31,8 +31,8 @@ import { freshId, say, send, set, type Turn } from './state.ts'
 
 /** How much longer than its own bound a question may take before it counts as unanswered. */
 const ANSWER_MS = 1_000
-/** How long the disks may take to keep the order. */
-const KEEP_MS = 10_000
+/** When an order that too few disks keep is given up. */
+const GIVE_UP_MS = 10_000
 const HUSH_WINDOW_MS = 150
 const HUSH_RETRY_MS = 250
 const POLL_MAX_MS = 500
@@ -60,7 +60,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     device: 0,
     confirmFirst: order.confirmFirst,
     asked: undefined,
-    nextMs: turn.nowMs + KEEP_MS,
+    nextMs: turn.nowMs + GIVE_UP_MS,
     outcome: undefined,
     pressed: false,
     pressLateMs: -Infinity,
@@ -89,7 +89,7 @@ export function advance(turn: Turn, target: NodeId): void {
   if (fencing === undefined) return
   switch (fencing.at) {
     case 'durable':
-      if (isKept(turn.state, fencing)) return enterDevice(turn, fencing)
+      if (isKept(turn.state, fencing, turn.nowMs)) return enterDevice(turn, fencing)
       if (turn.nowMs < fencing.nextMs) return
       return conclude(turn, fencing, {
         proven: false,

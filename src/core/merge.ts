@@ -185,6 +185,9 @@ function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
  */
 function interrupted(record: FencingRecord): FencingRecord {
   const { owner, life, dangling } = record
-  if (owner === undefined) return record
-  return { ...record, owner: undefined, life: '', dangling: withFinger(dangling, owner, life) }
+  // A round that nobody here has heard of may have been ordered: the next one looks first (P10).
+  const round = record.round + 1
+  if (owner === undefined) return { ...record, round }
+  const fingers = withFinger(dangling, owner, life)
+  return { ...record, round, owner: undefined, life: '', dangling: fingers }
 }

@@ -2,7 +2,9 @@
  * One round of a fencing as data, and what it may rely on: whose it is, which device is being
  * tried, and whether an answer means anything to it. The round itself is run in fencing.ts.
  */
+
 import { expectedIdentity } from './devices.ts'
+import type { Press } from './effect.ts'
 import type { PressOutcome } from './event.ts'
 import { entryOf, type FencingAction } from './ledger.ts'
 import type { Evidence, Verdict } from './message.ts'
@@ -49,6 +51,9 @@ export interface Fencing {
   readonly verdict: Verdict | undefined
 }
 
+/** How long the disks of the others are waited for. */
+const KEEP_MS = 1_000
+
 /** Is this round still ours, in an open session, of a node that may be fenced at all (P2)? */
 export function mandated(state: State, fencing: Fencing, nowMs: number): boolean {
   if (authority(state, nowMs) === undefined || fencing.target === state.self) return false
@@ -58,13 +63,20 @@ export function mandated(state: State, fencing: Fencing, nowMs: number): boolean
   return fencing.action === 'on' || standing === 'lost' || standing === 'condemned'
 }
 
+/** Does the core still wait for this press? Asked by the hands at the moment of sending (S14). */
+export function isAwaited({ fencings }: Pick<State, 'fencings'>, press: Press): boolean {
+  return fencings[press.target]?.asked?.id === press.id
+}
+
 /**
- * Is the order kept where it has to be before the first command (F4)? On our own disk; an
- * operator's off on those of a majority, because it binds everybody until an operator's on (P4).
+ * Is the order kept where it has to be before the first command (F4)? On the disks of a majority,
+ * so that no successor can overlook it (P10). Where too few disks take it, our own has to do, but
+ * not for an operator's off, which binds everybody until an operator's on (P4).
  */
-export function isKept(state: State, fencing: Fencing): boolean {
+export function isKept(state: State, fencing: Fencing, nowMs: number): boolean {
   if (state.disk.saved < fencing.step) return false
-  if (!entryOf(state.ledger, fencing.target).barred) return true
+  const { barred } = entryOf(state.ledger, fencing.target)
+  if (!barred && nowMs - fencing.beganMs >= KEEP_MS) return true
   const saved = Object.values(state.session?.saved ?? {})
   return saved.filter((step) => step >= fencing.step).length >= majorityOf(state.config)
 }

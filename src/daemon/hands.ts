@@ -30,6 +30,8 @@ export interface Body {
     /** The newest word of the local Corosync; `undefined` before its first. */
     authority(): Omit<Authority, 'nowMs'> | undefined
   }
+  /** Does the core still wait for this press? */
+  readonly awaits: (press: Press) => boolean
   readonly store: Pick<Store, 'save'>
   readonly device: (id: DeviceId) => Device | undefined
   readonly fencings: Fencings
@@ -134,7 +136,8 @@ async function pressed(
   // Asked again by the device before each write: it may have waited for its turn meanwhile (S14).
   const allowed = () => {
     const word = body.corosync.authority()
-    return word !== undefined && mayPress(order, { ...word, nowMs: body.clock.nowMs() })
+    if (word === undefined || !body.awaits(order)) return false
+    return mayPress(order, { ...word, nowMs: body.clock.nowMs() })
   }
   if (!allowed()) return refused('authority was lost before anything was sent')
   // The core stops waiting `timeoutMs` after it has asked: nothing may leave after that.

@@ -1,6 +1,8 @@
 /** The daemon as a member of its group: from the first event to the end that the core decides. */
 import { withNodes } from '../config/load.ts'
 import { type Begin, begin, deadlineMs, step } from '../core/cluster.ts'
+import type { Press } from '../core/effect.ts'
+import { isAwaited } from '../core/round.ts'
 import type { State } from '../core/state.ts'
 import type { Corosync } from '../corosync/corosync.ts'
 import { hush } from '../net/hush.ts'
@@ -35,7 +37,8 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   journal.begin(beginning)
 
   const ended = Promise.withResolvers<number>()
-  const hands = handsFor(parts, corosync, (code, because) => {
+  const awaits = (press: Press) => isAwaited(state(), press)
+  const hands = handsFor(parts, corosync, awaits, (code, because) => {
     log.say('info', `picketd ends: ${because}.`)
     mailbox.node?.stop()
     ended.resolve(code)
@@ -71,11 +74,13 @@ function beginningOf({ given, loaded, life, store }: Parts, { self, nodes }: Cor
 function handsFor(
   { log, store, devices, fencings, resources, control }: Parts,
   corosync: Corosync,
+  awaits: (press: Press) => boolean,
   exit: (code: number, because: string) => void,
 ): Hands {
   return handsOf({
     clock,
     corosync,
+    awaits,
     store,
     device: devices.get,
     fencings,

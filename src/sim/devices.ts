@@ -6,6 +6,8 @@ import type { Effect, Press } from '../core/effect.ts'
 import { mayPress } from '../core/effect.ts'
 import type { PressOutcome } from '../core/event.ts'
 import type { DeviceConfig, NodeId, Power } from '../core/model.ts'
+import { isAwaited } from '../core/round.ts'
+import type { State } from '../core/state.ts'
 import { type Daemon, doAfter, tellAfter } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { applyPower, clockMs, fed, setOutlet } from './machines.ts'
@@ -93,12 +95,19 @@ export function press(world: World, daemon: Daemon, effect: Press): void {
   doAfter(world, daemon, stallMs, () => {
     const ring = daemon.attached ? daemon.machine.corosync?.ring : undefined
     const now = { quorate: ring?.verdict === true, nowMs: clockMs(world, daemon.machine) }
-    if (ring === undefined || !mayPress(effect, { ring: ring.id, ...now })) {
+    const allowed = ring !== undefined && mayPress(effect, { ring: ring.id, ...now })
+    if (!allowed || !awaited(daemon, effect)) {
       if (world.verbose) world.say(`  ${daemon.machine.id} may not press ${effect.device} any more`)
       return answer(world, daemon, effect, 0, 'refused', 'the ring or the time has passed')
     }
     send(world, daemon, effect)
   })
+}
+
+/** Puppets of tests keep no fencings, and mean what they say. */
+function awaited(daemon: Daemon, effect: Press): boolean {
+  const { fencings } = daemon.mind as Partial<Pick<State, 'fencings'>>
+  return fencings === undefined || isAwaited({ fencings }, effect)
 }
 
 function send(world: World, daemon: Daemon, effect: Press): void {

@@ -54,12 +54,19 @@ function node(t: TestContext, change: Partial<Body> = {}, slowS = 0) {
   const file = join(dir, 'power')
   writeFileSync(file, 'on')
   const { said, say } = listener()
-  const world = { ring, quorate: true, sent: [] as Message[], ends: [] as string[] }
+  const world = {
+    ring,
+    quorate: true,
+    awaited: true,
+    sent: [] as Message[],
+    ends: [] as string[],
+  }
   const device = openDevice({ id: 'b/1/1', driver: fileSwitch, options: { file, slowS } })
   const fencings = openFencings(dir, (text) => text)
   const body: Body = {
     clock,
     corosync: { send: (message) => void world.sent.push(message), authority: () => world },
+    awaits: () => world.awaited,
     store: openStore(dir, 'prod', say),
     device: (id) => (id === device.id ? device : undefined),
     fencings,
@@ -133,6 +140,7 @@ test('a button is pressed, read back, and all of it is on record', async (t) => 
 for (const [why, change] of [
   ['the ring is another one', { ring: { rep: 1, seq: 12 } }],
   ['quorum is lost', { quorate: false }],
+  ['the core waits for it no more', { awaited: false }],
 ] as const) {
   test(`S14 nothing is pressed when ${why} by the time of sending`, async (t) => {
     const { perform, world, power, record } = node(t)
