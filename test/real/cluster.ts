@@ -12,7 +12,9 @@ import { after, afterEach, before, beforeEach } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askOnce } from '../../src/cli/control.ts'
 import { statusIn } from '../../src/cli/status.ts'
+import { type Begin, begin, step } from '../../src/core/cluster.ts'
 import type { NodeStatus, Status } from '../../src/core/status.ts'
+import { replay } from '../../src/daemon/replay.ts'
 import { activeNode, raise, restore, type Stage, strike } from '../../src/demo/stage.ts'
 import { answering } from '../../src/demo/witness.ts'
 import {
@@ -27,7 +29,7 @@ import {
   sharedDir,
   until,
 } from '../../src/lab/lab.ts'
-import { home } from '../../src/lab/names.ts'
+import { home, nodeDir } from '../../src/lab/names.ts'
 
 /** Far more than any step of these tests takes, also on a busy machine. */
 export const PATIENCE_MS = 30_000
@@ -51,7 +53,8 @@ export interface ClusterOptions {
 
 /**
  * A lab for all tests of a `describe`: raised before the first, mended before each, taken away after
- * the last. After each test nothing may have run twice. Gives the scene of the present test.
+ * the last. After each test nothing may have run twice, and in the end the journals of all nodes must
+ * replay. Gives the scene of the present test.
  */
 export function useCluster(name: string, options: ClusterOptions = {}): () => Scene {
   let stage: Stage | undefined
@@ -74,12 +77,26 @@ export function useCluster(name: string, options: ClusterOptions = {}): () => Sc
     assert.deepEqual(stage?.witness.overlaps() ?? [], [], 'the service ran twice')
   })
   after(async () => {
-    if (stage !== undefined) await strike(stage)
+    if (stage === undefined) return
+    try {
+      for (const node of stage.lab.nodes) await replays(stage.lab, node)
+    } finally {
+      await strike(stage)
+    }
   })
   return () => {
     assert.ok(scene)
     return scene
   }
+}
+
+/** The core, stepped through all that a node has lived through, answers what it answered there. */
+async function replays(lab: Lab, node: string): Promise<void> {
+  const journal = path.join(nodeDir(lab, node), 'lib-picket/journal.jsonl')
+  const core = { begin: (beginning: unknown) => begin(beginning as Begin), step }
+  const { lives, events, difference } = await replay(journal, core)
+  assert.ok(lives > 0 && events > 0, `${node} has kept no journal`)
+  assert.equal(difference, undefined, `${node} decided otherwise in line ${difference?.line}`)
 }
 
 /** Waits until the answer is truthy, and gives it; fails with the last answer after the patience. */
@@ -189,6 +206,14 @@ export async function offs({ lab, sinceMs }: Scene, node: string, event: 'accept
       .filter(({ atMs }) => atMs >= sinceMs - BMC_CLOCK_MS)
       .map(({ atMs }) => ({ level: at + 1, atMs })),
   )
+}
+
+/** Waits until `from` knows a node as fenced, which a BMC of that node must have been told before. */
+export async function fenced(scene: Scene, node: string, from: string): Promise<void> {
+  await eventually(`${from} knows ${node} as fenced`, async () => {
+    return (await seen(scene, from, node))?.standing === 'fenced'
+  })
+  assert.notDeepEqual(await offs(scene, node, 'accepted'), [], `nobody has pressed for ${node}`)
 }
 
 /** Nobody was told to switch off since the test began, but perhaps `except`. */

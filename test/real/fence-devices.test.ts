@@ -12,6 +12,7 @@ import { bmcDir, nodeDir } from '../../src/lab/names.ts'
 import {
   count,
   eventually,
+  fenced,
   logMark,
   logSince,
   moved,
@@ -68,9 +69,7 @@ describe('fence devices that refuse us', { skip }, () => {
     t.after(() => mendSecrets(scene, [coordinator]))
     await spoilSecrets(scene, [coordinator], victim)
     await crash(lab, victim)
-    await eventually(`${victim} is fenced`, async () => {
-      return (await seen(scene, able, victim))?.standing === 'fenced'
-    })
+    await fenced(scene, victim, able)
     assert.match(
       logSince(scene, able),
       new RegExp(`Node ${victim} fenced by ${able}: off confirmed`),

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { cut, heal, quorumOf, whyNoLab } from '../../src/lab/lab.ts'
 import {
   eventually,
+  fenced,
   logMark,
   logSince,
   movedAfterFence,
@@ -60,10 +61,7 @@ describe('faults of the network', { skip }, () => {
     const scene = cluster()
     const { lab, active, others } = scene
     await cut(lab, others[0], { oneWay: true })
-    await eventually(`${others[0]} is fenced`, async () => {
-      const status = await statusAt(scene, active)
-      return status?.nodes.find(({ id }) => id === others[0])?.standing === 'fenced'
-    })
+    await fenced(scene, others[0], active)
     uninterrupted(scene)
     await nobodyFenced(scene, others[0])
   })

@@ -11,6 +11,7 @@ import { readProcess } from '../../src/lab/processes.ts'
 
 import {
   eventually,
+  fenced,
   killDaemon,
   logMark,
   logSince,
@@ -80,10 +81,7 @@ describe('daemons that die or hang', { skip }, () => {
     // And once more, with a node that dies in the same moment.
     await killDaemon(scene, coordinator)
     await crash(lab, victim)
-    await eventually(
-      `${victim} is fenced`,
-      async () => (await seen(scene, witness, victim))?.standing === 'fenced',
-    )
+    await fenced(scene, victim, witness)
     if (victim === active) await movedAfterFence(scene, active)
     else uninterrupted(scene)
     await nobodyFenced(scene, victim)
