@@ -241,15 +241,20 @@ function warningsOf(
   if (!fence.enabled) {
     warnings.push(
       'Fencing is switched off (fence.enabled: false): what a lost node held is not started ' +
-        'elsewhere before a person has confirmed that the node is dead.',
+        'elsewhere before that node is back and says what it runs.',
     )
   } else if (resources.length > 0) {
     for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
       warnings.push(
         `${id} has no fence device: if it is lost, what it held is not started elsewhere before ` +
-          'a person has confirmed that it is dead.',
+          'it is back and says what it runs.',
       )
     }
+  }
+  if (nodes.length === 2) {
+    warnings.push(
+      'Two nodes never take over from each other: one alone is not a majority. Add a third one.',
+    )
   }
   if (!fence.verify && config.cluster.nodes.some(({ addresses }) => addresses !== undefined)) {
     warnings.push(

@@ -72,7 +72,9 @@ export interface ResourceStatus {
 export function describe(state: State, nowMs: number): Status {
   const { config, group, ledger } = state
   const because = whyNotReady(state, nowMs)
-  const nodes = config.nodes.map((node) => nodeStatus(state, node.id))
+  // Also a node that has left the config may still hold what it held (S16).
+  const known = [...config.nodes.map((node) => node.id), ...Object.keys(ledger.nodes)]
+  const nodes = [...new Set(known)].map((id) => nodeStatus(state, id))
   return {
     cluster: config.cluster,
     self: state.self,
@@ -119,7 +121,7 @@ function waitingFor(state: State): string {
 function nodeStatus(state: State, id: NodeId): NodeStatus {
   const { group, ledger, config } = state
   const { standing, because, holds, barred, late, fencing } = entryOf(ledger, id)
-  const node = config.nodes.find((each) => each.id === id)!
+  const node = config.nodes.find((each) => each.id === id)
   const round = state.fencings[id]
   return {
     id,
@@ -140,7 +142,7 @@ function nodeStatus(state: State, id: NodeId): NodeStatus {
       at: stageOf(state, round) ?? (fencing.last || 'ordered'),
       verdict: round?.verdict,
     },
-    devices: node.levels
+    devices: (node?.levels ?? [])
       .flatMap((level) => level.devices)
       .map((device) => deviceStatus(state, device)),
   }

@@ -196,8 +196,9 @@ resources: [{ id: r, type: exec, run: sleep 1 }]
 test('a node without any fence device is a warning, not an error', async (t) => {
   const config = `${twoNodes}resources: [{ id: r, type: exec, run: sleep 1 }]\n`
   const { warnings } = await load(t, { config })
-  assert.equal(warnings.length, 2)
+  assert.equal(warnings.length, 3)
   assert.match(warnings[1] ?? '', /^b has no fence device/)
+  assert.match(warnings[2] ?? '', /^Two nodes never take over from each other/)
 })
 
 test('what a step may be, it says where it is something else', async (t) => {

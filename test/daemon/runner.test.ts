@@ -34,8 +34,9 @@ test('news is put down at once, journalled before it is acted on, and taken one 
   node.tell({ kind: 'saved', id: 1, ok: true })
   node.tell({ kind: 'saved', id: 2, ok: true })
   assert.equal(node.state().beats, 0)
-  await pause(5)
-  assert.deepEqual(trace.slice(1), [
+  await pause(40)
+  // A busy machine may get to the first tick by now.
+  assert.deepEqual(trace.slice(1, 8), [
     'journal saved',
     'did 0',
     'journal saved',
