@@ -40,10 +40,11 @@ const POLL_MAX_MS = 500
 /** The coordinator has ordered us to carry out one round. */
 export function beginFencing(turn: Turn, order: FenceOrder): void {
   const running = turn.state.fencings[order.node]
-  // A proof that was not heard in the old ring holds, unless the node has shown itself since.
+  // What was read in the old ring holds, proof or half of one, unless the node has shown itself
+  // since.
   const back = turn.state.group?.ringMembers.includes(order.node) === true
-  const holds = running?.at !== 'done' || (running.verdict?.proven === true && !back)
-  if (running?.id === order.id && holds) {
+  const useful = running?.at !== 'done' || running.verdict?.proven === true
+  if (running?.id === order.id && useful && !back) {
     // Our own fencing, interrupted by a new ring: go on where it stands.
     put(turn, { ...running, round: order.round })
     return advance(turn, order.node)
@@ -67,7 +68,9 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     settleUntilMs: 0,
     reads: 0,
     hush: undefined,
-    lateUntilMs: running?.lateUntilMs ?? turn.state.aftermath[order.id] ?? -Infinity,
+    lateUntilMs: running
+      ? lateUntilMs(turn.state, running)
+      : (turn.state.aftermath[order.id] ?? -Infinity),
     evidence: [],
     troubles: [],
     verdict: undefined,
