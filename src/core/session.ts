@@ -129,7 +129,8 @@ function tryMerge(turn: Turn): void {
   const merged = merge(config, group, session.syncs)
   if (merged === undefined) return
   setSession(turn, { merged })
-  if (!merged.members.includes(turn.state.self)) {
+  const { self } = turn.state
+  if (!merged.members.includes(self) && !session.excluded.includes(self)) {
     const text = 'this node takes no part: its config differs from that of the other members'
     say(turn, 'alarm', text, { config: config.hash })
   }

@@ -200,7 +200,9 @@ export function echoFresh(state: State, nowMs: number): boolean {
 /** The open session, if this node may act in it at this moment. */
 export function authority(state: State, nowMs: number): Session | undefined {
   const { session } = state
-  if (session === undefined || !session.open || state.corosyncLost !== '') return undefined
+  // Open for the others is not open for us: whoever was left out holds an old ledger.
+  if (session === undefined || !session.open || !session.adopted) return undefined
+  if (state.corosyncLost !== '') return undefined
   return quorateHere(state) && echoFresh(state, nowMs) ? session : undefined
 }
 
