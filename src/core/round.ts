@@ -31,7 +31,7 @@ export interface Fencing {
   readonly nextMs: number
   /** What the device said to the command of this step; `undefined` before it is sent. */
   readonly outcome: PressOutcome | undefined
-  /** Was any button of this level pressed? */
+  /** Has a button of this level been pressed? */
   readonly pressed: boolean
   readonly settleUntilMs: number
   /** Reads of the wanted state in a row. */

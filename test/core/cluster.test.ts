@@ -151,3 +151,18 @@ test('what an order cannot do is refused with the reason', () => {
   table.tell('a', { kind: 'order', order: { ...order, action: 'on', target: 'b' } })
   assert.match(statusOf(table, 'a').orders[0]!.because, /b is on, and a member/)
 })
+
+test('S13 a member that was left out of the session decides nothing on its old ledger', () => {
+  const table = whole()
+  const { session } = table.seats.get('a')!.state
+  const message = {
+    session: `${session!.base}#${session!.round}`,
+    say: 'accuse',
+    node: 'a',
+  } as const
+  table.post('b', message)
+  table.post('c', message)
+  assert.equal(table.seats.get('a')!.state.session!.open, true)
+  assert.equal(statusOf(table, 'a').ready, false)
+  assert.notEqual(statusOf(table, 'b').coordinator, 'a')
+})

@@ -125,6 +125,12 @@ export class Table {
     this.#drain()
   }
 
+  /** Lets a member say something, to all in the same order. */
+  post(from: NodeId, message: Message): void {
+    this.#multicast(this.seats.get(from)!, message)
+    this.#drain()
+  }
+
   run(forMs: number): void {
     const untilMs = this.nowMs + forMs
     for (;;) {
