@@ -74,6 +74,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     ledger: ledger === undefined ? blankLedger : fromDisk(ledger),
     intact: ledger !== undefined,
     chain: false,
+    shown: [],
     disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
     resources: Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
     fencings: {},

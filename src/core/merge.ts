@@ -40,13 +40,18 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const ledger = best === undefined ? blankLedger : syncs[best]!.ledger!
   const chain = complete && best !== undefined && syncs[best]!.chain
 
+  const shown = members.flatMap((id) => syncs[id]!.shown)
   const known = [...config.nodes.map((node) => node.id), ...Object.keys(ledger.nodes)]
   const nodes: Record<NodeId, NodeEntry> = {}
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
     nodes[id] = members.includes(id)
       ? memberEntry(old, syncs[id]!)
-      : absentEntry(old, { complete, chain, ...whereabouts(group, id) })
+      : absentEntry(old, {
+          complete,
+          ...whereabouts(group, id),
+          proven: chain && !shown.includes(id),
+        })
   }
   const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
   const step = sameSeq ? ledger.epoch.step + 1 : 1
@@ -150,7 +155,8 @@ function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
 
 interface Circumstances {
   readonly complete: boolean
-  readonly chain: boolean
+  /** Does what was proven of it still hold? */
+  readonly proven: boolean
   readonly inRing: boolean
   readonly inGroup: boolean
 }
@@ -165,7 +171,7 @@ function whereabouts(group: Group, id: NodeId): { inRing: boolean; inGroup: bool
 function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
   const fencing = old.fencing && interrupted(old.fencing)
   // Joining our group, not Corosync, is what ends `left` and `fenced` (S19).
-  const kept = how.chain && !how.inGroup ? old : withoutProof(old)
+  const kept = how.proven ? old : withoutProof(old)
   if (kept.standing === 'fenced' || kept.standing === 'left') return { ...kept, fencing }
   const holds = how.complete ? kept.holds : 'anything'
   if (kept.standing === 'condemned') return { ...kept, holds, fencing }

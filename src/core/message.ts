@@ -80,6 +80,8 @@ export interface Sync {
   readonly ledger: Ledger | undefined
   /** In memory and in quorate rings ever since the ledger's epoch: its proofs hold (S7). */
   readonly chain: boolean
+  /** Who has been in our group since then: no proof of theirs holds (S19). */
+  readonly shown: readonly NodeId[]
   readonly report: Report
 }
 

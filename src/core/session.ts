@@ -9,7 +9,7 @@
 import { digestOf } from './ledger.ts'
 import { merge } from './merge.ts'
 import type { Message, Sync } from './message.ts'
-import { type GroupMember, majorityOf, type NodeId, type RingId, sameRing } from './model.ts'
+import { type GroupMember, majorityOf, type NodeId, type RingId } from './model.ts'
 import { reportOf } from './report.ts'
 import { dropGrants } from './resource.ts'
 import {
@@ -32,7 +32,10 @@ export function onGroup(
   members: readonly GroupMember[],
 ): void {
   const base = baseOf(ring, members)
-  set(turn, { group: { ring, ringMembers, members } })
+  const shown = [...new Set([...turn.state.shown, ...members.map(({ node }) => node)])]
+  set(turn, { group: { ring, ringMembers, members }, shown })
+  // CPG tells of every ring, votequorum only of the newest: this one may have been too small (S7).
+  if (ringMembers.length < majorityOf(turn.state.config)) set(turn, { chain: false })
   if (!members.some((member) => member.node === turn.state.self)) {
     set(turn, { session: undefined })
     return
@@ -103,12 +106,13 @@ export function askForRound(turn: Turn): void {
 }
 
 function syncOf(turn: Turn): Sync {
-  const { identity, config, intact, ledger, chain } = turn.state
+  const { identity, config, intact, ledger, chain, shown } = turn.state
   return {
     identity,
     configHash: config.hash,
     ledger: intact ? ledger : undefined,
     chain,
+    shown,
     report: reportOf(turn),
   }
 }
@@ -143,7 +147,7 @@ export function tryAdopt(turn: Turn): void {
   if (session?.merged === undefined || session.adopted || !quorateHere(turn.state)) return
   if (!session.merged.members.includes(self)) return
   setSession(turn, { adopted: true })
-  set(turn, { ledger: session.merged.ledger, intact: true, chain: true })
+  set(turn, { ledger: session.merged.ledger, intact: true, chain: true, shown: [] })
   set(turn, { disk: { ...turn.state.disk, wanted: true } })
 }
 
@@ -219,15 +223,12 @@ function blamelessMs(session: Session, node: NodeId): number {
 
 /** votequorum has spoken. Any difference is news, also within the same ring (S11). */
 export function onQuorum(turn: Turn, ring: RingId, quorate: boolean): void {
-  const before = turn.state.quorum
+  const { chain } = turn.state
   set(turn, { quorum: { ring, quorate } })
-  if (!quorate) {
-    set(turn, { chain: false })
-    return
-  }
-  const regained = before !== undefined && !before.quorate && sameRing(before.ring, ring)
-  if (regained && turn.state.session?.adopted === true) askForRound(turn)
-  else tryAdopt(turn)
+  if (quorate) return tryAdopt(turn)
+  set(turn, { chain: false })
+  // What we told this session of our proofs is not true any more: agree anew.
+  if (chain) askForRound(turn)
 }
 
 function baseOf(ring: RingId, members: readonly GroupMember[]): string {

@@ -37,6 +37,8 @@ export interface State {
   readonly intact: boolean
   /** In quorate rings ever since the ledger's epoch: its proofs hold. */
   readonly chain: boolean
+  /** Nodes that have been in our group since then. */
+  readonly shown: readonly NodeId[]
   readonly disk: Disk
   readonly resources: Readonly<Record<ResourceId, Local>>
   /** The fencings whose buttons we press, by target. */

@@ -131,6 +131,7 @@ const sync = object<Sync>({
   configHash: name,
   ledger: optional(ledger),
   chain: flag,
+  shown: list(name),
   report,
 })
 

@@ -45,6 +45,8 @@ export interface Device {
 
 interface Pending {
   readonly action: 'off' | 'on'
+  /** It has been answered for. */
+  readonly accepted: boolean
   readonly sentMs: number
   readonly dueMs: number
 }
@@ -138,14 +140,13 @@ function send(world: World, daemon: Daemon, effect: Press): void {
   }
   const late = manner === 'late' || manner === 'slow'
   const tookMs = manner === 'slow' ? device.slowMs : lot.int(20, 1_000)
-  const carriedMs =
-    manner === 'late'
-      ? lot.int(Math.min(1_000, device.config.lateMs), device.config.lateMs)
-      : tookMs
-  if (manner !== 'ignore') carryOut(world, device, action, carriedMs, daemon.machine)
-  if (lot.chance(faults.replyLostPercent) || (late && lot.next() < 0.7)) {
-    return outcome(timeoutMs, 'unknown', 'no answer')
-  }
+  const answers = !(lot.chance(faults.replyLostPercent) || (late && lot.next() < 0.7))
+  const { lateMs, settleMs } = device.config
+  // A device that says "accepted" is at it: it shows the effect before it is given up as ignored.
+  const boundMs = answers ? Math.min(lateMs, settleMs) : lateMs
+  const carriedMs = manner === 'late' ? lot.int(Math.min(1_000, boundMs), boundMs) : tookMs
+  if (manner !== 'ignore') carryOut(world, device, action, carriedMs, daemon.machine, answers)
+  if (!answers) return outcome(timeoutMs, 'unknown', 'no answer')
   if (lot.chance(faults.replyLatePercent)) {
     return outcome(lot.int(1_000, 40_000), 'accepted', 'completed')
   }
@@ -193,8 +194,9 @@ function carryOut(
   action: 'off' | 'on',
   delayMs: number,
   by: Machine,
+  accepted: boolean,
 ): void {
-  const entry = { action, sentMs: world.nowMs, dueMs: world.nowMs + delayMs }
+  const entry = { action, accepted, sentMs: world.nowMs, dueMs: world.nowMs + delayMs }
   device.pending.add(entry)
   world.after(delayMs, () => {
     device.pending.delete(entry)

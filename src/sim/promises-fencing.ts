@@ -2,7 +2,8 @@
  * P2, P5, P6, P10 and S7: who may press a button, what counts as proof, and what is never
  * forgotten.
  */
-import { sameRing } from '../core/model.ts'
+import type { Ledger, Standing } from '../core/ledger.ts'
+import { type NodeId, sameRing } from '../core/model.ts'
 import { patienceMs, roundMs } from './bounds.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
@@ -58,7 +59,10 @@ function outdated(world: World): string | undefined {
     if (!common || ledger?.epoch.seq !== ring.id.seq || ledger.epoch.rep !== ring.id.rep) continue
     for (const [node, { standing }] of Object.entries(ledger.nodes)) {
       if (standing !== 'fenced' && standing !== 'left') continue
-      if (!witness.proofs.has(node)) return `${node} counts as ${standing}`
+      const knowing = witness.proofs.get(node)
+      if (!ring.joined.some((daemon) => knowing?.has(daemon))) {
+        return `${node} counts as ${standing}`
+      }
     }
   }
   return undefined
@@ -179,6 +183,7 @@ function endless(world: World): string | undefined {
   for (const [node, { fencing }] of Object.entries(ledger.nodes)) {
     if (fencing === undefined || !fenceable(world, node)) continue
     const { id, round, owner } = fencing
+    if (owner === undefined && awaitsFinger(ledger, node)) continue
     const name = `fencing ${node} ${id} ${round} ${owner ?? ''}`
     present.add(name)
     const boundMs =
@@ -190,6 +195,20 @@ function endless(world: World): string | undefined {
   }
   forget(witness.standing, 'fencing ', present)
   return broken
+}
+
+/**
+ * A node that is back is admitted when nobody's finger is on its button any more. A finger that has
+ * vanished is a node to be fenced itself, and that fencing is judged for its own.
+ */
+function awaitsFinger({ nodes }: Ledger, node: NodeId): boolean {
+  const { standing, fencing } = nodes[node]!
+  if (isOpen(standing)) return false
+  return (fencing?.dangling ?? []).some((finger) => isOpen(nodes[finger.node]?.standing))
+}
+
+function isOpen(standing: Standing | undefined): boolean {
+  return standing === 'lost' || standing === 'condemned'
 }
 
 /** Without a level only a person can help. */
@@ -205,8 +224,8 @@ function forgotten(world: World): string | undefined {
   let broken: string | undefined
   for (const { id } of world.site.config.nodes) {
     const entry = ledger.nodes[id]
-    const open = entry?.standing === 'lost' || entry?.standing === 'condemned'
-    if (!open || !fenceable(world, id) || entry.fencing !== undefined) continue
+    if (entry === undefined || !isOpen(entry.standing) || entry.fencing !== undefined) continue
+    if (!fenceable(world, id)) continue
     const name = `open ${id}`
     present.add(name)
     if (lasting(world, name) > patienceMs(world.site.config)) {

@@ -17,10 +17,8 @@ export interface Witness {
   /** Cables have been swapped in this life. */
   swapped: boolean
   deciding: Ring | undefined
-  /** Daemons of the last deciding ring. */
-  chain: ReadonlySet<Daemon>
-  /** Nodes that were proven off, or said goodbye, while one of those was there. */
-  readonly proofs: Set<NodeId>
+  /** Nodes that were proven off, or said goodbye, and the daemons that know it first-hand. */
+  readonly proofs: Map<NodeId, Set<Daemon>>
   /** Machines whose daemon is in the group of the main ring, and since when. */
   readonly inService: Map<Machine, number>
   /** What a machine had, or was starting, when it was separated from the main group. */
@@ -75,8 +73,7 @@ export function makeWitness(): Witness {
     forgetful: false,
     swapped: false,
     deciding: undefined,
-    chain: new Set(),
-    proofs: new Set(),
+    proofs: new Map(),
     inService: new Map(),
     unproven: new Map(),
     orders: new Map(),
@@ -132,9 +129,9 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
-    if (message.say === 'goodbye') witness.proofs.add(daemon.machine.id)
+    if (message.say === 'goodbye') noteProof(witness, daemon.machine.id)
     if (message.say === 'verdict') {
-      if (message.verdict.proven) witness.proofs.add(message.node)
+      if (message.verdict.proven) noteProof(witness, message.node)
       witness.handled.delete(message.node)
       for (const press of witness.presses.get(message.node) ?? []) {
         if (press.daemon === daemon && press.fencing === message.id) press.concluded = true
@@ -173,7 +170,7 @@ function regroup(world: World): void {
   const deciding = decidingRing(world)
   if (witness.deciding !== deciding) witness.disturbedMs = nowMs
   witness.deciding = deciding
-  keepChain(world, deciding)
+  keepProofs(witness, deciding)
   const ring = mainRing(world)
   for (const machine of world.machines) {
     const { daemon } = machine
@@ -190,12 +187,24 @@ function regroup(world: World): void {
   }
 }
 
-/** A proof holds as long as somebody is there who was there when it was given (S7). */
-function keepChain({ witness }: World, deciding: Ring | undefined): void {
+/** Everybody in the deciding ring hears of it. */
+function noteProof({ proofs, deciding }: Witness, node: NodeId): void {
+  proofs.set(node, new Set(deciding?.joined))
+}
+
+/**
+ * A proof holds as long as somebody lives who was told of it, or took part with somebody who was,
+ * and its node has not shown itself in the group (S7, S19).
+ */
+function keepProofs({ proofs }: Witness, deciding: Ring | undefined): void {
   if (deciding === undefined) return
   const joined = deciding.joined.filter(({ alive }) => alive)
-  if (!joined.some((daemon) => witness.chain.has(daemon))) witness.proofs.clear()
-  witness.chain = new Set(joined)
+  for (const [node, knowing] of proofs) {
+    const known = joined.some((daemon) => knowing.has(daemon))
+    const shown = joined.some((daemon) => daemon.machine.id === node && !knowing.has(daemon))
+    if (shown || ![...knowing].some(({ alive }) => alive)) proofs.delete(node)
+    else if (known) for (const daemon of joined) knowing.add(daemon)
+  }
 }
 
 function separate(witness: Witness, machine: Machine): void {

@@ -47,6 +47,7 @@ const sync: Sync = {
   configHash: 'abc',
   ledger,
   chain: true,
+  shown: ['node1'],
   report,
 }
 const verdict: Verdict = {

@@ -19,7 +19,7 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'proof-outlives-quorum',
     rule: 'S7',
     file: 'core/merge.ts',
-    find: 'const kept = how.chain && !how.inGroup ? old : withoutProof(old)',
+    find: 'const kept = how.proven ? old : withoutProof(old)',
     replace: 'const kept = old',
     because: 'a proof holds although the chain of quorate rings was broken',
     scenario: 'old-proof-in-memory',
@@ -37,9 +37,9 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'same-ring-is-no-news',
     rule: 'S11',
     file: 'core/session.ts',
-    find: '  const before = turn.state.quorum\n',
-    replace: `  const before = turn.state.quorum
-  if (before !== undefined && sameRing(before.ring, ring)) return
+    find: '  const { chain } = turn.state\n',
+    replace: `  const { chain } = turn.state
+  if (turn.state.quorum?.ring.seq === ring.seq) return
 `,
     because: 'quorum is lost within a ring, and nobody notices',
     swarm: 'fickle-quorum',
