@@ -48,7 +48,6 @@ async function bench(): Promise<void> {
     await downLab('bench')
     const stage = await raise({ name: 'bench', profile })
     try {
-      await idle(stage, profile)
       for (const led of [true, false]) {
         const found = await measure(stage, runs, led)
         print(
@@ -56,6 +55,7 @@ async function bench(): Promise<void> {
           found,
         )
       }
+      await idle(stage, profile)
     } finally {
       await strike(stage)
     }
@@ -131,7 +131,7 @@ function print(title: string, runs: readonly Run[]): void {
   row('  beyond detection and device', (run) => run.interruptionMs - run.detectedMs - run.deviceMs)
 }
 
-/** What a daemon costs that has nothing to do, over ten seconds. */
+/** What a daemon costs that has been through all that and has nothing to do, over ten seconds. */
 async function idle(stage: Stage, profile: string): Promise<void> {
   await new Promise((done) => setTimeout(done, 6_000))
   const pids = stage.lab.nodes.flatMap((node) => daemonOf(stage.lab, node)?.pid ?? [])

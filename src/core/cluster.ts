@@ -269,7 +269,8 @@ function follow(turn: Turn, before: State): void {
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)
   startGranted(turn)
   decide(turn)
-  if (turn.state.ledger !== before.ledger) prepare(turn)
+  const { ledger, fencings } = turn.state
+  if (ledger !== before.ledger || fencings !== before.fencings) prepare(turn)
   save(turn, before)
   if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
   leave(turn)

@@ -176,7 +176,7 @@ function settle(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   const record = entry.fencing
   if (record?.owner !== undefined) return
   const fingers = (record?.dangling ?? []).map((finger) =>
-    fingerOf(turn.state, session, finger, record!.id),
+    fingerOf(turn.state, session, finger, id),
   )
   if (fingers.includes('on the button')) return
   const boundMs = fingers.includes('gone') || fingers.length === 0 ? lateBoundMs(turn.state, id) : 0
@@ -191,11 +191,11 @@ function fingerOf(
   state: State,
   session: Session,
   { node, life }: Finger,
-  fencing: string,
+  target: NodeId,
 ): 'on the button' | 'let go' | 'gone' {
   const member = session.merged?.members.includes(node) === true
   if (member && session.syncs[node]?.identity.incarnation === life) {
-    return session.reports[node]?.pressing.includes(fencing) ? 'on the button' : 'let go'
+    return session.reports[node]?.pressing.includes(target) ? 'on the button' : 'let go'
   }
   // Another life of the daemon, in our midst, has swept away what the former one was doing.
   const { standing } = entryOf(state.ledger, node)

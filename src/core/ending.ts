@@ -34,6 +34,6 @@ export function dropFencing(turn: Turn, target: NodeId): void {
   if (dropped === undefined) return
   set(turn, { fencings })
   const { aftermath } = turn.state
-  const untilMs = lateUntilMs(turn.state, dropped)
-  if (untilMs > turn.nowMs) set(turn, { aftermath: { ...aftermath, [dropped.id]: untilMs } })
+  const untilMs = Math.max(lateUntilMs(turn.state, dropped), aftermath[target] ?? -Infinity)
+  if (untilMs > turn.nowMs) set(turn, { aftermath: { ...aftermath, [target]: untilMs } })
 }

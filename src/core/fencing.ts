@@ -68,9 +68,10 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     settleUntilMs: 0,
     reads: 0,
     hush: undefined,
-    lateUntilMs: running
-      ? lateUntilMs(turn.state, running)
-      : (turn.state.aftermath[order.id] ?? -Infinity),
+    lateUntilMs: Math.max(
+      turn.state.aftermath[order.node] ?? -Infinity,
+      running ? lateUntilMs(turn.state, running) : -Infinity,
+    ),
     evidence: [],
     troubles: [],
     verdict: undefined,

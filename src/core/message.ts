@@ -95,7 +95,7 @@ export interface Report {
   /** The step up to which the sender's disk keeps the ledger (S8). */
   readonly saved: number
   readonly resources: Readonly<Record<ResourceId, ResourceReport>>
-  /** Fencings whose buttons this node may have a finger on. */
+  /** Nodes on whose buttons this one may have a finger, whatever the fencing is called. */
   readonly pressing: readonly string[]
   readonly leaving: boolean
   /** It came up after too many crashes: it takes part, but leads nothing and runs nothing new. */

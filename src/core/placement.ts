@@ -103,6 +103,9 @@ export function prepare(turn: Turn): void {
     const key = `${resource.id}:${entryOf(ledger, holder).fencing?.id ?? ''}`
     if (duty.prepared.includes(key)) continue
     if (candidateFor(turn.state, session, resource) !== self) continue
+    // The first command goes out before anything else is begun here.
+    const at = turn.state.fencings[holder]?.at
+    if (at === 'durable' || at === 'identify') continue
     set(turn, { duty: { ...turn.state.duty, prepared: [...duty.prepared, key].slice(-32) } })
     turn.effects.push({ do: 'prepare', resource: resource.id })
   }

@@ -27,14 +27,14 @@ export function reportOf(turn: Turn): Report {
     step: state.ledger.epoch.step,
     saved: state.disk.saved,
     resources,
-    pressing: [...Object.values(state.fencings).map(({ id }) => id), ...lingering(state, nowMs)],
+    pressing: [...new Set([...Object.keys(state.fencings), ...lingering(state, nowMs)])],
     leaving: state.leaving !== undefined,
     passive: state.passive !== '',
     durable: state.disk.ok,
   }
 }
 
-/** Fencings that are over here while a command of theirs may still be carried out. */
+/** Nodes to which a command may still be carried out, though their fencing is over here. */
 function lingering(state: State, nowMs: number): string[] {
   return Object.keys(state.aftermath).filter((id) => nowMs < state.aftermath[id]!)
 }

@@ -43,8 +43,8 @@ export interface State {
   readonly resources: Readonly<Record<ResourceId, Local>>
   /** The fencings whose buttons we press, by target. */
   readonly fencings: Readonly<Record<NodeId, Fencing>>
-  /** Fencings that are over, but whose commands may still be carried out until then. */
-  readonly aftermath: Readonly<Record<string, number>>
+  /** Until when a command to a node may still be carried out, of fencings that are over here. */
+  readonly aftermath: Readonly<Record<NodeId, number>>
   readonly devices: Readonly<Record<DeviceId, DeviceHealth>>
   readonly duty: Duty
   readonly orders: readonly OrderState[]

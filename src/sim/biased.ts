@@ -137,6 +137,19 @@ export const biases: Readonly<Record<string, Bias>> = {
       verdictPercent: 5,
     }),
   },
+  'drowsy-daemons': {
+    about: 'daemons sleep while their rings live on, are left out, and wake up again',
+    faults: (faults) => ({
+      ...faults,
+      freezeDaemonPercent: 15,
+      freezeMaxMs: 12_000,
+      orderPercent: 8,
+      pressLatePercent: 30,
+      crashPercent: 4,
+      splitPercent: 4,
+      healPercent: 30,
+    }),
+  },
   'hard-stops': {
     about: 'starts and stops hang, fail half-way, and are slow to die',
     faults: (faults) => ({

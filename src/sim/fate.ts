@@ -103,13 +103,7 @@ function machines(world: World): void {
     machine.wall = false
     applyPower(world, machine, 'no current')
   }
-  // Whoever presses on while a device is at the off that it has promised is outside every promise.
-  const promised = [...world.devices.values()].some(
-    ({ wired, pending }) =>
-      wired === machine &&
-      [...pending].some(({ action, accepted }) => accepted && action === 'off'),
-  )
-  if (lot.chance(faults.powerOnPercent) && !promised) switchOn(world, machine, 'somebody')
+  if (lot.chance(faults.powerOnPercent)) switchOn(world, machine, 'somebody')
   if (lot.chance(faults.strangerPercent)) becomeStranger(world, machine)
 }
 

@@ -2,13 +2,17 @@
  * P2, P5, P6, P10 and S7: who may press a button, what counts as proof, and what is never
  * forgotten.
  */
-import type { Ledger, Standing } from '../core/ledger.ts'
+import { compareEpochs, type Ledger, type Standing } from '../core/ledger.ts'
 import { type NodeId, sameRing } from '../core/model.ts'
 import { patienceMs, roundMs } from './bounds.ts'
+import type { Ring } from './cpg.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
 import { decidingRing, levelOf, type ReadNote } from './witness.ts'
-import type { World } from './world.ts'
+import type { Machine, World } from './world.ts'
+
+/** By then everybody in a ring has heard who came back. */
+const KNOWN_MS = 2_000
 
 export const fencingPromises: readonly Invariant[] = [
   {
@@ -81,7 +85,16 @@ function unlawful(world: World, { daemon, device, press }: Moments['onPress']): 
   const standing = daemon.mind.ledger?.nodes[target]?.standing
   if (standing === 'condemned') return undefined
   if (standing !== 'lost') return `${what}, which is ${standing ?? 'unknown'} and not lost`
-  return undefined
+  return takesPart(world, ring, device.target) ? `${what}, which takes part` : undefined
+}
+
+/** Has the ring of the presser had this machine among its members for a while? */
+function takesPart(world: World, ring: Ring, machine: Machine): boolean {
+  const sinceMs = world.witness.inService.get(machine)
+  if (sinceMs === undefined || world.nowMs - sinceMs < KNOWN_MS) return false
+  const ledgers = ring.joined.flatMap(({ mind }) => mind.ledger ?? [])
+  const [newest] = ledgers.toSorted((a, b) => compareEpochs(b.epoch, a.epoch))
+  return newest?.nodes[machine.id]?.standing === 'member'
 }
 
 function outOfOrder(

@@ -76,17 +76,15 @@ export const servicePromises: readonly Invariant[] = [
   },
   {
     id: 'P4',
-    says: 'nothing starts on a node while a command to switch it off is still under way',
+    says: 'nothing starts on a node, and it is not switched on, while an off is still under way',
     onStart: (world, { machine, resource }) => {
-      for (const { target, wired, pending, id } of world.devices.values()) {
-        if (wired !== machine || target !== machine) continue
-        for (const { action, sentMs } of pending) {
-          if (action === 'off' && world.nowMs - sentMs > LATE_MS) {
-            return `${machine.id} starts ${resource}, and ${id} will still carry out an off`
-          }
-        }
-      }
-      return undefined
+      const device = offUnderWay(world, machine)
+      return device && `${machine.id} starts ${resource}, and ${device} will still carry out an off`
+    },
+    onPress: (world, { press }) => {
+      if (press.action !== 'on') return undefined
+      const device = offUnderWay(world, world.machine(press.target))
+      return device && `${press.target} is switched on, and ${device} will still carry out an off`
     },
   },
   {
@@ -128,4 +126,18 @@ function othersWith(world: World, machine: Machine, thing: string): Machine[] {
   return world.machines.filter(
     (other) => other !== machine && other.powered && other.things.get(thing)?.foreign === false,
   )
+}
+
+/**
+ * The device that sits on an off of this machine for which nobody has had an answer. One that was
+ * accepted while the machine was off already is between the device and whoever switches it on.
+ */
+function offUnderWay(world: World, machine: Machine): string | undefined {
+  for (const { target, wired, pending, id } of world.devices.values()) {
+    if (wired !== machine || target !== machine) continue
+    for (const { action, accepted, sentMs } of pending) {
+      if (action === 'off' && !accepted && world.nowMs - sentMs > LATE_MS) return id
+    }
+  }
+  return undefined
 }

@@ -55,6 +55,15 @@ export const memoryMutants: readonly Mutant[] = [
     because: 'a coordinator decides before the others hold the same state',
   },
   {
+    name: 'left-out-presses-all-the-same',
+    rule: 'S13',
+    file: 'core/state.ts',
+    find: 'if (session === undefined || !session.open || !session.adopted) return undefined',
+    replace: 'if (session === undefined || !session.open) return undefined',
+    because: 'a member that the others go on without presses on what it knew before',
+    scenario: 'left-out-while-fencing',
+  },
+  {
     name: 'other-config-takes-part',
     rule: 'S16',
     file: 'core/merge.ts',
