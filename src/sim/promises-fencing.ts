@@ -5,7 +5,7 @@
 import { compareEpochs, type Ledger, type Standing } from '../core/ledger.ts'
 import { type NodeId, sameRing } from '../core/model.ts'
 import { patienceMs, roundMs } from './bounds.ts'
-import type { Ring } from './cpg.ts'
+import type { Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
 import { decidingRing, levelOf, type ReadNote } from './witness.ts'
@@ -85,16 +85,22 @@ function unlawful(world: World, { daemon, device, press }: Moments['onPress']): 
   const standing = daemon.mind.ledger?.nodes[target]?.standing
   if (standing === 'condemned') return undefined
   if (standing !== 'lost') return `${what}, which is ${standing ?? 'unknown'} and not lost`
-  return takesPart(world, ring, device.target) ? `${what}, which takes part` : undefined
+  return takesPart(world, daemon, device.target) ? `${what}, which takes part` : undefined
 }
 
-/** Has the ring of the presser had this machine among its members for a while? */
-function takesPart(world: World, ring: Ring, machine: Machine): boolean {
+/** Do those who know better than the presser have this machine in their midst, and for a while? */
+function takesPart(world: World, presser: Daemon, machine: Machine): boolean {
   const sinceMs = world.witness.inService.get(machine)
-  if (sinceMs === undefined || world.nowMs - sinceMs < KNOWN_MS) return false
-  const ledgers = ring.joined.flatMap(({ mind }) => mind.ledger ?? [])
-  const [newest] = ledgers.toSorted((a, b) => compareEpochs(b.epoch, a.epoch))
-  return newest?.nodes[machine.id]?.standing === 'member'
+  const { ledger } = presser.mind
+  if (ledger === undefined || sinceMs === undefined) return false
+  if (world.nowMs - sinceMs < KNOWN_MS) return false
+  const joined = presser.machine.corosync?.ring?.joined ?? []
+  return joined.some(
+    ({ mind }) =>
+      mind.ledger !== undefined &&
+      compareEpochs(mind.ledger.epoch, ledger.epoch) > 0 &&
+      mind.ledger.nodes[machine.id]?.standing === 'member',
+  )
 }
 
 function outOfOrder(
