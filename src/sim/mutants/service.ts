@@ -44,6 +44,7 @@ export const serviceMutants: readonly Mutant[] = [
     find: 'return held.has(thing) || step > report.step || !stopped.has(thing)',
     replace: 'return held.has(thing) || !stopped.has(thing)',
     because: 'a report from before the grant frees the thing for a second node',
+    swarm: 'restless-rings',
   },
   {
     name: 'run-on-without-quorum',
