@@ -180,27 +180,33 @@ function resourceStatus(state: State, id: ResourceId): ResourceStatus {
   const resource = config.resources.find((each) => each.id === id)!
   const { thing } = resource
   const holders = holdersOf(state, thing)
-  const [holder] = holders
-  if (holder === undefined) {
+  const stateAt = (node: NodeId) =>
+    node === state.self
+      ? reportedState(state.resources[id]!)
+      : (session?.reports[node]?.resources[id]?.state ?? 'unknown')
+  if (holders.length === 0) {
     const next = session && candidateFor(state, session, resource)
     const because = next ? `${next} is about to get it` : 'no node is able to take it now'
     return { id, thing, state: 'stopped', node: undefined, because }
   }
-  const reported =
-    holder === state.self
-      ? reportedState(state.resources[id]!)
-      : session?.reports[holder]?.resources[id]?.state
-  const entry = entryOf(ledger, holder)
-  if (entry.standing === 'member' && holders.length === 1) {
-    const detail = holder === state.self ? state.resources[id]!.detail : ''
-    return { id, thing, state: reported ?? 'unknown', node: holder, because: detail }
-  }
   const unproven = holders.filter((each) => entryOf(ledger, each).standing !== 'member')
-  const because =
-    unproven.length > 0
-      ? `${unproven.join(', ')} may hold it and is not proven dead`
-      : `${holders.join(' and ')} both hold it`
-  return { id, thing, state: 'blocked', node: holder, because }
+  if (unproven.length > 0) {
+    const because = `${unproven.join(', ')} may hold it and is not proven dead`
+    return { id, thing, state: 'blocked', node: holders[0], because }
+  }
+  // Whoever has just joined may hold everything until it has looked.
+  const looking = holders.filter((each) => stateAt(each) === 'unknown')
+  const search = `it is still looked for on ${looking.join(', ')}`
+  const [holder, ...others] = holders.filter((each) => !looking.includes(each))
+  if (holder === undefined)
+    return { id, thing, state: 'unknown', node: looking[0], because: search }
+  if (others.length > 0) {
+    const because = `${[holder, ...others].join(' and ')} both hold it`
+    return { id, thing, state: 'blocked', node: holder, because }
+  }
+  const detail = holder === state.self ? state.resources[id]!.detail : ''
+  const because = looking.length > 0 ? search : detail
+  return { id, thing, state: stateAt(holder), node: holder, because }
 }
 
 /** What a person can do, in sentences; empty while there is nothing to do. */

@@ -185,7 +185,7 @@ function takePrepared({ memory, nowMs }: Context): Target | undefined {
   if (prepared === undefined) return undefined
   const ageMs = Math.round(nowMs() - prepared.atMs)
   if (ageMs > FRESH_MS) return undefined
-  return { link: prepared.link, because: `nobody answered for it ${ageMs} ms ago` }
+  return { link: prepared.link, because: `no other machine answered for it ${ageMs} ms before` }
 }
 
 /** Where it goes, once nobody answers for it any more; or why it goes nowhere. */
@@ -222,7 +222,7 @@ async function ask(link: Link, { address }: Options, { say }: Context) {
   if (!link.resolves) return { inUse: false, because: `${link.name} has no neighbours to ask` }
   try {
     const heard = await inUse(link.name, address.text, WINDOW_MS)
-    return { ...heard, because: 'nobody answers for it' }
+    return { ...heard, because: 'no other machine answers for it' }
   } catch (error) {
     const because = `whether it is in use could not be asked: ${(error as Error).message}`
     say('warn', because)

@@ -166,3 +166,21 @@ test('S13 a member that was left out of the session decides nothing on its old l
   assert.equal(statusOf(table, 'a').ready, false)
   assert.notEqual(statusOf(table, 'b').coordinator, 'a')
 })
+
+test('status tells who still looks for a thing from who runs it as well', () => {
+  const { state } = whole().seats.get('b')!
+  const joined = (found: 'unknown' | 'running') => {
+    const { session, ledger } = state
+    const report = session!.reports.c!
+    const vip = { ...report.resources.vip!, state: found }
+    const reports = { ...session!.reports, c: { ...report, resources: { vip } } }
+    const thing = 'address 192.0.2.1'
+    const nodes = { ...ledger.nodes, c: { ...ledger.nodes.c!, holds: [{ thing, step: 0 }] } }
+    const seen = { ...state, session: { ...session!, reports }, ledger: { ...ledger, nodes } }
+    return describe(seen, 0).resources[0]!
+  }
+  const { state: running, node, because } = joined('unknown')
+  assert.deepEqual([running, node, because], ['running', 'a', 'it is still looked for on c'])
+  const twice = joined('running')
+  assert.deepEqual([twice.state, twice.because], ['blocked', 'a and c both hold it'])
+})

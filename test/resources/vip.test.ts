@@ -34,7 +34,7 @@ for (const { family, address, other, prefix, ping } of families) {
       assert.equal((await node.do('probe')).outcome, 'stopped')
       const started = await node.do('start')
       assert.deepEqual([started.outcome, started.said], ['done', []])
-      assert.match(started.detail, /eth0 holds it; nobody answers for it/)
+      assert.match(started.detail, /eth0 holds it; no other machine answers for it/)
       wire.on('client', `${ping} ${address}`)
       assert.equal((await node.do('probe')).outcome, 'running')
       assert.equal((await node.do('monitor')).outcome, 'running')
@@ -112,7 +112,7 @@ for (const { family, address, other, prefix, ping } of families) {
         )
         const ran = await node.do('start')
         assert.equal(ran.outcome, 'done')
-        assert.match(ran.detail, /nobody answered for it \d+ ms ago/)
+        assert.match(ran.detail, /no other machine answered for it \d+ ms before/)
         t.diagnostic(`prepared ${family} start: ${ran.tookMs.toFixed(1)} ms`)
         assert.ok(ran.tookMs < 1000)
       },
