@@ -169,7 +169,7 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
       return onAccuse(turn, from, message.node)
     case 'report':
       onReport(turn, from, message.report)
-      if (turn.state.session?.open) reelect(turn, undefined)
+      if (takesPart(turn.state, from)) reelect(turn, undefined)
       return
     case 'ack':
     case 'grant':
@@ -183,12 +183,19 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
     case 'unbar':
     case 'resign':
     case 'goodbye':
-      // What follows counts among members of an open session only, and alike at all of them.
-      if (turn.state.session?.open && turn.state.session.merged?.members.includes(from)) {
+      if (takesPart(turn.state, from)) {
         onDecision(turn, from, message)
         reelect(turn, message.say === 'resign' ? from : undefined)
       }
   }
+}
+
+/**
+ * Decisions count among the members of an open session only, and alike at all of them. Whoever was
+ * left out holds an older ledger, to which they do not apply.
+ */
+function takesPart({ session }: State, from: NodeId): boolean {
+  return session?.open === true && session.adopted && session.merged!.members.includes(from)
 }
 
 function onDecision(turn: Turn, from: NodeId, message: Message): void {

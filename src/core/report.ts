@@ -71,7 +71,7 @@ export function onReport(turn: Turn, from: NodeId, report: Report): void {
   setSession(turn, { reports: { ...session.reports, [from]: report } })
   if (session.merged === undefined || !session.merged.members.includes(from)) return
   noteSaved(turn, from, report.saved)
-  if (!session.open) return
+  if (!session.open || !session.adopted) return
   const ledger = heard(turn.state.ledger, from, report)
   if (ledger !== turn.state.ledger) set(turn, { ledger })
 }

@@ -12,6 +12,7 @@ import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { livenessPromises } from './promises-liveness.ts'
+import { memoryPromises } from './promises-memory.ts'
 import { servicePromises } from './promises-service.ts'
 import type { Operation } from './resources.ts'
 import { notes } from './witness.ts'
@@ -66,6 +67,7 @@ export type Invariant = {
 export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...fencingPromises,
+  ...memoryPromises,
   ...livenessPromises,
 ]
 

@@ -1,14 +1,10 @@
-/**
- * P2, P5, P6, P10 and S7: who may press a button, what counts as proof, and what is never
- * forgotten.
- */
-import { compareEpochs, type Ledger, type Standing } from '../core/ledger.ts'
-import { type NodeId, sameRing } from '../core/model.ts'
-import { patienceMs, roundMs } from './bounds.ts'
+/** P2, P5 and P10: who may press a button, when, and what counts as proof. */
+import { compareEpochs } from '../core/ledger.ts'
+import { sameRing } from '../core/model.ts'
 import type { Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
-import { decidingRing, levelOf, type ReadNote } from './witness.ts'
+import { levelOf, type ReadNote } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
 /** By then everybody in a ring has heard who came back. */
@@ -21,11 +17,6 @@ export const fencingPromises: readonly Invariant[] = [
     onPress: unlawful,
   },
   {
-    id: 'S7',
-    says: 'a node counts as fenced or left only by the word of somebody who was there',
-    onScan: outdated,
-  },
-  {
     id: 'P5',
     says: 'levels are tried in order',
     onPress: outOfOrder,
@@ -36,41 +27,11 @@ export const fencingPromises: readonly Invariant[] = [
     onMessage: unfounded,
   },
   {
-    id: 'P6',
-    says: 'every round of a fencing ends in a verdict or a stated wait within its bound',
-    onScan: endless,
-  },
-  {
     id: 'P10',
     says: 'after a crash no button is pressed again without a look',
     onPress: blind,
   },
-  {
-    id: 'P10',
-    says: 'no lost or condemned node is forgotten',
-    onScan: forgotten,
-  },
 ]
-
-/** A proof of an earlier time, or from a disk, proves nothing now. */
-function outdated(world: World): string | undefined {
-  const { witness } = world
-  const ring = decidingRing(world)
-  if (ring === undefined || world.nowMs - witness.disturbedMs < 5_000) return undefined
-  for (const { alive, config, mind } of ring.joined) {
-    const { ledger } = mind
-    const common = alive && config.hash === world.site.config.hash
-    if (!common || ledger?.epoch.seq !== ring.id.seq || ledger.epoch.rep !== ring.id.rep) continue
-    for (const [node, { standing }] of Object.entries(ledger.nodes)) {
-      if (standing !== 'fenced' && standing !== 'left') continue
-      const knowing = witness.proofs.get(node)
-      if (!ring.joined.some((daemon) => knowing?.has(daemon))) {
-        return `${node} counts as ${standing}`
-      }
-    }
-  }
-  return undefined
-}
 
 function unlawful(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
   const { machine } = daemon
@@ -172,10 +133,14 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
 function blind(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
   if (press.action !== 'off') return undefined
   const { witness } = world
-  const last = witness.presses
-    .get(press.target)
-    ?.findLast((note) => note.fencing === press.fencing && note.device === device)
-  if (last === undefined || last.daemon === daemon || last.daemon.alive || last.concluded) {
+  const last = witness.presses.get(press.target)?.findLast((note) => note.device === device)
+  if (
+    last === undefined ||
+    witness.forgetful ||
+    last.daemon === daemon ||
+    last.daemon.alive ||
+    last.concluded
+  ) {
     return undefined
   }
   const looked = (witness.reads.get(daemon) ?? []).some(
@@ -183,88 +148,4 @@ function blind(world: World, { daemon, device, press }: Moments['onPress']): str
   )
   if (looked) return undefined
   return `${daemon.machine.id} presses off of ${press.target} as ${last.daemon.machine.id} had done`
-}
-
-/** How long has the same been true in the ledger of the deciding ring, undisturbed? */
-function lasting(world: World, name: string): number {
-  const { witness, nowMs } = world
-  const sinceMs = Math.max(witness.standing.get(name) ?? nowMs, witness.disturbedMs)
-  if (!witness.standing.has(name)) witness.standing.set(name, nowMs)
-  return nowMs - sinceMs
-}
-
-function endless(world: World): string | undefined {
-  const { witness } = world
-  const ledger = commonLedger(world)
-  if (ledger === undefined) return undefined
-  const present = new Set<string>()
-  let broken: string | undefined
-  for (const [node, { fencing }] of Object.entries(ledger.nodes)) {
-    if (fencing === undefined || !fenceable(world, node)) continue
-    const { id, round, owner } = fencing
-    if (owner === undefined && awaitsFinger(ledger, node)) continue
-    const name = `fencing ${node} ${id} ${round} ${owner ?? ''}`
-    present.add(name)
-    const boundMs =
-      owner === undefined ? patienceMs(world.site.config) : roundMs(world.site.config, node)
-    if (lasting(world, name) > boundMs) {
-      const who = owner === undefined ? 'nobody presses' : `${owner} presses`
-      broken = `round ${round} of ${id} (${node}): ${who}, for more than ${boundMs} ms`
-    }
-  }
-  forget(witness.standing, 'fencing ', present)
-  return broken
-}
-
-/**
- * A node that is back is admitted when nobody's finger is on its button any more. A finger that has
- * vanished is a node to be fenced itself, and that fencing is judged for its own.
- */
-function awaitsFinger({ nodes }: Ledger, node: NodeId): boolean {
-  const { standing, fencing } = nodes[node]!
-  if (isOpen(standing)) return false
-  return (fencing?.dangling ?? []).some((finger) => isOpen(nodes[finger.node]?.standing))
-}
-
-function isOpen(standing: Standing | undefined): boolean {
-  return standing === 'lost' || standing === 'condemned'
-}
-
-/** Without a level only a person can help. */
-function fenceable(world: World, node: string): boolean {
-  return world.site.config.nodes.some(({ id, levels }) => id === node && levels.length > 0)
-}
-
-function forgotten(world: World): string | undefined {
-  const { witness } = world
-  const ledger = commonLedger(world)
-  if (ledger === undefined) return undefined
-  const present = new Set<string>()
-  let broken: string | undefined
-  for (const { id } of world.site.config.nodes) {
-    const entry = ledger.nodes[id]
-    if (entry === undefined || !isOpen(entry.standing) || entry.fencing !== undefined) continue
-    if (!fenceable(world, id)) continue
-    const name = `open ${id}`
-    present.add(name)
-    if (lasting(world, name) > patienceMs(world.site.config)) {
-      broken = `${id} is ${entry.standing} (${entry.because}), and nobody fences it`
-    }
-  }
-  forget(witness.standing, 'open ', present)
-  return broken
-}
-
-function forget(standing: Map<string, number>, kind: string, present: ReadonlySet<string>): void {
-  for (const name of standing.keys()) {
-    if (name.startsWith(kind) && !present.has(name)) standing.delete(name)
-  }
-}
-
-/** The ledger of the first member of the deciding ring, while nothing disturbs that ring. */
-function commonLedger(world: World) {
-  const ring = decidingRing(world)
-  const daemon = ring?.joined[0]
-  if (ring === undefined || daemon === undefined || !daemon.alive) return undefined
-  return daemon.mind.ledger
 }

@@ -43,6 +43,10 @@ export interface Witness {
   readonly handled: Map<NodeId, number>
   /** When the quorate group last changed, or a machine or disk was not itself. */
   disturbedMs: number
+  /** Who is condemned, in which boot it last took part, and the daemons that know it. */
+  readonly condemned: Map<Machine, { readonly boot: string; readonly knowing: Set<Daemon> }>
+  /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
+  readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
 }
@@ -87,6 +91,8 @@ export function makeWitness(): Witness {
     inquorateMs: new Map(),
     handled: new Map(),
     disturbedMs: 0,
+    condemned: new Map(),
+    silent: new Map(),
     standing: new Map(),
   }
 }
@@ -134,7 +140,8 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       if (message.verdict.proven) noteProof(witness, message.node)
       witness.handled.delete(message.node)
       for (const press of witness.presses.get(message.node) ?? []) {
-        if (press.daemon === daemon && press.fencing === message.id) press.concluded = true
+        const own = press.daemon === daemon && press.fencing === message.id
+        if (own || message.verdict.proven) press.concluded = true
       }
     }
   },
@@ -180,6 +187,8 @@ function regroup(world: World): void {
     if (serves) {
       witness.inService.set(machine, nowMs)
       witness.unproven.delete(machine)
+      // It is back: what was pressed before was meant for the node that it was then.
+      for (const press of witness.presses.get(machine.id) ?? []) press.concluded = true
       continue
     }
     witness.inService.delete(machine)

@@ -82,17 +82,22 @@ export const fencingMutants: readonly Mutant[] = [
     file: 'core/state.ts',
     find: 'return nowMs - state.echoMs <= state.config.timing.echoMs',
     replace: 'return nowMs >= 0',
+    also: {
+      file: 'core/fencing.ts',
+      find: 'notAfterMs: state.echoMs + state.config.timing.echoMs,',
+      replace: 'notAfterMs: nowMs + state.config.timing.echoMs,',
+    },
     because: 'a thawed daemon decides on what it knew before it froze',
-    swarm: 'stalled-hands',
+    swarm: 'drowsy-daemons',
   },
   {
     name: 'foreign-clock',
     rule: 'S12',
-    file: 'core/cluster.ts',
-    find: '  if (from !== turn.state.self) return\n',
-    replace: '',
+    file: 'core/session.ts',
+    find: 'setSession(turn, { heardMs: { ...heardMs, [from]: turn.nowMs } })',
+    replace: `const heard = message.say === 'report' ? message.report.sentMs : turn.nowMs
+  setSession(turn, { heardMs: { ...heardMs, [from]: heard } })`,
     because: 'an instant of another machine is compared with the own clock',
-    swarm: 'stalled-hands',
   },
   {
     name: 'whose-device-not-asked',
@@ -125,6 +130,11 @@ export const fencingMutants: readonly Mutant[] = [
   const press = { do: 'press', id: nextId, device, target, action: 'off', fencing: id }
   turn.effects.push({ ...press, ring: group.ring, notAfterMs: Infinity, timeoutMs: 5_000 })
 }`,
+    also: {
+      file: 'core/round.ts',
+      find: 'return fencings[press.target]?.asked?.id === press.id',
+      replace: 'return fencings !== undefined && press.id > 0',
+    },
     because: 'an order is carried out on the spot, beside the one that decides',
   },
   {

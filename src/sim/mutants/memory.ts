@@ -55,6 +55,20 @@ export const memoryMutants: readonly Mutant[] = [
     because: 'a coordinator decides before the others hold the same state',
   },
   {
+    name: 'left-out-keeps-books',
+    rule: 'S17',
+    file: 'core/cluster.ts',
+    find: 'session?.open === true && session.adopted && session.merged!.members.includes(from)',
+    replace: 'session?.open === true && session.merged!.members.includes(from)',
+    also: {
+      file: 'core/report.ts',
+      find: 'if (!session.open || !session.adopted) return',
+      replace: 'if (!session.open) return',
+    },
+    because: 'decisions applied to an old ledger make another one of the same epoch',
+    swarm: 'drowsy-daemons',
+  },
+  {
     name: 'left-out-presses-all-the-same',
     rule: 'S13',
     file: 'core/state.ts',

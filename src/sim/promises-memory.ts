@@ -1,0 +1,216 @@
+/**
+ * P6, P10, S7 and H16: what the ledger of the deciding ring must not forget, must not believe, and
+ * must not leave as it is.
+ */
+import { compareEpochs, type Ledger, type Standing } from '../core/ledger.ts'
+import type { NodeId } from '../core/model.ts'
+import { patienceMs, roundMs } from './bounds.ts'
+import type { Ring } from './cpg.ts'
+import type { Invariant } from './invariants.ts'
+import { decidingRing } from './witness.ts'
+import type { Machine, World } from './world.ts'
+
+export const memoryPromises: readonly Invariant[] = [
+  {
+    id: 'S7',
+    says: 'a node counts as fenced or left only by the word of somebody who was there',
+    onScan: outdated,
+  },
+  {
+    id: 'P6',
+    says: 'every round of a fencing ends in a verdict or a stated wait within its bound',
+    onScan: endless,
+  },
+  {
+    id: 'P10',
+    says: 'no lost or condemned node is forgotten',
+    onScan: forgotten,
+  },
+  {
+    id: 'P10',
+    says: 'a condemned node serves again only after it was off',
+    onScan: forgiven,
+  },
+  {
+    id: 'H16',
+    says: 'a daemon that is silent while its ring lives on is condemned',
+    onScan: borne,
+  },
+]
+
+/** A proof of an earlier time, or from a disk, proves nothing now. */
+function outdated(world: World): string | undefined {
+  const { witness } = world
+  const ring = decidingRing(world)
+  if (ring === undefined || world.nowMs - witness.disturbedMs < 5_000) return undefined
+  for (const { alive, config, mind } of ring.joined) {
+    const { ledger } = mind
+    const common = alive && config.hash === world.site.config.hash
+    if (!common || ledger === undefined || !isOf(ledger, ring)) continue
+    for (const [node, { standing }] of Object.entries(ledger.nodes)) {
+      if (standing !== 'fenced' && standing !== 'left') continue
+      const knowing = witness.proofs.get(node)
+      if (!ring.joined.some((daemon) => knowing?.has(daemon))) {
+        return `${node} counts as ${standing}`
+      }
+    }
+  }
+  return undefined
+}
+
+/** How long has the same been true in the ledger of the deciding ring, undisturbed? */
+function lasting(world: World, name: string): number {
+  const { witness, nowMs } = world
+  const sinceMs = Math.max(witness.standing.get(name) ?? nowMs, witness.disturbedMs)
+  if (!witness.standing.has(name)) witness.standing.set(name, nowMs)
+  return nowMs - sinceMs
+}
+
+function endless(world: World): string | undefined {
+  const { witness } = world
+  const ledger = commonLedger(world)
+  if (ledger === undefined) return undefined
+  const present = new Set<string>()
+  let broken: string | undefined
+  for (const [node, { fencing }] of Object.entries(ledger.nodes)) {
+    if (fencing === undefined || !fenceable(world, node)) continue
+    const { id, round, owner } = fencing
+    if (owner === undefined && awaitsFinger(ledger, node)) continue
+    const name = `fencing ${node} ${id} ${round} ${owner ?? ''}`
+    present.add(name)
+    const boundMs =
+      owner === undefined ? patienceMs(world.site.config) : roundMs(world.site.config, node)
+    if (lasting(world, name) > boundMs) {
+      const who = owner === undefined ? 'nobody presses' : `${owner} presses`
+      broken = `round ${round} of ${id} (${node}): ${who}, for more than ${boundMs} ms`
+    }
+  }
+  forget(witness.standing, 'fencing ', present)
+  return broken
+}
+
+/**
+ * A node that is back is admitted when nobody's finger is on its button any more. A finger that has
+ * vanished is a node to be fenced itself, and that fencing is judged for its own.
+ */
+function awaitsFinger({ nodes }: Ledger, node: NodeId): boolean {
+  const { standing, fencing } = nodes[node]!
+  if (isOpen(standing)) return false
+  return (fencing?.dangling ?? []).some((finger) => isOpen(nodes[finger.node]?.standing))
+}
+
+function isOpen(standing: Standing | undefined): boolean {
+  return standing === 'lost' || standing === 'condemned'
+}
+
+/** Without a level only a person can help. */
+function fenceable(world: World, node: string): boolean {
+  return world.site.config.nodes.some(({ id, levels }) => id === node && levels.length > 0)
+}
+
+function forgotten(world: World): string | undefined {
+  const { witness } = world
+  const ledger = commonLedger(world)
+  if (ledger === undefined) return undefined
+  const present = new Set<string>()
+  let broken: string | undefined
+  for (const { id } of world.site.config.nodes) {
+    const entry = ledger.nodes[id]
+    if (entry === undefined || !isOpen(entry.standing) || entry.fencing !== undefined) continue
+    if (!fenceable(world, id)) continue
+    const name = `open ${id}`
+    present.add(name)
+    if (lasting(world, name) > patienceMs(world.site.config)) {
+      broken = `${id} is ${entry.standing} (${entry.because}), and nobody fences it`
+    }
+  }
+  forget(witness.standing, 'open ', present)
+  return broken
+}
+
+function forget(standing: Map<string, number>, kind: string, present: ReadonlySet<string>): void {
+  for (const name of standing.keys()) {
+    if (name.startsWith(kind) && !present.has(name)) standing.delete(name)
+  }
+}
+
+/** Was it written in this very ring? */
+function isOf({ epoch }: Ledger, { id }: Ring): boolean {
+  return epoch.seq === id.seq && epoch.rep === id.rep
+}
+
+/** The newest ledger in the deciding ring: whoever was left out holds an older one. */
+function commonLedger(world: World): Ledger | undefined {
+  const joined = decidingRing(world)?.joined.filter(({ alive }) => alive) ?? []
+  const ledgers = joined.flatMap(({ mind }) => mind.ledger ?? [])
+  return ledgers.toSorted((a, b) => compareEpochs(b.epoch, a.epoch))[0]
+}
+
+/** Whoever was condemned, and has not booted since it last took part, is still condemned. */
+function forgiven(world: World): string | undefined {
+  const { witness } = world
+  const ring = decidingRing(world)
+  const ledger = commonLedger(world)
+  if (ring === undefined || ledger === undefined || !isOf(ledger, ring)) return undefined
+  for (const machine of world.machines) {
+    const { standing, boot = '' } = ledger.nodes[machine.id] ?? {}
+    const known = witness.condemned.get(machine)
+    if (standing === 'condemned') {
+      const told = ring.joined.filter(
+        ({ mind }) => mind.ledger?.nodes[machine.id]?.standing === 'condemned',
+      )
+      witness.condemned.set(machine, { boot, knowing: new Set(told) })
+      continue
+    }
+    if (known === undefined) continue
+    witness.condemned.delete(machine)
+    const knows = ring.joined.some((daemon) => daemon.alive && known.knowing.has(daemon))
+    if (!knows || standing !== 'member' || known.boot !== boot) continue
+    return `${machine.id} is a member again`
+  }
+  return undefined
+}
+
+/** A frozen daemon in the midst of awake ones. */
+function borne(world: World): string | undefined {
+  const { witness, nowMs } = world
+  const ring = decidingRing(world)
+  const { timing } = world.site.config
+  const boundMs = 2 * timing.silentMs + 4 * timing.beatMs + timing.echoMs
+  for (const machine of world.machines) {
+    if (
+      ring === undefined ||
+      !sleepsAlone(
+        world,
+        machine,
+        ring.joined.map((each) => each.machine),
+      )
+    ) {
+      witness.silent.delete(machine)
+      continue
+    }
+    const before = witness.silent.get(machine)
+    const sinceMs = before?.ring === ring ? before.sinceMs : nowMs
+    witness.silent.set(machine, { ring, sinceMs })
+    const other = ring.joined.find((daemon) => daemon.machine !== machine)
+    const standing = other?.mind.ledger?.nodes[machine.id]?.standing
+    if (nowMs - sinceMs > boundMs && standing === 'member') {
+      return `${machine.id} is taken for a member, and has said nothing for ${boundMs} ms`
+    }
+  }
+  return undefined
+}
+
+/** Is its daemon frozen, while those of a majority are in the group and nothing ails them? */
+function sleepsAlone(world: World, machine: Machine, joined: readonly Machine[]): boolean {
+  if (machine.frozen.daemon === 0 || !joined.includes(machine)) return false
+  const others = joined.filter((each) => each !== machine)
+  const well = others.every(
+    ({ frozen, disk, daemon }) =>
+      frozen.corosync + frozen.daemon === 0 &&
+      !disk.full &&
+      !disk.slow &&
+      daemon?.config.hash === world.site.config.hash,
+  )
+  return well && others.length * 2 > world.machines.length
+}
