@@ -21,6 +21,9 @@ export function reportOf(turn: Turn): Report {
     const refuses = nowMs < local.coolUntilMs || state.passive !== ''
     resources[id] = { thing, state: reportedState(local), refuses }
   }
+  for (const thing of strangeThings(state)) {
+    resources[thing] = { thing, state: 'unknown', refuses: true }
+  }
   return {
     seq,
     sentMs: nowMs,
@@ -32,6 +35,17 @@ export function reportOf(turn: Turn): Report {
     passive: state.passive !== '',
     durable: state.disk.ok,
   }
+}
+
+/**
+ * What this node was given in this boot and its config does not know any more: nobody here can look
+ * whether it still runs, so it is not stopped (S16).
+ */
+function strangeThings({ config, ledger, self, identity }: State): string[] {
+  const { holds, boot } = entryOf(ledger, self)
+  if (holds === 'anything' || boot !== identity.boot) return []
+  const known = config.resources.map(({ thing }) => thing)
+  return holds.map(({ thing }) => thing).filter((thing) => !known.includes(thing))
 }
 
 /** Nodes to which a command may still be carried out, though their fencing is over here. */

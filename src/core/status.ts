@@ -222,6 +222,12 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
           'or cut its power and start it again, so that it can report what it runs',
       )
     }
+    for (const thing of node.holds.filter((each) => isStrange(state, each))) {
+      advice.push(
+        `${node.id} was given ${thing}, which the config does not know any more: ` +
+          'stop it there and reboot that node',
+      )
+    }
     if (node.barred) {
       advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)
     }
@@ -231,6 +237,11 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
   }
   if (state.passive !== '') advice.push(`this daemon only looks on: ${state.passive}`)
   return advice
+}
+
+/** Given to a node under an older config (S16). */
+function isStrange({ config }: State, thing: string): boolean {
+  return thing !== 'anything' && !config.resources.some((resource) => resource.thing === thing)
 }
 
 function failed(state: State, id: NodeId): boolean {

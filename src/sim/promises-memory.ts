@@ -6,9 +6,13 @@ import { compareEpochs, type Ledger, type Standing } from '../core/ledger.ts'
 import type { NodeId } from '../core/model.ts'
 import { patienceMs, roundMs } from './bounds.ts'
 import type { Ring } from './cpg.ts'
+import type { Daemon } from './daemons.ts'
 import type { Invariant } from './invariants.ts'
 import { decidingRing } from './witness.ts'
 import type { Machine, World } from './world.ts'
+
+/** By then a disk that is well has taken what a daemon gave it. */
+const WRITTEN_MS = 3_000
 
 export const memoryPromises: readonly Invariant[] = [
   {
@@ -146,9 +150,12 @@ function commonLedger(world: World): Ledger | undefined {
   return ledgers.toSorted((a, b) => compareEpochs(b.epoch, a.epoch))[0]
 }
 
-/** Whoever was condemned, and has not booted since it last took part, is still condemned. */
+/**
+ * Whoever was condemned, and has not booted since it last took part, is still condemned, once a
+ * majority has had the time to write it down.
+ */
 function forgiven(world: World): string | undefined {
-  const { witness } = world
+  const { witness, nowMs } = world
   const ring = decidingRing(world)
   const ledger = commonLedger(world)
   if (ring === undefined || ledger === undefined || !isOf(ledger, ring)) return undefined
@@ -156,19 +163,25 @@ function forgiven(world: World): string | undefined {
     const { standing, boot = '' } = ledger.nodes[machine.id] ?? {}
     const known = witness.condemned.get(machine)
     if (standing === 'condemned') {
-      const told = ring.joined.filter(
-        ({ mind }) => mind.ledger?.nodes[machine.id]?.standing === 'condemned',
-      )
-      witness.condemned.set(machine, { boot, knowing: new Set(told) })
+      const keeping = ring.joined.filter((daemon) => keepsCondemned(daemon, machine))
+      const kept = keeping.length * 2 > world.machines.length
+      const sinceMs = kept ? Math.min(known?.sinceMs ?? nowMs, nowMs) : Infinity
+      witness.condemned.set(machine, { boot, sinceMs, keeping: new Set(keeping) })
       continue
     }
     if (known === undefined) continue
     witness.condemned.delete(machine)
-    const knows = ring.joined.some((daemon) => daemon.alive && known.knowing.has(daemon))
-    if (!knows || standing !== 'member' || known.boot !== boot) continue
+    const knows = ring.joined.some((daemon) => daemon.alive && known.keeping.has(daemon))
+    const settled = nowMs - known.sinceMs > WRITTEN_MS && !witness.forgetful
+    if (!knows || !settled || standing !== 'member' || known.boot !== boot) continue
     return `${machine.id} is a member again`
   }
   return undefined
+}
+
+function keepsCondemned({ mind, machine: { disk } }: Daemon, machine: Machine): boolean {
+  const { standing } = mind.ledger?.nodes[machine.id] ?? {}
+  return standing === 'condemned' && !disk.full && !disk.slow
 }
 
 /** A frozen daemon in the midst of awake ones. */

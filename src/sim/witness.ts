@@ -43,8 +43,11 @@ export interface Witness {
   readonly handled: Map<NodeId, number>
   /** When the quorate group last changed, or a machine or disk was not itself. */
   disturbedMs: number
-  /** Who is condemned, in which boot it last took part, and the daemons that know it. */
-  readonly condemned: Map<Machine, { readonly boot: string; readonly knowing: Set<Daemon> }>
+  /** Who is condemned, in which boot it last took part, and who has kept that since when. */
+  readonly condemned: Map<
+    Machine,
+    { readonly boot: string; readonly sinceMs: number; readonly keeping: ReadonlySet<Daemon> }
+  >
   /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   /** P6, P10: since when an entry of the ledger has been as it is. */

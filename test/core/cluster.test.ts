@@ -1,6 +1,7 @@
 /** What the core decides when nothing goes wrong but the one thing that each test is about. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { begin, step } from '../../src/core/cluster.ts'
 import { describe } from '../../src/core/status.ts'
 import { config, Table } from './table.ts'
 
@@ -183,4 +184,30 @@ test('status tells who still looks for a thing from who runs it as well', () => 
   assert.deepEqual([running, node, because], ['running', 'a', 'it is still looked for on c'])
   const twice = joined('running')
   assert.deepEqual([twice.state, twice.because], ['blocked', 'a and c both hold it'])
+})
+
+test('S16 what a node was given is not stopped because its config forgets it', () => {
+  const before = whole().seats.get('a')!
+  const { ledger, identity } = before.state
+  const forgetful = config({ resources: [] })
+  const sayOf = (boot: string) => {
+    const life = { ...identity, incarnation: 'next', boot }
+    const born = begin({ self: 'a', config: forgetful, identity: life, ledger, atMs: 0 }).state
+    const { state, effects } = step(born, {
+      kind: 'group',
+      ring: { rep: 1, seq: 99 },
+      ringMembers: ids,
+      members: [{ node: 'a', pid: 77 }],
+      atMs: 1,
+    })
+    const sent = effects.flatMap((effect) => (effect.do === 'send' ? [effect.message] : []))
+    const sync = sent.find((message) => message.say === 'sync')
+    const { advice } = describe(state, 1)
+    return { found: sync?.say === 'sync' ? Object.values(sync.sync.report.resources) : [], advice }
+  }
+  const { found, advice } = sayOf(identity.boot)
+  assert.deepEqual(found, [{ thing: 'address 192.0.2.1', state: 'unknown', refuses: true }])
+  assert.match(advice.join(), /a was given address 192.0.2.1, which the config does not know/)
+  // After a boot nothing of it can be running.
+  assert.deepEqual(sayOf('another boot').found, [])
 })
