@@ -163,6 +163,9 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
   switch (message.say) {
     case 'sync':
       return onSync(turn, from, message.sync)
+    case 'again':
+      // It has begun its round by being admitted.
+      return
     case 'ready':
       return onReady(turn, from, message.digest, message.durable)
     case 'accuse':
@@ -226,6 +229,7 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       say(turn, 'warn', `${from} does not coordinate any more: ${message.because}`, { node: from })
       return
     case 'sync':
+    case 'again':
     case 'ready':
     case 'report':
     case 'accuse':

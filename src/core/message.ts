@@ -13,6 +13,8 @@ export type Message = Readonly<{ session: string } & Body>
 export type Body = Readonly<
   /** What this member brings into the session. */
   | { say: 'sync'; sync: Sync }
+  /** "Let us agree anew": whoever hears it begins the round that it belongs to. */
+  | { say: 'again' }
   /** "I hold the merged ledger, and this is its digest." */
   | { say: 'ready'; digest: string; durable: boolean }
   | { say: 'report'; report: Report }

@@ -73,7 +73,7 @@ export function beginSession(
   if (!excluded.includes(turn.state.self)) sendSync(turn)
 }
 
-/** True when the message belongs to the present session; a sync of a later round begins it. */
+/** True when the message belongs to the present session; the wish for a later round begins it. */
 export function admits(turn: Turn, from: NodeId, pid: number, message: Message): boolean {
   const { session, group } = turn.state
   if (session === undefined || group === undefined) return false
@@ -81,7 +81,7 @@ export function admits(turn: Turn, from: NodeId, pid: number, message: Message):
   const cut = message.session.lastIndexOf('#')
   const round = Number(message.session.slice(cut + 1))
   if (message.session.slice(0, cut) !== session.base || !Number.isInteger(round)) return false
-  if (message.say === 'sync' && round > session.round) {
+  if (message.say === 'again' && round > session.round) {
     const excluded = session.excluded.filter((id) => id !== from)
     beginSession(turn, session.base, round, excluded)
   } else if (round !== session.round) {
@@ -97,12 +97,15 @@ export function sendSync(turn: Turn): void {
   send(turn, { say: 'sync', sync: syncOf(turn) })
 }
 
-/** Asks everybody to begin another round, in the order that CPG gives to all. */
+/**
+ * Asks everybody to begin another round, in the order that CPG gives to all. What we know is not
+ * said before the round has begun: until then it may change.
+ */
 export function askForRound(turn: Turn): void {
   const { session } = turn.state
   if (session === undefined) return
   const next = sessionId({ ...session, round: session.round + 1 })
-  turn.effects.push({ do: 'send', message: { session: next, say: 'sync', sync: syncOf(turn) } })
+  turn.effects.push({ do: 'send', message: { session: next, say: 'again' } })
 }
 
 function syncOf(turn: Turn): Sync {

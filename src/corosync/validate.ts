@@ -153,6 +153,7 @@ type Rest<Kind extends Say> = Omit<Extract<Body, { say: Kind }>, 'say'>
 /** One entry for every kind of message: a kind without one does not compile. */
 const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
   sync: object<Rest<'sync'>>({ sync }),
+  again: object<Rest<'again'>>({}),
   ready: object<Rest<'ready'>>({ digest: name, durable: flag }),
   report: object<Rest<'report'>>({ report }),
   ack: object<Rest<'ack'>>({ step: integer }),

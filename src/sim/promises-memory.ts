@@ -2,8 +2,9 @@
  * P6, P10, S7 and H16: what the ledger of the deciding ring must not forget, must not believe, and
  * must not leave as it is.
  */
-import { compareEpochs, type Ledger, type Standing } from '../core/ledger.ts'
+import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/ledger.ts'
 import type { NodeId } from '../core/model.ts'
+import type { State } from '../core/state.ts'
 import { patienceMs, roundMs } from './bounds.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
@@ -34,6 +35,11 @@ export const memoryPromises: readonly Invariant[] = [
     id: 'P10',
     says: 'a condemned node serves again only after it was off',
     onScan: forgiven,
+  },
+  {
+    id: 'S17',
+    says: 'two ledgers of one epoch are equal',
+    onScan: twoOfOneEpoch,
   },
   {
     id: 'H16',
@@ -182,6 +188,27 @@ function forgiven(world: World): string | undefined {
 function keepsCondemned({ mind, machine: { disk } }: Daemon, machine: Machine): boolean {
   const { standing } = mind.ledger?.nodes[machine.id] ?? {}
   return standing === 'condemned' && !disk.full && !disk.slow
+}
+
+const digests = new WeakMap<Ledger, string>()
+
+/** Everybody applies the same decisions to the same ledger, or leaves it alone. */
+function twoOfOneEpoch(world: World): string | undefined {
+  const seen = new Map<string, { readonly digest: string; readonly by: NodeId }>()
+  for (const { daemon, id } of world.machines) {
+    const { ledger, chain } = (daemon?.mind ?? {}) as Partial<Pick<State, 'ledger' | 'chain'>>
+    // What comes from a disk has lost its proofs, and is nobody's word yet.
+    if (ledger === undefined || chain !== true) continue
+    const { rep, seq, step } = ledger.epoch
+    const digest = digests.get(ledger) ?? digestOf(ledger)
+    digests.set(ledger, digest)
+    const other = seen.get(`${rep}.${seq}.${step}`)
+    if (other !== undefined && other.digest !== digest) {
+      return `${other.by} and ${id} differ at step ${step} of ring ${rep}.${seq}`
+    }
+    seen.set(`${rep}.${seq}.${step}`, { digest, by: id })
+  }
+  return undefined
 }
 
 /** A frozen daemon in the midst of awake ones. */

@@ -62,6 +62,7 @@ const verdict: Verdict = {
 /** One message of every kind: a kind without one does not compile. */
 const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } = {
   sync: { say: 'sync', sync },
+  again: { say: 'again' },
   ready: { say: 'ready', digest: 'd', durable: true },
   report: { say: 'report', report },
   ack: { say: 'ack', step: 4 },

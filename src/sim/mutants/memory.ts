@@ -83,6 +83,11 @@ export const memoryMutants: readonly Mutant[] = [
     file: 'core/merge.ts',
     find: 'configured.filter((id) => syncs[id]!.configHash === winner?.[0]).sort()',
     replace: 'configured.filter(() => winner !== undefined).sort()',
+    also: {
+      file: 'core/report.ts',
+      find: '  const known = config.resources.map(({ thing }) => thing)\n',
+      replace: '  const known = holds.map(({ thing }) => thing)\n',
+    },
     because: 'a node that does not know a resource, or a node, reports and decides all the same',
     swarm: 'strangers',
   },
