@@ -29,6 +29,8 @@ const { values } = parseArgs({
   },
 })
 
+// A reader that has seen enough is no error worth a stack trace.
+process.stdout.on('error', () => process.exit(1))
 process.exitCode = await main()
 
 async function main(): Promise<number> {
