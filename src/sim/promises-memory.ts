@@ -4,7 +4,7 @@
  */
 import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/ledger.ts'
 import type { NodeId } from '../core/model.ts'
-import type { State } from '../core/state.ts'
+import { type State, sessionId } from '../core/state.ts'
 import { patienceMs, roundMs } from './bounds.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
@@ -40,6 +40,11 @@ export const memoryPromises: readonly Invariant[] = [
     id: 'S17',
     says: 'two ledgers of one epoch are equal',
     onScan: twoOfOneEpoch,
+  },
+  {
+    id: 'S17',
+    says: 'whoever was left out of a session leaves its ledger alone',
+    onScan: keepsBooks,
   },
   {
     id: 'H16',
@@ -192,13 +197,15 @@ function keepsCondemned({ mind, machine: { disk } }: Daemon, machine: Machine): 
 
 const digests = new WeakMap<Ledger, string>()
 
-/** Everybody applies the same decisions to the same ledger, or leaves it alone. */
+/**
+ * Everybody in an open session applies the same decisions to the same ledger. What was adopted in a
+ * session that never opened may be of the same epoch; no decision was ever applied to it.
+ */
 function twoOfOneEpoch(world: World): string | undefined {
   const seen = new Map<string, { readonly digest: string; readonly by: NodeId }>()
   for (const { daemon, id } of world.machines) {
-    const { ledger, chain } = (daemon?.mind ?? {}) as Partial<Pick<State, 'ledger' | 'chain'>>
-    // What comes from a disk has lost its proofs, and is nobody's word yet.
-    if (ledger === undefined || chain !== true) continue
+    const { ledger, session } = mindOf(daemon)
+    if (ledger === undefined || session?.open !== true || !session.adopted) continue
     const { rep, seq, step } = ledger.epoch
     const digest = digests.get(ledger) ?? digestOf(ledger)
     digests.set(ledger, digest)
@@ -209,6 +216,30 @@ function twoOfOneEpoch(world: World): string | undefined {
     seen.set(`${rep}.${seq}.${step}`, { digest, by: id })
   }
   return undefined
+}
+
+const leftOut = new WeakMap<Daemon, { readonly session: string; readonly ledger: Ledger }>()
+
+/** Whoever was left out of the open session does not apply its decisions to an older ledger. */
+function keepsBooks(world: World): string | undefined {
+  for (const { daemon, id } of world.machines) {
+    const { ledger, session } = mindOf(daemon)
+    if (daemon === undefined || ledger === undefined) continue
+    if (session?.open !== true || session.adopted) {
+      leftOut.delete(daemon)
+      continue
+    }
+    const key = sessionId(session)
+    const before = leftOut.get(daemon)
+    if (before?.session !== key) leftOut.set(daemon, { session: key, ledger })
+    else if (before.ledger !== ledger) return `${id} goes on with its ledger in ${key}`
+  }
+  return undefined
+}
+
+/** What a real core would tell; puppets of tests have a ledger only. */
+function mindOf(daemon: Daemon | undefined): Partial<Pick<State, 'ledger' | 'session'>> {
+  return daemon?.mind ?? {}
 }
 
 /** A frozen daemon in the midst of awake ones. */
