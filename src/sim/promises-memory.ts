@@ -238,8 +238,12 @@ function keepsBooks(world: World): string | undefined {
 }
 
 /** What a real core would tell; puppets of tests have a ledger only. */
-function mindOf(daemon: Daemon | undefined): Partial<Pick<State, 'ledger' | 'session'>> {
+function mindOf(daemon: Daemon | undefined): {
+  readonly ledger?: Ledger | undefined
+  readonly session?: State['session']
+} {
   return daemon?.mind ?? {}
+}
 }
 
 /** A frozen daemon in the midst of awake ones. */
