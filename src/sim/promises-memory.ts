@@ -244,7 +244,6 @@ function mindOf(daemon: Daemon | undefined): {
 } {
   return daemon?.mind ?? {}
 }
-}
 
 /** A frozen daemon in the midst of awake ones. */
 function borne(world: World): string | undefined {
