@@ -54,6 +54,24 @@ export const failures = {
     says: 'the device did not answer in time',
     mend: 'check the network and the device; until then count on a late effect',
   },
+  cut: {
+    retry: true,
+    inert: false,
+    says: 'the device broke off in the middle of its answer',
+    mend: 'look whether it restarts; until then count on a late effect',
+  },
+  certificate: {
+    retry: false,
+    inert: true,
+    says: 'the device shows a certificate that we do not trust',
+    mend: 'pin its fingerprint in the config, or give it a certificate from a known authority',
+  },
+  locked: {
+    retry: true,
+    inert: true,
+    says: 'the target is locked by another operation',
+    mend: 'end that operation at the device; until then the next level has to do it',
+  },
   noSuchPlug: {
     retry: false,
     inert: true,

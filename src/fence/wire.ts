@@ -1,7 +1,16 @@
 /** All that a driver may touch: one wire per command, with a deadline and a right that may end. */
 import { ChildError, type ChildResult, runChild } from './child.ts'
+import { type DatagramPort, openDatagrams } from './datagram.ts'
 import { FenceError } from './errors.ts'
 import { privateHome } from './home.ts'
+import { exchange, type HttpAnswer, type HttpRequest } from './http.ts'
+import { type LineStream, openStream, type StreamEnd } from './stream.ts'
+
+/**
+ * Whether what goes out may change the power. Until a `command` has gone out a press has certainly
+ * done nothing, whatever fails; logins, lookups and reads are a `question`.
+ */
+export type Kind = 'question' | 'command'
 
 export interface RunOptions {
   /** What the program's environment holds besides PATH and LANG. Secrets may stand here. */
@@ -11,6 +20,18 @@ export interface RunOptions {
   readonly home?: Readonly<Record<string, string>>
   /** The Debian package that brings the program, for the sentence when it is missing. */
   readonly debianPackage: string
+  /** By default a `command`. */
+  readonly kind?: Kind
+}
+
+/** A stream that is asked for its right before each line (S14). */
+export interface WireStream extends Omit<LineStream, 'write'> {
+  write(line: string, kind: Kind): void
+}
+
+/** Datagrams that are asked for their right before each one (S14). */
+export interface WireDatagrams extends Omit<DatagramPort, 'send'> {
+  send(packet: Buffer, kind: Kind): void
 }
 
 export interface Wire {
@@ -20,6 +41,12 @@ export interface Wire {
   remainingMs(): number
   /** Runs a program to its end. Rejects with a FenceError when there is no end. */
   run(program: string, args: readonly string[], options: RunOptions): Promise<ChildResult>
+  /** One HTTP exchange. A GET is a question, anything else a command unless `kind` says otherwise. */
+  http(request: HttpRequest, kind?: Kind): Promise<HttpAnswer>
+  /** A conversation in lines over a unix socket or TCP. Close it. */
+  stream(end: StreamEnd): Promise<WireStream>
+  /** Datagrams to and from one address. Close it. */
+  datagrams(to: { readonly host: string; readonly port: number }): Promise<WireDatagrams>
 }
 
 export interface WireTerms {
@@ -30,7 +57,7 @@ export interface WireTerms {
   readonly allowed?: (() => boolean) | undefined
 }
 
-/** A wire, and how often something has gone out over it. */
+/** A wire, and how many commands have gone out over it. */
 export interface OpenWire {
   readonly wire: Wire
   writes(): number
@@ -43,14 +70,21 @@ export function openWire({ signal, deadlineMs, allowed }: WireTerms): OpenWire {
   let writes = 0
   const remainingMs = (): number => Math.max(0, deadlineMs - performance.now())
 
+  const permit = (what: string): void => {
+    if (signal.aborted) throw new FenceError('withdrawn', `${what} was not begun any more`)
+    if (allowed?.() === false) {
+      throw new FenceError('withdrawn', 'the right to send it ended: the cluster has changed')
+    }
+  }
+  const count = (kind: Kind): void => {
+    if (kind === 'command') writes += 1
+  }
+
   const wire: Wire = {
     signal,
     remainingMs,
-    async run(program, args, { env, stdin, home, debianPackage }) {
-      if (signal.aborted) throw new FenceError('withdrawn', `${program} was not started any more`)
-      if (allowed?.() === false) {
-        throw new FenceError('withdrawn', 'the right to send it ended: the cluster has changed')
-      }
+    async run(program, args, { env, stdin, home, debianPackage, kind = 'command' }) {
+      permit(program)
       const path = home && privateHome(home)
       try {
         const running = runChild(program, args, {
@@ -59,10 +93,41 @@ export function openWire({ signal, deadlineMs, allowed }: WireTerms): OpenWire {
           signal,
           outputMaxBytes: OUTPUT_MAX_BYTES,
         })
-        writes += 1
+        count(kind)
         return await running
       } catch (error) {
         throw translate(error, program, debianPackage)
+      }
+    },
+    async http(request, kind = request.method === 'GET' ? 'question' : 'command') {
+      permit(request.method)
+      count(kind)
+      return await exchange(request, signal)
+    },
+    async stream(end) {
+      permit('the connection')
+      const stream = await openStream(end, signal)
+      return {
+        read: () => stream.read(),
+        close: () => stream.close(),
+        write(line, kind) {
+          permit('a line')
+          count(kind)
+          stream.write(line)
+        },
+      }
+    },
+    async datagrams(to) {
+      permit('a datagram')
+      const port = await openDatagrams(to, signal)
+      return {
+        receive: (waitMs) => port.receive(waitMs),
+        close: () => port.close(),
+        send(packet, kind) {
+          permit('a datagram')
+          count(kind)
+          port.send(packet)
+        },
       }
     },
   }
