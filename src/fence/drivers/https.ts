@@ -6,12 +6,9 @@ import { plainFingerprint, type TlsPolicy } from '../http.ts'
 
 /** To be spread into a driver's options. */
 export const httpsOptions = {
-  verify_ssl: z
-    .boolean()
-    .default(true)
-    .meta({
-      title: 'Check the certificate; without it pin the fingerprint, or anybody is trusted',
-    }),
+  verify_ssl: z.boolean().default(true).meta({
+    title: 'Check the certificate; without it pin the fingerprint, or anybody is trusted',
+  }),
   fingerprint: z
     .string()
     .refine((text) => plainFingerprint(text).length === 64, 'is not a SHA-256 fingerprint')

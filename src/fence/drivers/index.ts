@@ -2,6 +2,7 @@
 import type { Driver } from '../driver.ts'
 
 const loaders = {
+  http: async () => (await import('./http.ts')).http,
   ipmi: async () => (await import('./ipmi.ts')).ipmi,
 } satisfies Record<string, () => Promise<Driver>>
 

@@ -1,0 +1,121 @@
+/** The `http` driver: the contract on a double with a web interface, and what its config means. */
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { test } from 'node:test'
+import { openDevice } from '../../src/fence/device.ts'
+import { http } from '../../src/fence/drivers/http.ts'
+import { contract, type Fault, type Stand } from './contract.ts'
+import { httpStand } from './http-stand.ts'
+
+const token = 'tok-canary-0815/+'
+const identity = 'plug-7f3a'
+
+/** A socket outlet with a small JSON interface, behind a token. */
+async function start(): Promise<Stand> {
+  let power: 'on' | 'off' = 'on'
+  let raw: string | undefined
+  let fault: Fault | undefined
+  const transport = await httpStand(({ method, path, headers }) => {
+    if (headers.authorization !== `Bearer ${token}`) return { status: 401 }
+    if (method === 'GET' && path === '/plug/state') {
+      const id = fault === 'another identity' ? 'plug-0000' : identity
+      return { status: 200, body: { id, relay: { state: raw ?? power } } }
+    }
+    if (method !== 'POST') return { status: 404 }
+    raw = undefined
+    const wanted = path.endsWith('/off') ? 'off' : 'on'
+    const apply = () => (power = wanted)
+    if (fault === 'late') setTimeout(apply, 300)
+    else if (fault !== 'ignored') apply()
+    if (fault === 'comes back on') setTimeout(() => (power = 'on'), 200)
+    return { status: 202, body: { accepted: true } }
+  })
+  return {
+    options: {
+      url: `${transport.url}/plug`,
+      token,
+      fingerprint: transport.fingerprint,
+      off: { path: '/off' },
+      on: { path: '/on' },
+      status: {
+        path: '/state',
+        pointer: '/relay/state',
+        identity: '/id',
+        off: ['off'],
+        on: ['on'],
+      },
+    },
+    secrets: [token],
+    identity,
+    power: () => power,
+    setPower(wanted) {
+      power = wanted
+      raw = undefined
+    },
+    between: ['stopping', 'OFF', 'off ', 'unknown', '', 'null', 'standby', '0', 'turning off'],
+    setBetween: (text) => (raw = text),
+    fail(wanted, from) {
+      fault = wanted
+      return (
+        transport.fail(wanted, from) ||
+        ['ignored', 'late', 'comes back on', 'another identity'].includes(wanted)
+      )
+    },
+    mend() {
+      fault = undefined
+      transport.mend()
+    },
+    requests: transport.requests,
+    overheard: transport.overheard,
+    close: transport.close,
+  }
+}
+
+contract(http, start)
+
+const rule = { off: ['off'], on: ['on'] }
+const plain = { url: 'https://plug.example', off: {}, on: {}, status: rule }
+const problemsOf = (changes: object): string =>
+  http.options
+    .safeParse({ ...plain, ...changes })
+    .error?.issues.map(({ message }) => message)
+    .join() ?? ''
+
+test('F2 an http device without a status rule is refused, and one value cannot mean both', () => {
+  assert.equal(problemsOf({}), '')
+  assert.notEqual(problemsOf({ status: undefined }), '')
+  assert.notEqual(problemsOf({ status: { off: ['off'] } }), '')
+  assert.match(problemsOf({ status: { off: ['0'], on: ['1', '0'] } }), /means both off and on/)
+  assert.match(problemsOf({ url: 'https://me:secret@plug.example' }), /holds a login/)
+  assert.match(problemsOf({ url: 'ftp://plug.example' }), /not an http or https URL/)
+  assert.match(problemsOf({ status: { ...rule, pointer: 'power' } }), /not a JSON pointer/)
+})
+
+test('what is sent: login, key, signature, body', async () => {
+  const seen: { headers: Record<string, unknown>; body: string; path: string }[] = []
+  const transport = await httpStand(({ headers, body, path }) => {
+    seen.push({ headers, body, path })
+    return { status: 200, body: 'on\n' }
+  })
+  const common = { url: transport.url, status: rule, on: {}, fingerprint: transport.fingerprint }
+  const off = { method: 'PUT', path: '/x?y=1', body: '{"on":false}', headers: { 'X-More': 'm' } }
+  const device = openDevice({
+    id: 'a/1/1',
+    driver: http,
+    options: { ...common, off, user: 'u', password: 'p', api_key: 'k', hmac_secret: 's' },
+  })
+  try {
+    assert.equal((await device.off({ timeoutMs: 2_000 })).outcome, 'accepted')
+    assert.equal((await device.read({ timeoutMs: 2_000 })).power, 'on')
+    const [call] = seen
+    assert.equal(call?.path, '/x')
+    assert.equal(call?.body, '{"on":false}')
+    assert.equal(call?.headers.authorization, `Basic ${Buffer.from('u:p').toString('base64')}`)
+    assert.equal(call?.headers['x-api-key'], 'k')
+    assert.equal(call?.headers['x-more'], 'm')
+    const signature = createHmac('sha256', 's').update('{"on":false}').digest('hex')
+    assert.equal(call?.headers['x-signature'], signature)
+  } finally {
+    await transport.close()
+  }
+})
