@@ -56,7 +56,8 @@ const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
 }
 
 function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
-  const { id, standing, because, inRing, daemon, barred, late, holds, fencing, devices } = node
+  const { id, standing, because, inRing, daemon, barred, late, holds, fencing } = node
+  const { deferred, devices } = node
   const member = standing === 'member'
   const facts = [
     ...(id === self ? ['this node'] : []),
@@ -72,6 +73,9 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
   return [
     `  ${name}  ${standing.padEnd(9)}  ${facts.join('; ')}`.trimEnd(),
     ...(member || because === '' ? [] : [`      because ${plain(because)}`]),
+    ...(deferred === ''
+      ? []
+      : [`      ${mark('wait', `not fenced yet: ${plain(deferred)}`, paint)}`]),
     ...(fencing === undefined ? [] : [`      ${fencingText(fencing, paint)}`]),
     ...deviceLines(devices, paint),
   ]

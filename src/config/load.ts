@@ -16,7 +16,7 @@ import { placeholder, withoutFaults } from './repair.ts'
 import { type Resource, readResources } from './resources.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { readSecrets } from './secrets.ts'
-import { readTiming } from './timing.ts'
+import { readRules, readTiming } from './timing.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
 /** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
@@ -79,7 +79,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   if (faults.length > 0 || problems.length > 0) {
     return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
   }
-  const core = { ...coreConfig(config, topology, resources), timing }
+  const core = { ...coreConfig(config, topology, resources), timing, rules: readRules(config) }
   const loaded: Loaded = {
     file,
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
@@ -100,7 +100,14 @@ export function withNodes(config: Config, names: readonly string[]): Config {
   const known = new Set(config.nodes.map(({ id }) => id))
   const added = [...new Set(names)].filter((name) => !known.has(name)).sort()
   if (added.length === 0) return config
-  const nodes = added.map((id): NodeConfig => ({ id, levels: [], addresses: [] }))
+  const nodes = added.map(
+    (id): NodeConfig => ({
+      id,
+      levels: [],
+      addresses: [],
+      priority: 0,
+    }),
+  )
   return {
     ...config,
     nodes: [...config.nodes, ...nodes],
@@ -203,6 +210,7 @@ function coreConfig(
         id: node.name,
         levels: levels.get(node.name) ?? [],
         addresses: addressesOf(node),
+        priority: node.priority,
       }),
     ),
     resources: resources.map((resource) => resource.config),

@@ -39,6 +39,12 @@ const node = z.strictObject({
     .record(nameSchema, z.union([address, z.array(address).min(1)]))
     .optional()
     .meta({ title: 'By network: addresses that must be silent before it counts as dead' }),
+  priority: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(0)
+    .meta({ title: 'How much it matters; see `fence.priority_delay_seconds`' }),
   fence: z
     .unknown()
     .optional()
@@ -56,7 +62,32 @@ const fence = z.strictObject({
     .min(0)
     .max(3600)
     .default(0)
-    .meta({ title: 'Wait before a lost node is fenced' }),
+    .meta({ title: 'Wait before a lost node is fenced; one that comes back is left alone' }),
+  delay_random_seconds: z
+    .number()
+    .min(0)
+    .max(600)
+    .default(0)
+    .meta({ title: 'Up to so much more, drawn anew for every daemon and node' }),
+  priority_delay_seconds: z
+    .number()
+    .min(0)
+    .max(600)
+    .default(0)
+    .meta({ title: 'So much more for a node whose `priority` is above that of all others' }),
+  min_interval_seconds: z
+    .number()
+    .min(0)
+    .max(day)
+    .default(0)
+    .meta({ title: 'Least gap between two fencings of one node' }),
+  storm_limit: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(5)
+    .meta({ title: 'How many fencings may send a command within the window' }),
+  storm_window_seconds: seconds.default(600).meta({ title: 'The window of the storm limit' }),
   max_retries: z
     .int()
     .min(0)

@@ -17,13 +17,14 @@ export interface LevelLine {
 export function effectiveYaml({ core, details }: Loaded): string {
   const { config, topology } = details
   const { enabled, require_quorum, confirm_down, verify } = config.fence
-  const { timing } = core
+  const { timing, rules } = core
   const seconds = (spanMs: number) => spanMs / 1000
   const value = {
     cluster: {
       name: config.cluster.name,
-      nodes: config.cluster.nodes.map(({ name, address, addresses }) => ({
+      nodes: config.cluster.nodes.map(({ name, address, addresses, priority }) => ({
         name,
+        ...(priority > 0 && { priority }),
         ...(address !== undefined && { address }),
         ...(addresses !== undefined && { addresses }),
         ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
@@ -32,7 +33,12 @@ export function effectiveYaml({ core, details }: Loaded): string {
     fence: {
       enabled,
       require_quorum,
-      delay_seconds: seconds(timing.fenceDelayMs),
+      delay_seconds: seconds(rules.delayMs),
+      delay_random_seconds: seconds(rules.randomDelayMs),
+      priority_delay_seconds: seconds(rules.priorityDelayMs),
+      min_interval_seconds: seconds(rules.minIntervalMs),
+      storm_limit: rules.stormMax,
+      storm_window_seconds: seconds(rules.stormWindowMs),
       confirm_down,
       verify,
     },

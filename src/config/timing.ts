@@ -1,12 +1,12 @@
 /** The `timing` section: seconds outside, milliseconds inside, and no impossible combination. */
-import type { Timing } from '../core/model.ts'
+import type { FencingRules, Timing } from '../core/model.ts'
 import type { Problem } from './problem.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Source } from './yaml.ts'
 
 /** The timing that is in effect, and what about it cannot work. */
 export function readTiming(
-  { timing, fence }: ConfigFile,
+  { timing }: ConfigFile,
   source: Source,
 ): { readonly timing: Timing; readonly problems: readonly Problem[] } {
   const beatMs = timing.beat_ms
@@ -18,7 +18,6 @@ export function readTiming(
     silentMs,
     strangerMs: ms(timing.stranger_seconds),
     startGraceMs: ms(timing.start_grace_seconds),
-    fenceDelayMs: ms(fence.delay_seconds),
     retryMs: ms(timing.retry_seconds),
     retryMaxMs: ms(timing.retry_max_seconds),
     checkEveryMs: ms(timing.check_every_seconds),
@@ -31,6 +30,18 @@ export function readTiming(
     message,
   }))
   return { timing: result, problems }
+}
+
+/** The rules that hold a fencing back. */
+export function readRules({ fence }: ConfigFile): FencingRules {
+  return {
+    delayMs: ms(fence.delay_seconds),
+    randomDelayMs: ms(fence.delay_random_seconds),
+    priorityDelayMs: ms(fence.priority_delay_seconds),
+    minIntervalMs: ms(fence.min_interval_seconds),
+    stormMax: fence.storm_limit,
+    stormWindowMs: ms(fence.storm_window_seconds),
+  }
 }
 
 function impossible(timing: Timing): (readonly [key: string, message: string])[] {

@@ -31,7 +31,9 @@ import { admits, keepSession, onAccuse, onGroup, onQuorum, onReady, onSync } fro
 import { authority, type State, say, set, type Turn } from './state.ts'
 import {
   onCondemn,
+  onDefer,
   onFence,
+  onForget,
   onGoodbye,
   onGrant,
   onRelease,
@@ -181,6 +183,8 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
     case 'fence':
     case 'verdict':
     case 'settle':
+    case 'defer':
+    case 'forget':
     case 'request':
     case 'refuse':
     case 'unbar':
@@ -217,6 +221,10 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onVerdict(turn, from, message)
     case 'settle':
       return onSettle(turn, from, message.node)
+    case 'defer':
+      return onDefer(turn, from, message)
+    case 'forget':
+      return onForget(turn, from, message.id)
     case 'unbar':
       return onUnbar(turn, from, message.node, message.id)
     case 'request':

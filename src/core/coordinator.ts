@@ -9,6 +9,7 @@ import { entryOf, type Finger, type NodeEntry } from './ledger.ts'
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
+import { defer, delayMsOf, forgetShots, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
 
 /** One look at the cluster; called after every event, so that news is acted on at once. */
@@ -32,6 +33,7 @@ export function decide(turn: Turn): void {
     if (id !== state.self) judge(turn, session, waits, id)
     settle(turn, session, waits, id)
   }
+  forgetShots(turn, waits)
   waits.keep()
   place(turn, session)
 }
@@ -66,9 +68,10 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   const { timing } = config
   const graceMs = entry.seen ? 0 : timing.startGraceMs
   if (!group!.ringMembers.includes(id)) {
-    const waitMs = entry.seen ? timing.fenceDelayMs : graceMs
-    if (waits.standingMs(`lost:${id}`) >= waitMs) fence(turn, session!, waits, id, entry)
-    return
+    const waitMs = entry.seen ? delayMsOf(turn.state, session!, id) : graceMs
+    if (waits.standingMs(`lost:${id}`) >= waitMs) return fence(turn, session!, waits, id, entry)
+    const what = entry.seen ? 'the delay before a fencing' : 'the grace at the start'
+    return defer(turn, id, `${what} is ${(waitMs / 1000).toFixed(1)} s: it may come back by itself`)
   }
   // In the ring, but its daemon is gone, silent, or has another config: it is not assumed idle
   // (H16).
@@ -108,8 +111,11 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
   const record = entry.fencing
   const node = config.nodes.find((each) => each.id === id)
   if (record?.owner !== undefined || node === undefined || node.levels.length === 0) return
+  const permit = permitFor(turn.state, waits, id, entry)
+  if (permit.go === 'wait') return defer(turn, id, permit.because)
+  const released = permit.go === 'press' && entry.deferred !== ''
   const failures = record?.last ? record.round + 1 : 0
-  if (failures > 0) {
+  if (failures > 0 && !released) {
     const { retryMs, retryMaxMs } = config.timing
     const gapMs = Math.min(retryMaxMs, retryMs * 2 ** Math.min(failures - 1, 16))
     const failedMs = waits.standingMs(`retry:${id}:${record!.id}:${record!.round}`)
@@ -130,6 +136,7 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
     round,
     // Another round may have done it already, and a node never seen may be off: look first.
     confirmFirst: round > 1 || (record?.dangling.length ?? 0) > 0 || !entry.seen,
+    heldBack: permit.go === 'look' ? permit.because : '',
   })
 }
 

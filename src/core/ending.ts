@@ -21,7 +21,7 @@ export function voidProof(turn: Turn, target: NodeId): void {
     outcome: undefined,
     hush: undefined,
     pressed: false,
-    confirmFirst: false,
+    confirmFirst: fencing.heldBack !== '',
     verdict: undefined,
     step: -1,
   }

@@ -46,7 +46,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
   const useful = running?.at !== 'done' || running.verdict?.proven === true
   if (running?.id === order.id && useful && !back) {
     // Our own fencing, interrupted by a new ring: go on where it stands.
-    put(turn, { ...running, round: order.round })
+    put(turn, { ...running, round: order.round, heldBack: order.heldBack })
     return advance(turn, order.node)
   }
   put(turn, {
@@ -59,7 +59,9 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     beganMs: turn.nowMs,
     level: 0,
     device: 0,
-    confirmFirst: order.confirmFirst,
+    confirmFirst: order.confirmFirst || order.heldBack !== '',
+    heldBack: order.heldBack,
+    commanded: running?.commanded === true || order.node in turn.state.aftermath,
     asked: undefined,
     nextMs: turn.nowMs + GIVE_UP_MS,
     outcome: undefined,
@@ -218,6 +220,7 @@ function enterDevice(turn: Turn, fencing: Fencing): void {
 function press(turn: Turn, fencing: Fencing): void {
   const { state, nowMs } = turn
   const device = deviceOf(state, fencing)!
+  if (fencing.heldBack !== '') return failLevel(turn, fencing, fencing.heldBack)
   if (!mandated(state, fencing, nowMs)) {
     put(turn, { ...fencing, asked: undefined, nextMs: nowMs + POLL_MAX_MS })
     return
@@ -243,10 +246,12 @@ function afterPress(turn: Turn, fencing: Fencing, outcome: PressOutcome, detail:
   const device = deviceOf(turn.state, fencing)!
   // Also an accepted command may be carried out later, until it is proven done.
   const pressLateMs = outcome === 'refused' ? -Infinity : turn.nowMs + device.lateMs
+  const commanded = fencing.commanded || outcome !== 'refused'
   const troubled =
     outcome === 'accepted' ? fencing : withTrouble(fencing, `${device.id}: ${outcome}, ${detail}`)
   const settleUntilMs = turn.nowMs + device.settleMs
-  read(turn, { ...troubled, at: 'read', outcome, pressLateMs, settleUntilMs, reads: 0 })
+  const pressed = { ...troubled, commanded, outcome, pressLateMs, settleUntilMs }
+  read(turn, { ...pressed, at: 'read', reads: 0 })
 }
 
 function read(turn: Turn, fencing: Fencing): void {
@@ -351,6 +356,7 @@ function conclude(
     ...found,
     tookMs: turn.nowMs - fencing.beganMs,
     late: turn.nowMs < lateUntilMs(turn.state, fencing),
+    commanded: fencing.commanded,
     evidence: fencing.evidence.slice(-8),
   }
   const done: Fencing = { ...fencing, at: 'done', asked: undefined, hush: undefined, verdict }

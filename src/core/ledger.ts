@@ -49,6 +49,8 @@ export interface FencingRecord {
   readonly dangling: readonly Finger[]
   /** What the last round ended with, in a sentence; empty before the first verdict. */
   readonly last: string
+  /** Has a round of it said that it sent a command? Then it needs no leave of the storm limit. */
+  readonly commanded: boolean
 }
 
 export interface NodeEntry {
@@ -66,13 +68,23 @@ export interface NodeEntry {
   readonly boot: string
   /** The hardware uuid it announced; a device must match it before it counts (S15). */
   readonly hardware: string
+  /** Why it is not being fenced just now, in a sentence; empty when nothing holds that back. */
+  readonly deferred: string
   readonly fencing: FencingRecord | undefined
+}
+
+/** A fencing that may send its first command, or has sent it a while ago. */
+export interface Shot {
+  readonly id: string
+  readonly node: NodeId
 }
 
 export interface Ledger {
   readonly epoch: Epoch
   readonly coordinator: NodeId | undefined
   readonly nodes: Readonly<Record<NodeId, NodeEntry>>
+  /** The fencings that count for the storm limit; without instants, which mean nothing elsewhere. */
+  readonly shots: readonly Shot[]
 }
 
 /** A node of which nothing is known: it may be running, and it may hold everything. */
@@ -85,6 +97,7 @@ export const unknownNode: NodeEntry = {
   late: false,
   boot: '',
   hardware: '',
+  deferred: '',
   fencing: undefined,
 }
 
@@ -93,6 +106,7 @@ export const blankLedger: Ledger = {
   epoch: { seq: 0, rep: 0, step: 0 },
   coordinator: undefined,
   nodes: {},
+  shots: [],
 }
 
 /** Negative when `a` is older than `b`. Within one ring all copies of a step are equal. */
@@ -158,24 +172,26 @@ export function digestOf(ledger: Ledger): string {
   const rows = Object.keys(nodes)
     .sort()
     .map((id) => [id, ...fieldsOf(nodes[id]!)])
-  return hash(JSON.stringify([epoch.seq, epoch.rep, epoch.step, coordinator ?? '', rows]))
+  const shot = ledger.shots.map(({ id, node }) => [id, node])
+  return hash(JSON.stringify([epoch.seq, epoch.rep, epoch.step, coordinator ?? '', rows, shot]))
 }
 
 /** Field by field, because a copy that crossed the wire may hold its keys in another order. */
 function fieldsOf(entry: NodeEntry): readonly unknown[] {
-  const { standing, because, seen, barred, late, boot, hardware, fencing } = entry
+  const { standing, because, seen, barred, late, boot, hardware, deferred, fencing } = entry
   const holds =
     entry.holds === 'anything' ? 'anything' : entry.holds.map((hold) => [hold.thing, hold.step])
   const record = fencing && [
     [fencing.id, fencing.action, fencing.because, fencing.requester],
-    [fencing.owner ?? '', fencing.life, fencing.round, fencing.last],
+    [fencing.owner ?? '', fencing.life, fencing.round, fencing.last, fencing.commanded],
     fencing.dangling.map(({ node, life }) => [node, life]),
   ]
-  return [standing, because, holds, seen, barred, late, boot, hardware, record ?? '']
+  const flags = [seen, barred, late]
+  return [standing, because, holds, flags, boot, hardware, deferred, record ?? '']
 }
 
 /** Sixty-four bits of FNV-like mixing: enough to notice a difference, not to resist a forger. */
-function hash(text: string): string {
+export function hash(text: string): string {
   let low = 0x811c9dc5
   let high = 0x1b873593
   for (let i = 0; i < text.length; i++) {

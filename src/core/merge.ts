@@ -55,7 +55,8 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   }
   const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
   const step = sameSeq ? ledger.epoch.step + 1 : 1
-  const merged: Ledger = { epoch: { ...group.ring, step }, coordinator: undefined, nodes }
+  const { shots } = ledger
+  const merged: Ledger = { epoch: { ...group.ring, step }, coordinator: undefined, nodes, shots }
   const reports = Object.fromEntries(members.map((id) => [id, syncs[id]!.report]))
   const trusted = members.filter((id) => syncs[id]!.chain)
   const sticky = trusted.find((id) => id === ledger.coordinator)
@@ -133,7 +134,7 @@ function newest(members: readonly NodeId[], syncs: Syncs): NodeId | undefined {
 function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
   const { boot, hardware = old.hardware } = sync.identity
   const rebooted = old.boot !== '' && old.boot !== boot
-  const present = { boot, hardware, seen: true, holds: foundHolds(old, sync.report) }
+  const present = { boot, hardware, seen: true, deferred: '', holds: foundHolds(old, sync.report) }
   const fencing = old.fencing && interrupted(old.fencing)
   // A condemned node that has rebooted is the cleaned-up node that the fencing was to bring about;
   // one that an operator wants off stays barred.

@@ -31,6 +31,10 @@ export type Body = Readonly<
   | { say: 'verdict'; node: NodeId; id: string; round: number; verdict: Verdict }
   /** No command to this node can be under way any more. */
   | { say: 'settle'; node: NodeId }
+  /** A rule holds the fencing of this node back (F5). */
+  | { say: 'defer'; node: NodeId; because: string }
+  /** This fencing does not count for the storm limit any more. */
+  | { say: 'forget'; id: string }
   /** An operator's order, on its way to the coordinator. */
   | {
       say: 'request'
@@ -72,6 +76,8 @@ export interface FenceOrder {
   readonly round: number
   /** Read before pressing: an earlier round may have done it already (P10). */
   readonly confirmFirst: boolean
+  /** Why no button may be pressed in this round, only the power be read; empty when one may. */
+  readonly heldBack: string
 }
 
 /** What a member brings into a session. */
@@ -125,6 +131,8 @@ export interface Verdict {
   readonly tookMs: number
   /** A command may still be carried out within its device's bound. */
   readonly late: boolean
+  /** Has this round sent a command that was not refused? */
+  readonly commanded: boolean
   readonly evidence: readonly Evidence[]
 }
 

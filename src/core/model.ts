@@ -57,6 +57,8 @@ export interface NodeConfig {
   readonly levels: readonly Level[]
   /** Addresses that must be silent before a level with `verify` counts. */
   readonly addresses: readonly string[]
+  /** How much it matters: where two sides may fence each other, the more important one survives. */
+  readonly priority: number
 }
 
 export interface ResourceConfig {
@@ -89,8 +91,6 @@ export interface Timing {
   readonly strangerMs: number
   /** Nodes that never showed up since the cluster began are fenced after this grace. */
   readonly startGraceMs: number
-  /** Wait before a lost node is fenced. Default 0 with real quorum. */
-  readonly fenceDelayMs: number
   /** First gap between two rounds through all levels; doubles up to `retryMaxMs`. */
   readonly retryMs: number
   readonly retryMaxMs: number
@@ -104,6 +104,23 @@ export interface Timing {
   readonly leaveMs: number
 }
 
+/**
+ * What holds a fencing back (F5). Whatever does is told, and the fencing is deferred, never dropped.
+ */
+export interface FencingRules {
+  /** Wait before a lost node is fenced; one that comes back meanwhile is left alone (F6). */
+  readonly delayMs: number
+  /** Up to so much more, another amount for every life of a daemon and every fencing. */
+  readonly randomDelayMs: number
+  /** So much more where the lost node matters more than every member that is left. */
+  readonly priorityDelayMs: number
+  /** Least gap between the end of a node's fencing and the first command of its next one. */
+  readonly minIntervalMs: number
+  /** How many fencings may send a command within `stormWindowMs` (P9). */
+  readonly stormMax: number
+  readonly stormWindowMs: number
+}
+
 /** One cluster, as every node must see it. `hash` differs as soon as anything else here differs. */
 export interface Config {
   readonly cluster: string
@@ -113,6 +130,7 @@ export interface Config {
   readonly resources: readonly ResourceConfig[]
   readonly devices: readonly DeviceConfig[]
   readonly timing: Timing
+  readonly rules: FencingRules
 }
 
 /** What tells one life of a node from the next, and the hardware it lives on. */

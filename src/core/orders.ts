@@ -111,6 +111,7 @@ export function onRequest(turn: Turn, message: Request): void {
     owner: turn.state.self,
     round: 0,
     confirmFirst: false,
+    heldBack: '',
   })
 }
 

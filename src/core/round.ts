@@ -23,6 +23,10 @@ export interface Fencing {
   readonly level: number
   readonly device: number
   readonly confirmFirst: boolean
+  /** Why no button may be pressed in this round; empty when one may. */
+  readonly heldBack: string
+  /** Has a command of this round gone out that was not refused? */
+  readonly commanded: boolean
   /** The question under way, and when we stop waiting for its answer. */
   readonly asked:
     | { readonly id: number; readonly atMs: number; readonly untilMs: number }

@@ -36,6 +36,8 @@ export interface NodeStatus {
   readonly barred: boolean
   readonly late: boolean
   readonly holds: readonly string[]
+  /** Why it is not being fenced just now; empty when nothing holds that back. */
+  readonly deferred: string
   readonly fencing: FencingStatus | undefined
   readonly devices: readonly DeviceStatus[]
 }
@@ -120,7 +122,7 @@ function waitingFor(state: State): string {
 
 function nodeStatus(state: State, id: NodeId): NodeStatus {
   const { group, ledger, config } = state
-  const { standing, because, holds, barred, late, fencing } = entryOf(ledger, id)
+  const { standing, because, holds, barred, late, deferred, fencing } = entryOf(ledger, id)
   const node = config.nodes.find((each) => each.id === id)
   const round = state.fencings[id]
   return {
@@ -132,6 +134,7 @@ function nodeStatus(state: State, id: NodeId): NodeStatus {
     barred,
     late,
     holds: holds === 'anything' ? ['anything'] : holds.map((hold) => hold.thing),
+    deferred,
     fencing: fencing && {
       id: fencing.id,
       action: fencing.action,

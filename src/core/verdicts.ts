@@ -5,7 +5,14 @@
 import { delivered } from './duty.ts'
 import { dropFencing } from './ending.ts'
 import { beginFencing } from './fencing.ts'
-import { entryOf, type FencingRecord, mayHold, withEntry, withFinger } from './ledger.ts'
+import {
+  entryOf,
+  type FencingRecord,
+  type Ledger,
+  mayHold,
+  withEntry,
+  withFinger,
+} from './ledger.ts'
 import { elect } from './merge.ts'
 import type { Body, Condemnation, FenceOrder, Report } from './message.ts'
 import type { NodeId } from './model.ts'
@@ -55,6 +62,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
     round: 0,
     dangling,
     last: '',
+    commanded: false,
   }
   say(turn, 'warn', `${node} is condemned: ${because}`, { node, fencing: id })
   set(turn, {
@@ -78,21 +86,35 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const off = action !== 'on'
   if (off && entry.standing !== 'lost' && entry.standing !== 'condemned') return
   const before = entry.fencing
+  const commanded = before?.id === id && before.commanded
+  const { heldBack: deferred } = order
+  const counts = off && deferred === '' && !commanded && !isCounted(ledger, id)
+  // Two orders of one moment: the first one has used up the limit (P9).
+  if (counts && ledger.shots.length >= turn.state.config.rules.stormMax) return
   const life = turn.state.session?.syncs[owner]?.identity.incarnation ?? ''
   const dangling = (before?.dangling ?? []).filter(
     (finger) => finger.node !== owner || finger.life !== life,
   )
   const last = before?.last ?? ''
-  const fencing = { id, action, because, requester, owner, life, round, dangling, last }
+  const carried = { dangling, last, commanded }
+  const fencing = { id, action, because, requester, owner, life, round, ...carried }
   const barred = off ? entry.barred : false
-  set(turn, { ledger: withEntry(ledger, node, { fencing, barred }) })
-  if (round === 0 || owner === self) {
+  const next = withEntry(ledger, node, { fencing, barred, deferred })
+  set(turn, { ledger: counts ? { ...next, shots: [...next.shots, { id, node }] } : next })
+  if (deferred !== '' && deferred !== entry.deferred) {
+    say(turn, 'alarm', `${node} is not fenced yet: ${deferred}`, { node, fencing: id })
+  }
+  if ((round === 0 || owner === self) && deferred === '') {
     const text = off ? `${node} is to be fenced: ${because}` : `${node} is to be switched on`
     say(turn, 'warn', text, { node, fencing: id, owner, round })
   }
   onOrderStep(turn, id, 'fencing', `${owner} carries it out`)
   if (owner === self) beginFencing(turn, order)
   else dropFencing(turn, node)
+}
+
+function isCounted({ shots }: Ledger, id: string): boolean {
+  return shots.some((shot) => shot.id === id)
 }
 
 /** The round is over. `fenced` comes from here, and from nowhere else. */
@@ -106,7 +128,9 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
   const off = record.action !== 'on'
   const dangling = verdict.late ? withFinger(record.dangling, from, record.life) : record.dangling
   const late = entry.late || dangling.length > 0
-  const ended: FencingRecord = { ...record, owner: undefined, life: '', dangling, last: '' }
+  const commanded = record.commanded || verdict.commanded
+  const over = { owner: undefined, life: '', dangling, last: '', commanded }
+  const ended: FencingRecord = { ...record, ...over }
   if (!verdict.proven) {
     const what = off ? 'may still be running' : 'could not be switched on'
     say(turn, 'alarm', `${node} ${what}: ${verdict.text}`, { node, fencing: id, round })
@@ -131,10 +155,38 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
       because: verdict.text,
       holds: [],
       late,
+      deferred: '',
       fencing,
     }),
   })
+  if (!commanded && record.dangling.length === 0) uncount(turn, id)
   if (!reboots) onOrderStep(turn, id, 'done', verdict.text, verdict)
+}
+
+/** It was off already, and nobody pressed anything: this one does not count (P9). */
+function uncount(turn: Turn, id: string): void {
+  const { ledger } = turn.state
+  set(turn, { ledger: { ...ledger, shots: ledger.shots.filter((shot) => shot.id !== id) } })
+}
+
+/** A rule holds the fencing of a node back. */
+export function onDefer(turn: Turn, from: NodeId, { node, because }: Of<'defer'>): void {
+  delivered(turn, `defer:${node}`)
+  const { ledger } = turn.state
+  const { standing, deferred } = entryOf(ledger, node)
+  const open = standing === 'lost' || standing === 'condemned'
+  if (from !== ledger.coordinator || !open || deferred === because) return
+  say(turn, 'warn', `${node} is not fenced yet: ${because}`, { node })
+  set(turn, { ledger: withEntry(ledger, node, { deferred: because }) })
+}
+
+/** A fencing is old enough to count no more. */
+export function onForget(turn: Turn, from: NodeId, id: string): void {
+  delivered(turn, `forget:${id}`)
+  const { ledger } = turn.state
+  if (from !== ledger.coordinator || !isCounted(ledger, id)) return
+  const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
+  set(turn, { ledger: { ...ledger, epoch, shots: ledger.shots.filter((shot) => shot.id !== id) } })
 }
 
 /** Every command to this node is over: it may serve, or be switched on, again. */

@@ -14,6 +14,7 @@ import type {
   Hold,
   Ledger,
   NodeEntry,
+  Shot,
 } from '../core/ledger.ts'
 import type {
   Body,
@@ -92,6 +93,7 @@ const fencing = object<FencingRecord>({
   life: text,
   dangling: list(object<Finger>({ node: name, life: name })),
   last: text,
+  commanded: flag,
 })
 
 const nodeEntry = object<NodeEntry>({
@@ -103,10 +105,16 @@ const nodeEntry = object<NodeEntry>({
   late: flag,
   boot: name,
   hardware: name,
+  deferred: text,
   fencing: optional(fencing),
 })
 
-const ledger = object<Ledger>({ epoch, coordinator: optional(name), nodes: record(nodeEntry) })
+const ledger = object<Ledger>({
+  epoch,
+  coordinator: optional(name),
+  nodes: record(nodeEntry),
+  shots: list(object<Shot>({ id: name, node: name })),
+})
 
 const resourceReport = object<ResourceReport>({
   thing: name,
@@ -143,6 +151,7 @@ const verdict = object<Verdict>({
   level: integer,
   tookMs: number,
   late: flag,
+  commanded: flag,
   evidence: list(evidence),
 })
 
@@ -177,9 +186,12 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
     owner: name,
     round: integer,
     confirmFirst: flag,
+    heldBack: text,
   }),
   verdict: object<Rest<'verdict'>>({ node: name, id: name, round: integer, verdict }),
   settle: object<Rest<'settle'>>({ node: name }),
+  defer: object<Rest<'defer'>>({ node: name, because: text }),
+  forget: object<Rest<'forget'>>({ id: name }),
   request: object<Rest<'request'>>({
     id: name,
     action,

@@ -26,7 +26,10 @@ export function picketConfig(lab: Lab, options: ConfigOptions = {}): string {
   const config = {
     cluster: { name: lab.name, nodes: lab.nodes.map((node) => nodeEntry(lab, node)) },
     // These BMCs forget a command after seconds, where real ones may sit on it for a minute.
-    fence: { drivers: { ipmi: { cipher: 3, privilege: 'administrator', late_seconds: 5 } } },
+    fence: {
+      storm_limit: 1000,
+      drivers: { ipmi: { cipher: 3, privilege: 'administrator', late_seconds: 5 } },
+    },
     timing: { silent_seconds: 4, start_grace_seconds: 6 },
     resources,
   }

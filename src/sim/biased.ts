@@ -168,6 +168,30 @@ export const biases: Readonly<Record<string, Bias>> = {
       dyingPercent: 15,
     }),
   },
+  storms: {
+    about: 'the limits for fencings are tight, and nodes die and come back all the time',
+    faults: (faults) => ({
+      ...faults,
+      splitPercent: 6,
+      healPercent: 30,
+      crashPercent: 4,
+      freezePercent: 6,
+      powerLossPercent: 5,
+      powerOnPercent: 50,
+    }),
+    site: (site, lot) => ({
+      ...site,
+      config: {
+        ...site.config,
+        rules: {
+          ...site.config.rules,
+          minIntervalMs: lot.pick([0, 20_000]),
+          stormMax: lot.int(1, 2),
+          stormWindowMs: 30_000,
+        },
+      },
+    }),
+  },
   'bad-disks': {
     about: 'disks are full, slow and forgetful while daemons restart',
     faults: (faults) => ({

@@ -20,11 +20,16 @@ export function roundMs(config: Config, node: NodeId): number {
 
 /** How long a coordinator may hold a fencing back, or leave a member alone, before it acts. */
 export function patienceMs(config: Config): number {
-  const { timing, devices } = config
+  const { timing, rules, devices } = config
   const lateMs = Math.max(0, ...devices.map((device) => device.lateMs + device.timeoutMs))
+  const storms = Math.ceil(config.nodes.length / rules.stormMax)
   return (
+    storms * rules.stormWindowMs +
+    rules.minIntervalMs +
     timing.startGraceMs +
-    timing.fenceDelayMs +
+    rules.delayMs +
+    rules.randomDelayMs +
+    rules.priorityDelayMs +
     timing.strangerMs +
     timing.silentMs +
     timing.retryMaxMs +

@@ -27,6 +27,16 @@ export const fencingPromises: readonly Invariant[] = [
     onMessage: unfounded,
   },
   {
+    id: 'P9',
+    says: 'no more fencings than the storm limit send their first command within its window',
+    onPress: storms,
+  },
+  {
+    id: 'F5',
+    says: 'a node is not fenced again before the least interval has passed',
+    onPress: hasty,
+  },
+  {
     id: 'P10',
     says: 'after a crash no button is pressed again without a look',
     onPress: blind,
@@ -128,6 +138,30 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
     firstMs ??= askedMs
   }
   return false
+}
+
+function storms(world: World, { press }: Moments['onPress']): string | undefined {
+  if (press.action !== 'off' || world.witness.forgetful) return undefined
+  const { stormMax, stormWindowMs } = world.site.config.rules
+  const firstMs = new Map<string, number>([[press.fencing, world.nowMs]])
+  for (const { sentMs, fencing } of [...world.witness.presses.values()].flat()) {
+    firstMs.set(fencing, Math.min(firstMs.get(fencing) ?? sentMs, sentMs))
+  }
+  const recent = [...firstMs.values()].filter((sentMs) => world.nowMs - sentMs < stormWindowMs)
+  if (recent.length <= stormMax) return undefined
+  return `${press.fencing} of ${press.target} is number ${recent.length} in ${stormWindowMs} ms`
+}
+
+function hasty(world: World, { press }: Moments['onPress']): string | undefined {
+  if (press.action !== 'off' || world.witness.forgetful) return undefined
+  const { minIntervalMs } = world.site.config.rules
+  const others = (world.witness.presses.get(press.target) ?? []).filter(
+    ({ fencing, sentMs }) => fencing !== press.fencing && world.nowMs - sentMs < minIntervalMs,
+  )
+  const last = others.at(-1)
+  return (
+    last && `${press.target} was pressed ${world.nowMs - last.sentMs} ms ago in ${last.fencing}`
+  )
 }
 
 function blind(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {

@@ -11,7 +11,6 @@ const timing: Timing = {
   silentMs: 5_000,
   strangerMs: 10_000,
   startGraceMs: 10_000,
-  fenceDelayMs: 0,
   retryMs: 1_000,
   retryMaxMs: 8_000,
   checkEveryMs: 30_000,
@@ -29,6 +28,10 @@ export interface Wishes {
   readonly resources?: string
   /** Seconds to wait before a lost node is fenced. */
   readonly delay?: string
+  /** Seconds between two fencings of one node. */
+  readonly interval?: string
+  /** How many fencings may send a command within a minute. */
+  readonly storm?: string
   /** Seconds within which a command may be carried out late. */
   readonly late?: string
   readonly verify?: string
@@ -56,6 +59,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   const nodes = ids.map(
     (id): NodeConfig => ({
       id,
+      priority: 0,
       addresses: verify ? [`10.0.0.${id}`] : [],
       levels: [
         { devices: [device(`${id}/1/1`, 'bmc')], verify },
@@ -79,7 +83,15 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       monitorEveryMs: 10_000,
     })),
     devices,
-    timing: { ...timing, fenceDelayMs: 1_000 * Number(wishes.delay ?? 0) },
+    timing,
+    rules: {
+      delayMs: 1_000 * Number(wishes.delay ?? 0),
+      randomDelayMs: 0,
+      priorityDelayMs: 0,
+      minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
+      stormMax: Number(wishes.storm ?? 100),
+      stormWindowMs: 60_000,
+    },
   }
   return {
     config,

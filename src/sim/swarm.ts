@@ -2,6 +2,7 @@
 import type {
   Config,
   DeviceConfig,
+  FencingRules,
   Level,
   NodeConfig,
   NodeId,
@@ -25,7 +26,8 @@ export function swarmSite(lot: Rng): Site {
   const devices: DeviceConfig[] = []
   const nodes = ids.map((id): NodeConfig => {
     const levels = id === layout.unfenceable ? [] : levelsOf(lot, id, layout, devices)
-    return { id, levels, addresses: layout.verify ? [`10.0.0.${id}`] : [] }
+    const addresses = layout.verify ? [`10.0.0.${id}`] : []
+    return { id, levels, addresses, priority: lot.chance(20) ? lot.int(1, 3) : 0 }
   })
   const config: Config = {
     cluster: 'swarm',
@@ -34,6 +36,7 @@ export function swarmSite(lot: Rng): Site {
     resources: ['vip', 'db', 'web'].slice(0, lot.int(1, 3)).map((id) => resourceOf(lot, id, ids)),
     devices,
     timing: timingOf(lot),
+    rules: rulesOf(lot),
   }
   return {
     config,
@@ -97,13 +100,24 @@ function timingOf(lot: Rng): Timing {
     silentMs: lot.int(4, 8) * beatMs,
     strangerMs: lot.int(8_000, 20_000),
     startGraceMs: lot.int(8_000, 20_000),
-    fenceDelayMs: lot.chance(60) ? 0 : lot.int(200, 3_000),
     retryMs: lot.int(500, 2_000),
     retryMaxMs: lot.int(4_000, 10_000),
     checkEveryMs: lot.int(5_000, 30_000),
     coolDownMs: lot.int(2_000, 10_000),
     stopAttemptsMax: lot.int(2, 4),
     leaveMs: lot.int(5_000, 15_000),
+  }
+}
+
+function rulesOf(lot: Rng): FencingRules {
+  const strict = lot.chance(25)
+  return {
+    delayMs: lot.chance(60) ? 0 : lot.int(200, 3_000),
+    randomDelayMs: lot.chance(80) ? 0 : lot.int(200, 2_000),
+    priorityDelayMs: lot.chance(80) ? 0 : lot.int(200, 2_000),
+    minIntervalMs: strict ? lot.int(0, 15_000) : 0,
+    stormMax: strict ? lot.int(1, 3) : 1_000,
+    stormWindowMs: strict ? lot.int(10_000, 30_000) : 1_000,
   }
 }
 

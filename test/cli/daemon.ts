@@ -80,6 +80,7 @@ export function member(id: string, change: Partial<NodeStatus> = {}): NodeStatus
     barred: false,
     late: false,
     holds: [],
+    deferred: '',
     fencing: undefined,
     devices: [{ id: `${id}/1/1`, driver: 'ipmi', ok: true, detail: 'checked' }],
     ...change,

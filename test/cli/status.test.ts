@@ -60,6 +60,7 @@ test('trouble is told with its reasons, and with what to do', async () => {
         inRing: false,
         daemon: false,
         holds: ['anything'],
+        deferred: 'the delay before a fencing is 30.0 s',
         devices: [],
         fencing: {
           id: 'f1',
@@ -110,6 +111,7 @@ Nodes
       ✓ can be fenced via ipmi web-02/1/1
   ✗ web-03  lost       holds anything
       because it left the ring without a goodbye
+      … not fenced yet: the delay before a fencing is 30.0 s
       … fencing (off, round 2, by web-01, for the cluster): pressing via web-03/1/1
 
 Resources

@@ -68,7 +68,7 @@ test('C1 the example is accepted as it stands, with IPMI as the next level', asy
     token_secret: 'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx',
   })
   assert.equal(loaded.devices.get('node-02/2/1')?.options.host, '192.168.1.202')
-  assert.equal(loaded.core.timing.fenceDelayMs, 30_000)
+  assert.equal(loaded.core.rules.delayMs, 30_000)
   assert.deepEqual(
     levelLines(loaded).map(({ text }) => text),
     [

@@ -176,7 +176,6 @@ test('timing has these defaults, and a short silence shortens the echo', async (
     silentMs: 10_000,
     strangerMs: 300_000,
     startGraceMs: 30_000,
-    fenceDelayMs: 0,
     retryMs: 2000,
     retryMaxMs: 60_000,
     checkEveryMs: 300_000,

@@ -30,6 +30,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       id,
       levels: [{ devices: [`${id}/1/1`], verify: false }],
       addresses: [],
+      priority: 0,
     })),
     resources: [
       {
@@ -56,13 +57,20 @@ export const config = (change: Partial<Config> = {}): Config => {
       silentMs: 6_000,
       strangerMs: 60_000,
       startGraceMs: 5_000,
-      fenceDelayMs: 0,
       retryMs: 2_000,
       retryMaxMs: 20_000,
       checkEveryMs: 60_000,
       coolDownMs: 20_000,
       stopAttemptsMax: 3,
       leaveMs: 5_000,
+    },
+    rules: {
+      delayMs: 0,
+      randomDelayMs: 0,
+      priorityDelayMs: 0,
+      minIntervalMs: 0,
+      stormMax: 100,
+      stormWindowMs: 60_000,
     },
     ...change,
   }

@@ -21,6 +21,7 @@ const entry: NodeEntry = {
   because: 'it was silent',
   holds: [{ thing: 'ip 192.0.2.7/24', step: 4 }],
   seen: true,
+  deferred: '',
   barred: false,
   late: true,
   boot: 'b-1',
@@ -35,9 +36,11 @@ const entry: NodeEntry = {
     round: 2,
     dangling: [{ node: 'node2', life: 'x' }],
     last: 'level 1 failed',
+    commanded: false,
   },
 }
 const ledger: Ledger = {
+  shots: [{ id: 'f-1', node: 'node2' }],
   epoch: { seq: 12, rep: 1, step: 7 },
   coordinator: 'node1',
   nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
@@ -56,6 +59,7 @@ const verdict: Verdict = {
   level: 1,
   tookMs: 812.25,
   late: false,
+  commanded: true,
   evidence: [{ device: 'node2/1/1', raw: 'Off', askedMs: 700, tookMs: 80 }],
 }
 
@@ -88,9 +92,12 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
     owner: 'node1',
     round: 1,
     confirmFirst: true,
+    heldBack: 'the storm limit',
   },
   verdict: { say: 'verdict', node: 'node2', id: 'f-1', round: 1, verdict },
   settle: { say: 'settle', node: 'node2' },
+  defer: { say: 'defer', node: 'node2', because: 'the storm limit' },
+  forget: { say: 'forget', id: 'f-1' },
   request: {
     say: 'request',
     id: 'o-1',

@@ -9,7 +9,15 @@ import { type ControlOptions, type OrderView, openControl } from '../../src/daem
 import { socketName } from '../../src/daemon/protocol.ts'
 import { scratch } from './scratch.ts'
 
-const verdict = { proven: true, text: 'off', level: 1, tookMs: 5, late: false, evidence: [] }
+const verdict = {
+  proven: true,
+  text: 'off',
+  level: 1,
+  tookMs: 5,
+  late: false,
+  commanded: true,
+  evidence: [],
+}
 const fence = { do: 'fence', action: 'off', target: 'b', requester: 'root', reason: 'it smokes' }
 const pause = (forMs: number) => new Promise((done) => setTimeout(done, forMs))
 

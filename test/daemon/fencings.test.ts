@@ -28,8 +28,17 @@ const record: FencingRecord = {
   round: 1,
   dangling: [],
   last: '',
+  commanded: false,
 }
-const verdict = { proven: true, text: 'off', level: 1, tookMs: 9, late: false, evidence: [] }
+const verdict = {
+  proven: true,
+  text: 'off',
+  level: 1,
+  tookMs: 9,
+  late: false,
+  commanded: true,
+  evidence: [],
+}
 const judged = { say: 'verdict', session: 's', node: 'b', id: 'f1', round: 1, verdict } as const
 const asItIs = (text: string) => text
 const linesOf = (dir: string) =>

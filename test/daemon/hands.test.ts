@@ -114,6 +114,7 @@ test('a button is pressed, read back, and all of it is on record', async (t) => 
       round: 2,
       dangling: [],
       last: '',
+      commanded: false,
     },
   } as const
   const ledger = { ...blankLedger, nodes: { b: entry } }
@@ -222,7 +223,15 @@ test('silence that nobody could hear in time is no silence', async (t) => {
 
 test('messages, sentences and the end are passed on as they are', async (t) => {
   const { perform, world, said, record } = node(t)
-  const verdict = { proven: true, text: 'off', level: 1, tookMs: 9, late: false, evidence: [] }
+  const verdict = {
+    proven: true,
+    text: 'off',
+    level: 1,
+    tookMs: 9,
+    late: false,
+    commanded: true,
+    evidence: [],
+  }
   const message = { say: 'verdict', session: 's', node: 'b', id: 'f1', round: 1, verdict } as const
   void perform({ do: 'send', message })
   void perform({ do: 'say', level: 'alarm', text: 'b burns' })

@@ -11,6 +11,7 @@ import { listener, noMounts, scratch, smallDisk } from './scratch.ts'
 const ledgerOf = (step: number, because = 'ein Ümlaut, für die Bytes'): Ledger => ({
   epoch: { seq: 7, rep: 1, step },
   coordinator: 'a',
+  shots: [],
   nodes: { a: { ...unknownNode, standing: 'member', because }, '10': unknownNode },
 })
 

@@ -31,6 +31,7 @@ const record: FencingRecord = {
   round: 0,
   dangling: [],
   last: '',
+  commanded: false,
   life: '',
 }
 
@@ -41,6 +42,7 @@ const verdictOf = (level: number): Message => {
     level,
     tookMs: 1,
     late: false,
+    commanded: true,
     evidence: [],
   }
   return { session: '', say: 'verdict', node: 'b', id: 'f-1', round: 0, verdict }

@@ -51,6 +51,7 @@ const blank: NodeEntry = {
   late: false,
   boot: '',
   hardware: '',
+  deferred: '',
   fencing: undefined,
 }
 
@@ -72,6 +73,7 @@ export function stage({
   const ledger = (): Ledger => ({
     epoch: { ...adopted, step: 0 },
     coordinator: undefined,
+    shots: [],
     nodes,
   })
   const core: Core = {

@@ -17,6 +17,7 @@ function read(scene: Stage, by: string, device: string, id = 9): void {
 const ledgerOf = (step: number): Ledger => ({
   epoch: { seq: 1, rep: 1, step },
   coordinator: 'a',
+  shots: [],
   nodes: { a: unknownNode },
 })
 

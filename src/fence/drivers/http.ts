@@ -69,14 +69,10 @@ const options = z
       .regex(/^[\w-]+$/)
       .default('X-API-Key')
       .meta({ title: 'Header for `api_key`' }),
-    hmac_secret: z
-      .string()
-      .min(1)
-      .optional()
-      .meta({
-        title: 'Signs each body: HMAC-SHA256, hex, in the header `X-Signature`',
-        secret: true,
-      }),
+    hmac_secret: z.string().min(1).optional().meta({
+      title: 'Signs each body: HMAC-SHA256, hex, in the header `X-Signature`',
+      secret: true,
+    }),
     ...httpsOptions,
   })
   .refine(({ status }) => !status.off.some((value) => status.on.includes(value)), {
