@@ -70,8 +70,11 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   if (!group!.ringMembers.includes(id)) {
     const waitMs = entry.seen ? delayMsOf(turn.state, session!, id) : graceMs
     if (waits.standingMs(`lost:${id}`) >= waitMs) return fence(turn, session!, waits, id, entry)
-    const what = entry.seen ? 'the delay before a fencing' : 'the grace at the start'
-    return defer(turn, id, `${what} is ${(waitMs / 1000).toFixed(1)} s: it may come back by itself`)
+    const span = (waitMs / 1000).toFixed(1)
+    const because = entry.seen
+      ? `the delay before a fencing is ${span} s: it may come back by itself`
+      : `the grace at the start is ${span} s: it may come back by itself`
+    return defer(turn, id, because)
   }
   // In the ring, but its daemon is gone, silent, or has another config: it is not assumed idle
   // (H16).

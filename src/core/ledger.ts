@@ -83,7 +83,7 @@ export interface Ledger {
   readonly epoch: Epoch
   readonly coordinator: NodeId | undefined
   readonly nodes: Readonly<Record<NodeId, NodeEntry>>
-  /** The fencings that count for the storm limit; without instants, which mean nothing elsewhere. */
+  /** What counts for the storm limit; without instants, which mean nothing on another machine. */
   readonly shots: readonly Shot[]
 }
 

@@ -105,7 +105,7 @@ export interface Timing {
 }
 
 /**
- * What holds a fencing back (F5). Whatever does is told, and the fencing is deferred, never dropped.
+ * What holds a fencing back (F5). It is told, and the fencing is deferred, never dropped.
  */
 export interface FencingRules {
   /** Wait before a lost node is fenced; one that comes back meanwhile is left alone (F6). */

@@ -41,7 +41,7 @@ export interface Wire {
   remainingMs(): number
   /** Runs a program to its end. Rejects with a FenceError when there is no end. */
   run(program: string, args: readonly string[], options: RunOptions): Promise<ChildResult>
-  /** One HTTP exchange. A GET is a question, anything else a command unless `kind` says otherwise. */
+  /** One HTTP exchange. Unless `kind` says otherwise a GET is a question, the rest a command. */
   http(request: HttpRequest, kind?: Kind): Promise<HttpAnswer>
   /** A conversation in lines over a unix socket or TCP. Close it. */
   stream(end: StreamEnd): Promise<WireStream>

@@ -1,6 +1,7 @@
 /** C3: every mistake has its place, its value and what would be right; all of them in one run. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { driverNames } from '../../src/fence/drivers/index.ts'
 import { load, problemsOf, twoNodes } from './files.ts'
 
 test('C3 one run finds everything, in the order of the file', async (t) => {
@@ -30,7 +31,7 @@ tming: 1
     'config.yaml:2:9: cluster.name is "x y"; write letters, digits, `.`, `_` and `-`',
     'config.yaml:5:7: there is no option cluster.nodes[0].adress. Did you mean address?',
     'config.yaml:6:16: cluster.nodes[0].address: "foo.example" is not an IP address; write one, not a name',
-    'config.yaml:7:24: there is no fence driver "ipmj"; there are: ipmi. Did you mean ipmi?',
+    `config.yaml:7:24: there is no fence driver "ipmj"; there are: ${drivers}. Did you mean ipmi?`,
     'config.yaml:9:31: host ("-x") is not an address or a name',
     'config.yaml:9:41: password is a secret and may not stand in this file; write it in the secrets file, or password_env with the name of an environment variable',
     'config.yaml:9:54: ipmi has no option usr. Did you mean user?',
@@ -54,6 +55,8 @@ tming: 1
     'config.yaml:21:1: there is no option tming. Did you mean timing?',
   ])
 })
+
+const drivers = driverNames.join(', ')
 
 const single: readonly (readonly [what: string, config: string, problem: string])[] = [
   ['an empty file', '', 'config.yaml:1:1: it is empty'],

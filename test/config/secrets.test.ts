@@ -6,7 +6,10 @@ import { test } from 'node:test'
 import { loadConfig } from '../../src/config/load.ts'
 import { problemText } from '../../src/config/problem.ts'
 import { effectiveYaml } from '../../src/config/show.ts'
+import { driverNames } from '../../src/fence/drivers/index.ts'
 import { folder, load, problemsOf } from './files.ts'
+
+const drivers = driverNames.join(', ')
 
 const config = `cluster:
   name: test
@@ -147,7 +150,7 @@ test('F12 secrets of a node or a driver that does not exist are an error', async
   })
   assert.deepEqual(problems, [
     'fence-secrets.yaml:1:43: there is no node b in this cluster, and ipmi has no such option',
-    'fence-secrets.yaml:2:1: there is no fence driver "ipmo"; there are: ipmi. Did you mean ipmi?',
+    `fence-secrets.yaml:2:1: there is no fence driver "ipmo"; there are: ${drivers}. Did you mean ipmi?`,
   ])
 })
 

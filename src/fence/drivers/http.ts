@@ -15,34 +15,43 @@ import { httpsOptions, tlsOf } from './https.ts'
 
 const headers = z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[^\r\n]*$/))
 
+/** What every request has. */
+const request = {
+  path: z.string().default('').meta({ title: 'Added to `url`, with its query' }),
+  body: z.string().optional().meta({ title: 'Sent as it stands, as application/json' }),
+  headers: headers.default({}).meta({ title: 'More headers; no secrets' }),
+}
+
 const action = z.strictObject({
-  method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default('POST'),
-  path: z.string().default(''),
-  body: z.string().optional(),
-  headers: headers.default({}),
-  /** The answers by which the device accepts it; every other one is a refusal. */
-  accepted: z.array(z.int().min(100).max(599)).min(1).default([200, 201, 202, 204]),
+  method: z
+    .enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
+    .default('POST')
+    .meta({ title: 'HTTP method' }),
+  ...request,
+  accepted: z
+    .array(z.int().min(100).max(599))
+    .min(1)
+    .default([200, 201, 202, 204])
+    .meta({ title: 'Statuses by which the device accepts it; every other one is a refusal' }),
 })
 
 const values = z.array(z.string().min(1)).min(1)
 
 const status = z.strictObject({
-  method: z.enum(['GET', 'POST']).default('GET'),
-  path: z.string().default(''),
-  body: z.string().optional(),
-  headers: headers.default({}),
-  /** JSON pointer to the power in the answer; without one the whole answer is it, trimmed. */
+  method: z.enum(['GET', 'POST']).default('GET').meta({ title: 'HTTP method' }),
+  ...request,
   pointer: z
     .string()
     .regex(/^(\/[^/]*)*$/, 'is not a JSON pointer like /power/state')
-    .optional(),
-  off: values,
-  on: values,
-  /** JSON pointer to what the device calls itself. */
+    .optional()
+    .meta({ title: 'JSON pointer to the power; without one the whole answer is it, trimmed' }),
+  off: values.meta({ title: 'The exact values that mean off' }),
+  on: values.meta({ title: 'The exact values that mean on' }),
   identity: z
     .string()
     .regex(/^(\/[^/]*)+$/, 'is not a JSON pointer like /serial')
-    .optional(),
+    .optional()
+    .meta({ title: 'JSON pointer to what the device calls itself' }),
 })
 
 const options = z
