@@ -26,6 +26,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Check a configuration file, show what is in effect',
     load: () => import('./config.ts'),
   },
+  drivers: {
+    summary: 'List the fence drivers, and the options of one',
+    load: () => import('./drivers.ts'),
+  },
   demo: {
     summary: 'See a failover on this machine: a real cluster in namespaces',
     load: () => import('./demo.ts'),

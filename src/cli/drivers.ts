@@ -1,0 +1,86 @@
+/** `picket drivers`: which fence drivers there are, what each can promise, and its options. */
+import { didYouMean } from '../config/suggest.ts'
+import { defineCommand, type ExitCode, UsageError } from './command.ts'
+import type { Terminal } from './terminal.ts'
+
+export const command = defineCommand({
+  name: 'drivers',
+  words: ['[NAME]'],
+  about: `Lists the fence drivers. With NAME: what that driver can promise, and every option of it. Touches
+no device.`,
+  flags: { json: { title: 'One JSON document on standard output' } },
+  async run({ words: [name], flags: { json = false } }, terminal) {
+    const { driverNames } = await import('../fence/drivers/index.ts')
+    if (name === undefined) return await list(driverNames, json, terminal)
+    if (!driverNames.includes(name)) {
+      const hint = didYouMean(name, driverNames)
+      const known = driverNames.join(', ')
+      throw new UsageError(`there is no driver "${name}"; there are: ${known}.${hint}`)
+    }
+    return await show(name, json, terminal)
+  },
+})
+
+async function list(names: readonly string[], json: boolean, { out }: Terminal): Promise<ExitCode> {
+  const { loadDriver } = await import('../fence/drivers/index.ts')
+  const drivers = await Promise.all([...names].sort().map(loadDriver))
+  if (json) {
+    out(JSON.stringify(drivers.map(({ name, title }) => ({ name, title }))))
+    return 0
+  }
+  const width = Math.max(...drivers.map(({ name }) => name.length))
+  for (const { name, title } of drivers) out(`${name.padEnd(width)}  ${title}`)
+  out('\n`picket drivers NAME` shows the options of one.')
+  return 0
+}
+
+async function show(name: string, json: boolean, { out, paint }: Terminal): Promise<ExitCode> {
+  const { loadDriver } = await import('../fence/drivers/index.ts')
+  const { code, rowsOf, takes } = await import('../config/reference.ts')
+  const { title, capabilities, options } = await loadDriver(name)
+  const rows = rowsOf(options).map(({ path, option, required }) => ({
+    option: path,
+    required,
+    default: option.default,
+    takes: takes(option).replaceAll('`', ''),
+    secret: option.secret === true,
+    title: option.title ?? '',
+  }))
+  if (json) {
+    out(JSON.stringify({ name, title, capabilities, options: rows }))
+    return 0
+  }
+  out(`${paint('strong', name)}  ${title}\n`)
+  out(promiseOf(capabilities))
+  out('\nOptions')
+  for (const row of rows) {
+    const standard = code(row.default).replaceAll('`', '')
+    const facts = [row.takes, row.required ? 'required' : standard && `default ${standard}`]
+    out(`  ${paint('strong', row.option)}  (${facts.filter(Boolean).join('; ')})`)
+    out(`      ${row.title}`)
+  }
+  return 0
+}
+
+interface Promised {
+  readonly hardOff: boolean
+  readonly statusAuthoritative: boolean
+  readonly readGapMs: number
+  readonly lateMs: number
+  readonly timeoutMs: number
+}
+
+/** What follows from its capabilities for a person who chooses. */
+function promiseOf(promised: Promised): string {
+  const { hardOff, statusAuthoritative, readGapMs, lateMs, timeoutMs } = promised
+  const seconds = (spanMs: number) => `${spanMs / 1000} s`
+  const proof =
+    hardOff && statusAuthoritative
+      ? `proves off by two readings, ${seconds(readGapMs)} apart`
+      : 'proves nothing by itself: another level has to'
+  return [
+    `  ${proof}`,
+    `  gives a command or a reading ${seconds(timeoutMs)}`,
+    `  may carry out a command that was not answered for ${seconds(lateMs)} more`,
+  ].join('\n')
+}
