@@ -1,6 +1,6 @@
 /**
  * The options of a driver, of a resource type or of the configuration as rows of a table: for the
- * documents and for `picket drivers`. They come from the schema, so that they cannot differ from it.
+ * documents and for `picket drivers`. They come from the schema and cannot differ from it.
  */
 import { z } from 'zod'
 
