@@ -268,7 +268,9 @@ function lookUp(
       return account && tells.account(third, account.user, account.role)
     }
     case 'TaskService':
-      return third && tells.task(third, quirks.task.state, quirks.task.messageId)
+      return third === undefined
+        ? undefined
+        : tells.task(third, quirks.task.state, quirks.task.messageId)
     default:
       return undefined
   }

@@ -4,6 +4,7 @@ import type { Driver } from '../driver.ts'
 const loaders = {
   http: async () => (await import('./http.ts')).http,
   ipmi: async () => (await import('./ipmi.ts')).ipmi,
+  redfish: async () => (await import('./redfish.ts')).redfish,
 } satisfies Record<string, () => Promise<Driver>>
 
 /** The names that may stand after `driver:` in a config. */
