@@ -231,9 +231,10 @@ async function logOut(terms: Terms, session: Session, ending: readonly Session[]
   let silent = false
   // Our own is the last: it is the login by which the others are ended.
   for (const each of [...ending].reverse()) {
-    const worth = !silent || each === session
-    const asked = worth && briefly(ask(terms, { method: 'DELETE', link: each.path, headers }))
-    const answer = (await asked) || undefined
+    const answer: HttpAnswer | undefined =
+      silent && each !== session
+        ? undefined
+        : await briefly(ask(terms, { method: 'DELETE', link: each.path, headers }))
     silent = answer === undefined
     const ended = answer !== undefined && (answer.status < 300 || answer.status === 404)
     if (!ended) leftovers.push(each)

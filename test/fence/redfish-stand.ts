@@ -1,0 +1,44 @@
+/** The double of a Redfish BMC as the contract wants it. */
+import type { Fault, Stand } from './contract.ts'
+import { type Double, operator, redfishDouble } from './redfish-double.ts'
+import type { Profile } from './redfish-profiles.ts'
+
+export const between = [
+  ...['PoweringOn', 'PoweringOff', 'Paused', 'Reset', 'Unknown', 'null', '', 'off', 'OFF', 'Off '],
+  ...['Standby', 'Quiesced', 'Disabled', 'StandbyOffline'],
+]
+
+/** The options that a config would hold for a double. */
+export function optionsFor({ transport }: Double, more: object = {}): Record<string, unknown> {
+  const { user, password } = operator
+  return { url: transport.url, fingerprint: transport.fingerprint, user, password, ...more }
+}
+
+/** A stand for the contract: the last of the profile's systems is the target. */
+export async function redfishStand(profile: Profile, more: object = {}): Promise<Stand> {
+  const double = await redfishDouble(profile)
+  const { transport, quirks } = double
+  const faults: readonly Fault[] = ['ignored', 'late', 'comes back on', 'another identity']
+  return {
+    options: optionsFor(double, more),
+    secrets: [operator.password, 'token-canary'],
+    identity: profile.systems.at(-1)?.uuid,
+    power: () => double.power(),
+    setPower: (power) => double.setPower(power),
+    between,
+    setBetween: (raw) => void double.show(raw === 'null' ? null : raw),
+    fail(wanted, from) {
+      quirks.fault = wanted
+      return transport.fail(wanted, from) || faults.includes(wanted)
+    },
+    mend() {
+      quirks.fault = undefined
+      // Slots that the double's own hangs have filled are not what is tried here.
+      double.sessions.clear()
+      transport.mend()
+    },
+    requests: transport.requests,
+    overheard: transport.overheard,
+    close: () => double.close(),
+  }
+}
