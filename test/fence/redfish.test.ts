@@ -1,7 +1,392 @@
 /** The `redfish` driver on doubles of several vendors' BMCs: the contract, and every known trap. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { connect, createServer } from 'node:tls'
+import { type Device, openDevice } from '../../src/fence/device.ts'
 import { redfish } from '../../src/fence/drivers/redfish.ts'
+import { sameIdentity } from '../../src/fence/identity.ts'
+import { openWire } from '../../src/fence/wire.ts'
+import { bmc } from './certificates.ts'
 import { contract } from './contract.ts'
-import { ilo } from './redfish-profiles.ts'
-import { redfishStand } from './redfish-stand.ts'
+import { type Double, operator, reader, redfishDouble } from './redfish-double.ts'
+import {
+  blades,
+  hgx,
+  idrac,
+  idracMockup,
+  ilo,
+  openbmc,
+  type Profile,
+  xcc,
+} from './redfish-profiles.ts'
+import { between, optionsFor, redfishStand } from './redfish-stand.ts'
 
 contract(redfish, () => redfishStand(ilo))
+
+const ask = { timeoutMs: 5_000 }
+
+async function on(
+  profile: Profile,
+  work: (double: Double, device: (more?: object) => Device) => Promise<void>,
+): Promise<void> {
+  const double = await redfishDouble(profile)
+  try {
+    await work(double, (more) =>
+      openDevice({ id: 'web-02/1/1', driver: redfish, options: optionsFor(double, more) }),
+    )
+  } finally {
+    await double.close()
+  }
+}
+
+/** What was posted to this system. */
+const posted = ({ commands }: Double, id?: string) =>
+  commands.filter(({ system }) => id === undefined || system === id).map((each) => each.resetType)
+
+for (const profile of [xcc, idrac, openbmc]) {
+  test(`F2 off and on of ${profile.vendor} is read back`, () =>
+    on(profile, async (double, device) => {
+      const bmc = device()
+      assert.equal((await bmc.off(ask)).outcome, 'accepted')
+      await until(async () => (await bmc.read(ask)).power === 'off')
+      assert.equal(double.power(), 'off')
+      assert.equal((await bmc.on(ask)).outcome, 'accepted')
+      await until(async () => (await bmc.read(ask)).power === 'on')
+      assert.equal(double.power(), 'on')
+      assert.deepEqual(posted(double), ['ForceOff', 'On'])
+    }))
+}
+
+test('trap 1: what is accepted is not done, and a liar accepts anything', async () => {
+  await on(openbmc, async (double, device) => {
+    assert.equal((await device().off(ask)).outcome, 'accepted')
+    assert.equal(double.power(), 'on', 'it takes a while')
+    assert.deepEqual(await device().read(ask).then(rawAndPower), ['PoweringOff', 'unknown'])
+  })
+  await on(xcc, async (double, device) => {
+    double.quirks.liar = true
+    assert.equal((await device({ reset_type: 'Nonsense' }).off(ask)).outcome, 'accepted')
+    assert.deepEqual(await device().read(ask).then(rawAndPower), ['On', 'on'])
+    assert.equal(double.power(), 'on')
+  })
+})
+
+test('trap 1: a task that has failed by then is told, and is not called without effect', () =>
+  on(idrac, async (double, device) => {
+    for (const state of ['Exception', 'Killed', 'Cancelled']) {
+      double.setPower('on')
+      double.quirks.task = { state, messageId: 'IDRAC.2.8.SYS413' }
+      const pressed = await device().off(ask)
+      // This one had an effect all the same: a task says nothing about the power.
+      assert.equal(double.power(), 'off')
+      assert.equal(pressed.outcome, 'unknown')
+      assert.match(pressed.detail, new RegExp(`task ended as ${state}: IDRAC.2.8.SYS413`))
+    }
+    double.setPower('on')
+    double.quirks.task = { state: 'Completed' }
+    assert.equal((await device().off(ask)).outcome, 'accepted')
+  }))
+
+test('trap 2: only the exact Off is off, only the exact On is on', () =>
+  on(xcc, async (double, device) => {
+    for (const shown of [null, ...between]) {
+      double.show(shown)
+      const read = await device().read(ask)
+      assert.equal(read.power, 'unknown', `${shown}`)
+      assert.equal((await device().identify(ask)).ok, false)
+      assert.equal(double.power(), 'on')
+    }
+    double.setPower('off')
+    assert.deepEqual(await device().read(ask).then(rawAndPower), ['Off', 'off'])
+  }))
+
+test('trap 3: of several systems none is taken that the config does not name', () =>
+  on(hgx, async (double, device) => {
+    const pressed = await device().off(ask)
+    assert.equal(pressed.outcome, 'refused')
+    assert.match(pressed.detail, /several systems: HGX_Baseboard_0 .*System_0 .*option system/)
+    assert.equal((await device().read(ask)).power, 'unknown')
+    assert.deepEqual(posted(double), [])
+    assert.equal(double.power(), 'on')
+  }))
+
+test('trap 3: a system is found by its id, name, serial number or UUID, and no other', async () => {
+  const [, second] = blades.systems
+  for (const system of [second?.id, second?.serial, second?.uuid, second?.uuid.toUpperCase()]) {
+    await on(blades, async (double, device) => {
+      const blade = device({ system })
+      assert.equal((await blade.off(ask)).outcome, 'accepted', system)
+      assert.equal((await blade.read(ask)).power, 'off')
+      assert.deepEqual(
+        blades.systems.map(({ id }) => double.power(id)),
+        ['on', 'off', 'on'],
+      )
+    })
+  }
+  await on(blades, async (double, device) => {
+    assert.equal((await device({ system: 'first' }).off(ask)).outcome, 'accepted')
+    assert.equal(double.power('Blade1'), 'off')
+    const two = await device({ system: 'Compute Blade' }).off(ask)
+    assert.match(two.detail, /2 systems are called so: Blade2 .*Blade3/)
+    const none = await device({ system: 'Blade9' }).off(ask)
+    assert.match(none.detail, /no system Blade9, but Blade1/)
+    assert.deepEqual([two.outcome, none.outcome], ['refused', 'refused'])
+    assert.deepEqual([double.power('Blade2'), double.power('Blade3')], ['on', 'on'])
+  })
+})
+
+test('trap 3: a broken neighbour does not hide a blade, unless it may be the one meant', () =>
+  on(blades, async (double, device) => {
+    double.quirks.broken.add('Blade3')
+    const patient = { timeoutMs: 12_000 }
+    assert.equal((await device({ system: 'Blade2' }).read(ask)).power, 'on')
+    assert.equal((await device({ system: 'BLADE-SN-2' }).read(patient)).power, 'on')
+    assert.equal((await device({ system: 'Compute Blade' }).off(patient)).outcome, 'refused')
+    assert.deepEqual(posted(double), [])
+    assert.equal(double.power('Blade2'), 'on')
+  }))
+
+test('trap 3: the answer for another system is no answer, and a blade that is gone is no off', () =>
+  on(blades, async (double, device) => {
+    double.setPower('off', 'Blade1')
+    const blade = device({ system: 'Blade2' })
+    double.quirks.mixedUp.set('Blade2', 'Blade1')
+    const read = await blade.read(ask)
+    assert.equal(read.power, 'unknown')
+    assert.match(read.detail ?? '', /asked for \S+Blade2, got \S+Blade1/)
+    assert.equal((await blade.off(ask)).outcome, 'refused')
+    assert.equal(double.power('Blade2'), 'on')
+  }))
+
+test('trap 4: a BMC that refuses to become what it is already is read again', async () => {
+  for (const profile of [ilo, idrac]) {
+    await on(profile, async (double, device) => {
+      double.setPower('off')
+      assert.equal((await device().off(ask)).outcome, 'accepted', profile.vendor)
+      assert.equal(double.power(), 'off')
+      double.setPower('on')
+      assert.equal((await device().on(ask)).outcome, 'accepted', profile.vendor)
+      // The same words about a machine that is on are a refusal.
+      double.quirks.refuses = profile.already
+      const pressed = await device().off(ask)
+      assert.equal(pressed.outcome, 'refused', profile.vendor)
+      assert.match(pressed.detail, new RegExp(profile.already?.messageId ?? ''))
+      assert.equal(double.power(), 'on')
+    })
+  }
+})
+
+test('trap 4: a power command soon after another is refused, and left to the next round', () =>
+  on({ ...ilo, repeatAfterMs: 400 }, async (double, device) => {
+    assert.equal((await device().off(ask)).outcome, 'accepted')
+    const soon = await device().on(ask)
+    assert.equal(soon.outcome, 'refused')
+    assert.match(soon.detail, /InvalidOperationForSystemState/)
+    assert.equal(double.power(), 'off')
+    assert.deepEqual(posted(double), ['ForceOff', 'On'], 'asked once')
+    await until(async () => (await device().on(ask)).outcome === 'accepted')
+    assert.equal(double.power(), 'on')
+  }))
+
+test('trap 5: without a hard off nothing is sent, and the error names what there is', async () => {
+  await on(idracMockup, async (double, device) => {
+    const pressed = await device().off(ask)
+    assert.equal(pressed.outcome, 'refused')
+    assert.match(pressed.detail, /no ForceOff, only On, GracefulRestart, ForceRestart, PowerCycle/)
+    assert.equal((await device().identify(ask)).ok, false)
+    assert.deepEqual(posted(double), [])
+    assert.equal(double.power(), 'on')
+  })
+  const soft = { ...openbmc, resetTypes: ['On', 'PushPowerButton', 'GracefulShutdown'] }
+  await on(soft, async (double, device) => {
+    assert.match((await device().off(ask)).detail, /only On, PushPowerButton, GracefulShutdown/)
+    assert.deepEqual(posted(double), [])
+    assert.equal(double.power(), 'on')
+  })
+})
+
+test('trap 5: a list that is wrong, missing or cannot be read', async () => {
+  const forgets = { ...xcc, resetTypes: ['On', 'OemOff'] }
+  await on(forgets, async (double, device) => {
+    assert.equal((await device({ reset_type: 'OemOff' }).off(ask)).outcome, 'accepted')
+    assert.equal((await device({ reset_type: 'ForceOff' }).off(ask)).outcome, 'refused')
+    assert.deepEqual(posted(double), ['OemOff', 'ForceOff'])
+    assert.equal(double.power(), 'on')
+  })
+  await on({ ...xcc, listed: 'nowhere' }, async (double, device) => {
+    assert.match((await device().identify(ask)).detail, /does not say whether it offers ForceOff/)
+    assert.equal((await device().off(ask)).outcome, 'accepted')
+    assert.equal(double.power(), 'off')
+  })
+  for (const reset_type of ['PushPowerButton', 'GracefulShutdown', 'PowerCycle', 'ForceRestart']) {
+    const options = { host: 'bmc', user: 'u', password: 'p', reset_type }
+    assert.match(problemsOf(options), /not a hard off/)
+  }
+})
+
+test('trap 5: OpenBMC’s Off of the host counts only with that of its chassis', () =>
+  on(openbmc, async (double, device) => {
+    double.show('Off')
+    assert.deepEqual(await device().read(ask).then(rawAndPower), [
+      'Off, but its chassis "On"',
+      'unknown',
+    ])
+    assert.equal((await device().off(ask)).outcome, 'accepted')
+    await until(async () => (await device().read(ask)).power === 'off')
+    assert.equal(double.power(), 'off')
+  }))
+
+test('trap 6: a ForceRestart leaves no off to be read, and is never sent as one', async () => {
+  for (const profile of [ilo, idrac, xcc, openbmc]) {
+    await on(profile, async (double, device) => {
+      const signal = AbortSignal.timeout(5_000)
+      const { wire } = openWire({ signal, deadlineMs: performance.now() + 5_000 })
+      await redfish.reset?.(redfish.options.parse(optionsFor(double)), wire)
+      assert.notEqual((await device().read(ask)).power, 'off')
+      await until(async () => (await device().read(ask)).power === 'on')
+      assert.deepEqual(posted(double), ['ForceRestart'])
+      assert.equal(double.power(), 'on')
+      await device().off(ask)
+      assert.deepEqual(posted(double).slice(1), ['ForceOff'])
+    })
+  }
+})
+
+test('trap 7: while a BMC restarts its GETs are asked again, a command never is', async () => {
+  for (const status of [503, 500]) {
+    await on(xcc, async (double, device) => {
+      double.quirks.unavailable = { count: 2, status }
+      assert.equal((await device().read(ask)).power, 'on')
+      double.quirks.refuses = { status, messageId: 'Base.1.8.InternalError' }
+      const pressed = await device().off(ask)
+      // Whatever is behind a 5xx may have heard the command.
+      assert.equal(pressed.outcome, 'unknown')
+      assert.deepEqual(posted(double), ['ForceOff'])
+      assert.equal(double.power(), 'on')
+    })
+  }
+})
+
+for (const slash of ['redirects', 'wanted'] as const) {
+  test(`trap 7: a slash at the end of paths that the firmware ${slash}`, () =>
+    on({ ...ilo, slash }, async (double, device) => {
+      for (const auth of ['basic', 'session']) {
+        double.setPower('on')
+        const bmc = device({ auth })
+        assert.equal((await bmc.off(ask)).outcome, 'accepted')
+        assert.equal((await bmc.read(ask)).power, 'off')
+        assert.equal(double.power(), 'off')
+        assert.equal(double.sessions.size, 0)
+      }
+      assert.deepEqual(posted(double), ['ForceOff', 'ForceOff'])
+    }))
+}
+
+test('trap 8: a BMC that knows TLS 1.0 alone is spoken to when the config says so', () =>
+  on(xcc, async (double) => {
+    const { host, port, fingerprint } = double.transport
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+    const front = createServer({ ...bmc, ...old }, (socket) => {
+      const behind = connect({ host, port, rejectUnauthorized: false })
+      for (const end of [socket, behind]) end.on('error', () => end.destroy())
+      socket.pipe(behind).pipe(socket)
+    })
+    await new Promise<void>((done) => front.listen(0, '127.0.0.1', done))
+    const address = front.address()
+    const at = { host: '127.0.0.1', port: typeof address === 'object' ? address?.port : 0 }
+    const { user, password } = operator
+    const device = (more: object) =>
+      openDevice({
+        id: 'web-02/1/1',
+        driver: redfish,
+        options: { ...at, user, password, fingerprint, ...more },
+      })
+    try {
+      const modern = await device({}).off(ask)
+      assert.equal(modern.outcome, 'refused')
+      assert.match(modern.detail, /certificate|reached/)
+      assert.equal(double.power(), 'on')
+      const legacy = device({ legacy_tls: true })
+      assert.equal((await legacy.off(ask)).outcome, 'accepted')
+      assert.equal((await legacy.read(ask)).power, 'off')
+      assert.equal(double.power(), 'off')
+      // Old ciphers are no excuse for another certificate.
+      const other = device({ legacy_tls: true, fingerprint: '00'.repeat(32) })
+      assert.match((await other.off(ask)).detail, /certificate/)
+    } finally {
+      await new Promise((done) => front.close(done))
+    }
+  }))
+
+test('F10 verify says who we are there, and that a role which may only read is too little', () =>
+  on(idrac, async (double, device) => {
+    const found = await device().identify(ask)
+    assert.equal(found.ok, true, found.detail)
+    assert.ok(sameIdentity(found.identity ?? '', idrac.systems[0]?.uuid ?? ''))
+    assert.match(found.detail, /lets picket in as Operator, system System.Embedded.1 is on/)
+    const poor = device({ user: reader.user, password: reader.password })
+    assert.match(
+      (await poor.identify(ask)).detail,
+      /may not do this \(reader has the role ReadOnly/,
+    )
+    const pressed = await poor.off(ask)
+    assert.equal(pressed.outcome, 'refused')
+    assert.match(pressed.detail, /InsufficientPrivilege/)
+    const wrong = await device({ password: 'wrong' }).identify(ask)
+    assert.match(wrong.detail, /refused our password/)
+    assert.equal(double.power(), 'on')
+  }))
+
+test('F11 a BMC that repeats our login in its errors is not repeated', async () => {
+  for (const auth of ['basic', 'session']) {
+    await on(xcc, async (double, device) => {
+      double.quirks.echoes = true
+      double.quirks.refuses = { status: 400, messageId: 'Base.1.8.GeneralError' }
+      const { user, password } = operator
+      const { detail, outcome } = await device({ auth }).off(ask)
+      assert.equal(outcome, 'refused')
+      assert.match(detail, /GeneralError/)
+      const basic = Buffer.from(`${user}:${password}`).toString('base64')
+      for (const secret of [password, basic, 'token-canary']) assert.ok(!detail.includes(secret))
+      assert.equal(double.power(), 'on')
+    })
+  }
+})
+
+const problemsOf = (options: object): string =>
+  redfish.options
+    .safeParse(options)
+    .error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
+    .join() ?? ''
+
+test('what the options may be', () => {
+  const login = { user: 'u', password: 'p' }
+  for (const right of [
+    { host: '192.0.2.7' },
+    { host: 'fd00::7', port: 8443 },
+    { url: 'https://bmc.example/redfish/v1/' },
+  ]) {
+    assert.equal(problemsOf({ ...login, ...right }), '', JSON.stringify(right))
+  }
+  const endpoint = (at: object) => redfish.endpoint(redfish.options.parse({ ...login, ...at }))
+  assert.equal(endpoint({ host: 'fd00::7', port: 8443 }), '[fd00::7]:8443')
+  assert.equal(endpoint({ host: 'BMC' }), endpoint({ url: 'https://bmc:443/' }))
+  assert.match(problemsOf(login), /host is needed, or url instead/)
+  assert.match(problemsOf({ ...login, host: 'a', url: 'https://a' }), /not both/)
+  assert.match(problemsOf({ ...login, url: 'https://a', port: 1 }), /port goes with host/)
+  assert.match(problemsOf({ ...login, url: 'http://a' }), /not an https URL/)
+  assert.match(problemsOf({ ...login, url: 'https://u:p@a' }), /holds a login/)
+  assert.match(problemsOf({ ...login, url: 'https://a/bmc7' }), /has a path/)
+  assert.match(problemsOf({ ...login, host: 'a/b' }), /not an address/)
+  assert.match(problemsOf({ ...login, host: 'a', user: 'u:v' }), /colon/)
+})
+
+const rawAndPower = ({ raw, power }: { raw: string; power: string }) => [raw, power]
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const untilMs = performance.now() + 5_000
+  while (!(await isSo())) {
+    assert.ok(performance.now() < untilMs, 'it never came about')
+    await new Promise((go) => setTimeout(go, 20))
+  }
+}

@@ -98,7 +98,7 @@ function conversation(terms: Terms, login: Headers, secrets: readonly string[]):
   return {
     tell,
     get: (link) => patiently(terms.wire, () => read(link)),
-    glance: (link) => briefly(read(link)),
+    glance: (link) => briefly(terms.wire, read(link)),
     post: (link, body) => ask(terms, { method: 'POST', link, headers: login, body }, 'command'),
   }
 }
@@ -119,9 +119,11 @@ async function patiently<T>(wire: Wire, work: () => Promise<T>): Promise<T> {
 }
 
 /** What comes of it within a short time; `undefined` for a failure, which is nobody's concern. */
-async function briefly<T>(work: Promise<T>): Promise<T | undefined> {
+async function briefly<T>(wire: Wire, work: Promise<T>): Promise<T | undefined> {
   const patience = new AbortController()
-  const ended = sleep(BRIEFLY_MS, undefined, { signal: patience.signal })
+  // What did decide must still be told before the deadline.
+  const waitMs = Math.min(BRIEFLY_MS, wire.remainingMs() / 2)
+  const ended = sleep(waitMs, undefined, { signal: patience.signal })
   try {
     return await Promise.race([work.catch(() => undefined), ended.catch(() => undefined)])
   } finally {
@@ -234,7 +236,7 @@ async function logOut(terms: Terms, session: Session, ending: readonly Session[]
     const answer: HttpAnswer | undefined =
       silent && each !== session
         ? undefined
-        : await briefly(ask(terms, { method: 'DELETE', link: each.path, headers }))
+        : await briefly(terms.wire, ask(terms, { method: 'DELETE', link: each.path, headers }))
     silent = answer === undefined
     const ended = answer !== undefined && (answer.status < 300 || answer.status === 404)
     if (!ended) leftovers.push(each)
