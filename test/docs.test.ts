@@ -231,13 +231,18 @@ test('the configuration of the README is examples/minimal.yaml', () => {
   assert.equal(secrets, read('examples/minimal.secrets.yaml'))
 })
 
+/** The secrets file that a page shows for its configuration, or else the smallest. */
+function secretsOf({ text }: Document): string {
+  const shown = /```text\n(# \/etc\/picket\/fence-secrets\.yaml[\s\S]*?)```/.exec(text)?.[1]
+  return shown ?? read('examples/minimal.secrets.yaml')
+}
+
 for (const document of documents.filter(({ path }) => path.startsWith('docs/'))) {
   for (const [index, block] of yamlOf(document).entries()) {
     test(`configuration ${index + 1} of ${document.path} is accepted`, async (t) => {
       // A section alone is read with the rest of the smallest cluster.
       const whole = { ...(parse(read('examples/minimal.yaml')) as object), ...parse(block) }
-      const secrets = read('examples/minimal.secrets.yaml')
-      const { core } = await load(t, { config: stringify(whole), secrets })
+      const { core } = await load(t, { config: stringify(whole), secrets: secretsOf(document) })
       for (const node of core.nodes) assert.ok(node.levels.length > 0, node.id)
     })
   }

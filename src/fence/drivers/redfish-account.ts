@@ -9,7 +9,7 @@ import { isObject } from './redfish-answer.ts'
 import { type Conversation, linkOf, linksOf } from './redfish-client.ts'
 
 /** With less time left than this the role stays unknown. */
-const ROOM_MS = 5_000
+const ROOM_MS = 3_000
 
 /** Our role by its id; remembers where our account stands, because an iDRAC has sixteen of them. */
 export async function roleOf(
