@@ -145,10 +145,11 @@ function answer(service: Service, call: HttpCall): HttpReply {
   }
   if (call.path === '/redfish') return ok({ v1: `${tells.root}/` })
   const slashed = call.path.endsWith('/')
-  if (!slashed && profile.slash === 'redirects') {
+  if (!slashed && profile.slash === 'wanted') return notFound(service, call)
+  const isPost = call.method === 'POST' && call.path.includes('/Actions/')
+  if (!slashed && (profile.slash === 'redirects' || (isPost && profile.slash !== 'either'))) {
     return { status: 308, headers: { location: `${call.path}/` }, body: '' }
   }
-  if (!slashed && profile.slash === 'wanted') return notFound(service, call)
   const path = slashed ? call.path.slice(0, -1) : call.path
   if (path === tells.root) return ok(tells.serviceRoot(profile))
   if (!path.startsWith(`${tells.root}/`)) return notFound(service, call)
@@ -217,7 +218,7 @@ function logout(service: Service, call: HttpCall, parts: readonly string[]): Htt
 }
 
 function read(service: Service, call: HttpCall, parts: readonly string[]): HttpReply {
-  const found = lookUp(service, parts)
+  const found = lookUp(service, parts, call.query)
   if (found === 'broken') return fail(service, call, 500, 'Base.1.8.InternalError')
   return found === undefined ? notFound(service, call) : ok(found)
 }
@@ -225,12 +226,19 @@ function read(service: Service, call: HttpCall, parts: readonly string[]): HttpR
 function lookUp(
   service: Service,
   [first, id, third]: readonly string[],
+  query: URLSearchParams,
 ): object | 'broken' | undefined {
   const { profile, machines, sessions, quirks } = service
   const path = `${tells.root}/${first}`
   switch (first) {
     case 'Systems': {
-      if (id === undefined) return tells.collection(path, 'ComputerSystem', [...machines.keys()])
+      if (id === undefined) {
+        const from = Number(query.get('$skip') ?? 0)
+        const all = [...machines.keys()]
+        const page = all.slice(from, from + (profile.pageSize ?? all.length))
+        const next = from + page.length < all.length ? from + page.length : undefined
+        return tells.collection(path, 'ComputerSystem', page, next)
+      }
       if (quirks.broken.has(id)) return 'broken'
       const machine = machines.get(quirks.mixedUp.get(id) ?? id)
       if (machine === undefined) return undefined

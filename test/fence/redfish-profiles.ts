@@ -26,8 +26,10 @@ export interface Profile {
   /** How long an off takes; `PoweringOff` meanwhile where the vendor says so. */
   readonly offTakesMs: number
   readonly transitional: boolean
-  /** A path without a slash at its end is redirected, or is not found. */
-  readonly slash: 'either' | 'redirects' | 'wanted'
+  /** A path without a slash at its end is redirected, or only where it is posted to, or unknown. */
+  readonly slash: 'either' | 'redirects' | 'redirects a post' | 'wanted'
+  /** How many members a page of a collection has. */
+  readonly pageSize?: number
   readonly sessionsMax: number
   /** What a login calls its session: a path, a URL, or one with a name that only the BMC knows. */
   readonly sessionLocation: 'path' | 'url' | 'name'

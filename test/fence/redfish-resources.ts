@@ -13,10 +13,16 @@ export function resource(path: string, type: string, more: object): object {
   return { '@odata.id': path, '@odata.type': `#${full}.${type}`, Id: id, Name: id, ...more }
 }
 
-export function collection(path: string, type: string, members: readonly string[]): object {
+export function collection(
+  path: string,
+  type: string,
+  members: readonly string[],
+  next?: number,
+): object {
   return resource(path, `${type}Collection`, {
     Members: members.map((id) => link(`${path}/${id}`)),
     'Members@odata.count': members.length,
+    ...(next !== undefined && { 'Members@odata.nextLink': `${path}?$skip=${next}` }),
   })
 }
 

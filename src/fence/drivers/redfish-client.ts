@@ -103,14 +103,13 @@ function conversation(terms: Terms, login: Headers, secrets: readonly string[]):
   }
 }
 
-/** Asks again where the failure may pass: a BMC that restarts its web server, a lost connection. */
+/** Asks again where the failure may pass soon: a BMC that restarts its service, or is crowded. */
 async function patiently<T>(wire: Wire, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()
     } catch (error) {
-      const passing =
-        error instanceof FenceError && ['busy', 'cut', 'unreachable'].includes(error.failure)
+      const passing = error instanceof FenceError && ['busy', 'cut'].includes(error.failure)
       if (!passing || attempt === ATTEMPTS_MAX || wire.remainingMs() < ROOM_MS) throw error
       // When the wait is ended from outside, the wire lets nothing out any more.
       await sleep(PAUSE_MS, undefined, { signal: wire.signal }).catch(() => undefined)

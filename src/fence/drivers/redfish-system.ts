@@ -66,8 +66,8 @@ async function onlyOne(bmc: Conversation, paths: readonly string[]): Promise<Sys
   if (path === undefined) {
     throw new FenceError('noSuchPlug', 'it lists no system', 'look at the BMC: is the host there?')
   }
-  const { systems } = await readAll(bmc, paths)
-  throw new FenceError('options', `it has several systems: ${listed(systems)}`, name)
+  const ids = bmc.tell(paths.map(lastOf).join(', '))
+  throw new FenceError('options', `it has several systems: ${ids}`, name)
 }
 
 const name = 'name one of them with the option system'
@@ -192,6 +192,7 @@ export async function readPower(
   if (power !== 'Off') return { power: power === 'On' ? 'on' : 'unknown', raw }
   for (const path of boards) {
     const { PowerState: state } = await bmc.get(path)
+    // A chassis without a power of its own contradicts nothing.
     if (state !== undefined && state !== 'Off') {
       return { power: 'unknown', raw: `Off, but its chassis ${bmc.tell(JSON.stringify(state))}` }
     }
@@ -201,12 +202,12 @@ export async function readPower(
 
 /** The resets that a system offers; `undefined` where it does not say. */
 export async function resetTypesOf(
-  bmc: Conversation,
+  get: (link: string) => Promise<Resource | undefined>,
   { resetTypes, actionInfo }: System,
 ): Promise<readonly string[] | undefined> {
   if (resetTypes !== undefined || actionInfo === undefined) return resetTypes
-  const { Parameters } = await bmc.get(actionInfo)
-  const all: readonly unknown[] = Array.isArray(Parameters) ? Parameters : []
+  const parameters = (await get(actionInfo))?.Parameters
+  const all: readonly unknown[] = Array.isArray(parameters) ? parameters : []
   const found = all.find((each) => isObject(each) && each.Name === 'ResetType')
   return isObject(found) ? textsOf(found.AllowableValues) : undefined
 }

@@ -206,10 +206,9 @@ function offBy({ reset_type }: Options): Aim {
 
 function press(options: Options, wire: Wire, aim: Aim): Promise<void> {
   return inService(options, wire, async ({ bmc, known, system }) => {
-    if (known.resetTypes === undefined) {
-      // A list that cannot be read must not hold up an off: then the BMC itself says no.
-      known.resetTypes = await resetTypesOf(bmc, system).catch(() => undefined)
-    }
+    // A list that cannot be read must not hold up an off: then the BMC itself says no.
+    known.resetTypes =
+      system.resetTypes ?? known.resetTypes ?? (await resetTypesOf(bmc.glance, system))
     const ResetType = chosen(aim, known.resetTypes)
     const answer = await bmc.post(targetOf(system), { ResetType })
     if (isAccepted(answer)) return failEarly(bmc, answer)
@@ -266,7 +265,7 @@ function pathOf(location: string): string {
 async function inspect({ options, wire, bmc, known, system }: Service): Promise<Verification> {
   const { power, raw } = await readPower(bmc, system)
   if (power === 'unknown') throw new FenceError('garbled', `its PowerState is ${raw}`)
-  known.resetTypes = await resetTypesOf(bmc, system)
+  known.resetTypes = await resetTypesOf(bmc.get, system)
   const type = chosen(offBy(options), known.resetTypes)
   targetOf(system)
   const { accounts } = await linksIn(bmc, known)
