@@ -4,12 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Device, openDevice } from '../../src/fence/device.ts'
 import { redfish } from '../../src/fence/drivers/redfish.ts'
 import { contract } from './contract.ts'
-import { type Double, operator, reader, redfishDouble } from './redfish-double.ts'
-import { idrac, ilo, type Profile, xcc } from './redfish-profiles.ts'
-import { optionsFor, redfishStand } from './redfish-stand.ts'
+import { operator, reader } from './redfish-double.ts'
+import { idrac, ilo, xcc } from './redfish-profiles.ts'
+import { on as onBasic, redfishStand } from './redfish-stand.ts'
 
 // Whom a device takes itself for is tried without sessions: here it would only double the matrix.
 contract(redfish, async () => ({
@@ -19,20 +18,8 @@ contract(redfish, async () => ({
 
 const ask = { timeoutMs: 5_000 }
 
-async function on(
-  profile: Profile,
-  work: (double: Double, device: (more?: object) => Device) => Promise<void>,
-): Promise<void> {
-  const double = await redfishDouble(profile)
-  try {
-    await work(double, (more) => {
-      const options = optionsFor(double, { auth: 'session', ...more })
-      return openDevice({ id: 'web-02/1/1', driver: redfish, options })
-    })
-  } finally {
-    await double.close()
-  }
-}
+const on: typeof onBasic = (profile, work) =>
+  onBasic(profile, (double, device) => work(double, (more) => device({ auth: 'session', ...more })))
 
 test('trap 7: every session is deleted, also after an error', async () => {
   const named = { ...ilo, sessionLocation: 'name' } as const

@@ -1,4 +1,6 @@
-/** The double of a Redfish BMC as the contract wants it. */
+/** The double of a Redfish BMC, as the contract and the tests of the driver want it. */
+import { type Device, openDevice } from '../../src/fence/device.ts'
+import { redfish } from '../../src/fence/drivers/redfish.ts'
 import type { Fault, Stand } from './contract.ts'
 import { type Double, operator, redfishDouble } from './redfish-double.ts'
 import type { Profile } from './redfish-profiles.ts'
@@ -14,6 +16,31 @@ export function optionsFor({ transport }: Double, more: object = {}): Record<str
   return { url: transport.url, fingerprint: transport.fingerprint, user, password, ...more }
 }
 
+/** Does something with a double, and with devices that reach it. */
+export async function on(
+  profile: Profile,
+  work: (double: Double, device: (more?: object) => Device) => Promise<void>,
+): Promise<void> {
+  const double = await redfishDouble(profile)
+  try {
+    await work(double, (more) =>
+      openDevice({ id: 'web-02/1/1', driver: redfish, options: optionsFor(double, more) }),
+    )
+  } finally {
+    await double.close()
+  }
+}
+
+/** What is wrong with these options. */
+export const problemsOf = (options: object): string =>
+  redfish.options
+    .safeParse(options)
+    .error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
+    .join() ?? ''
+
+/** The login as it stands in a header. */
+export const basicLogin = Buffer.from(`${operator.user}:${operator.password}`).toString('base64')
+
 /** A stand for the contract: the last of the profile's systems is the target. */
 export async function redfishStand(profile: Profile, more: object = {}): Promise<Stand> {
   const double = await redfishDouble(profile)
@@ -21,7 +48,7 @@ export async function redfishStand(profile: Profile, more: object = {}): Promise
   const faults: readonly Fault[] = ['ignored', 'late', 'comes back on', 'another identity']
   return {
     options: optionsFor(double, more),
-    secrets: [operator.password, 'token-canary'],
+    secrets: [operator.password, basicLogin, 'token-canary'],
     identity: profile.systems.at(-1)?.uuid,
     power: () => double.power(),
     setPower: (power) => double.setPower(power),

@@ -2,42 +2,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { connect, createServer } from 'node:tls'
-import { type Device, openDevice } from '../../src/fence/device.ts'
+import { openDevice } from '../../src/fence/device.ts'
 import { redfish } from '../../src/fence/drivers/redfish.ts'
-import { sameIdentity } from '../../src/fence/identity.ts'
 import { openWire } from '../../src/fence/wire.ts'
 import { bmc } from './certificates.ts'
 import { contract } from './contract.ts'
-import { type Double, operator, reader, redfishDouble } from './redfish-double.ts'
-import {
-  blades,
-  hgx,
-  idrac,
-  idracMockup,
-  ilo,
-  openbmc,
-  type Profile,
-  xcc,
-} from './redfish-profiles.ts'
-import { between, optionsFor, redfishStand } from './redfish-stand.ts'
+import { type Double, operator } from './redfish-double.ts'
+import { blades, hgx, idrac, idracMockup, ilo, openbmc, xcc } from './redfish-profiles.ts'
+import { between, on, optionsFor, problemsOf, redfishStand } from './redfish-stand.ts'
 
 contract(redfish, () => redfishStand(ilo))
 
 const ask = { timeoutMs: 5_000 }
-
-async function on(
-  profile: Profile,
-  work: (double: Double, device: (more?: object) => Device) => Promise<void>,
-): Promise<void> {
-  const double = await redfishDouble(profile)
-  try {
-    await work(double, (more) =>
-      openDevice({ id: 'web-02/1/1', driver: redfish, options: optionsFor(double, more) }),
-    )
-  } finally {
-    await double.close()
-  }
-}
 
 /** What was posted to this system. */
 const posted = ({ commands }: Double, id?: string) =>
@@ -327,69 +303,6 @@ test('trap 8: a BMC that knows TLS 1.0 alone is spoken to when the config says s
       await new Promise((done) => front.close(done))
     }
   }))
-
-test('F10 verify says who we are there, and that a role which may only read is too little', () =>
-  on(idrac, async (double, device) => {
-    const found = await device().identify(ask)
-    assert.equal(found.ok, true, found.detail)
-    assert.ok(sameIdentity(found.identity ?? '', idrac.systems[0]?.uuid ?? ''))
-    assert.match(found.detail, /lets picket in as Operator, system System.Embedded.1 is on/)
-    const poor = device({ user: reader.user, password: reader.password })
-    assert.match(
-      (await poor.identify(ask)).detail,
-      /may not do this \(reader has the role ReadOnly/,
-    )
-    const pressed = await poor.off(ask)
-    assert.equal(pressed.outcome, 'refused')
-    assert.match(pressed.detail, /InsufficientPrivilege/)
-    const wrong = await device({ password: 'wrong' }).identify(ask)
-    assert.match(wrong.detail, /refused our password/)
-    assert.equal(double.power(), 'on')
-  }))
-
-test('F11 a BMC that repeats our login in its errors is not repeated', async () => {
-  for (const auth of ['basic', 'session']) {
-    await on(xcc, async (double, device) => {
-      double.quirks.echoes = true
-      double.quirks.refuses = { status: 400, messageId: 'Base.1.8.GeneralError' }
-      const { user, password } = operator
-      const { detail, outcome } = await device({ auth }).off(ask)
-      assert.equal(outcome, 'refused')
-      assert.match(detail, /GeneralError/)
-      const basic = Buffer.from(`${user}:${password}`).toString('base64')
-      for (const secret of [password, basic, 'token-canary']) assert.ok(!detail.includes(secret))
-      assert.equal(double.power(), 'on')
-    })
-  }
-})
-
-const problemsOf = (options: object): string =>
-  redfish.options
-    .safeParse(options)
-    .error?.issues.map(({ path, message }) => `${path.join('.')} ${message}`)
-    .join() ?? ''
-
-test('what the options may be', () => {
-  const login = { user: 'u', password: 'p' }
-  for (const right of [
-    { host: '192.0.2.7' },
-    { host: 'fd00::7', port: 8443 },
-    { url: 'https://bmc.example/redfish/v1/' },
-  ]) {
-    assert.equal(problemsOf({ ...login, ...right }), '', JSON.stringify(right))
-  }
-  const endpoint = (at: object) => redfish.endpoint(redfish.options.parse({ ...login, ...at }))
-  assert.equal(endpoint({ host: 'fd00::7', port: 8443 }), '[fd00::7]:8443')
-  assert.equal(endpoint({ host: 'BMC' }), endpoint({ url: 'https://bmc:443/' }))
-  assert.match(problemsOf(login), /host is needed, or url instead/)
-  assert.match(problemsOf({ ...login, host: 'a', url: 'https://a' }), /not both/)
-  assert.match(problemsOf({ ...login, url: 'https://a', port: 1 }), /port goes with host/)
-  assert.match(problemsOf({ ...login, url: 'http://a' }), /not an https URL/)
-  assert.match(problemsOf({ ...login, url: 'https://u:p@a' }), /holds a login/)
-  assert.match(problemsOf({ ...login, url: 'https://a/bmc7' }), /has a path/)
-  assert.match(problemsOf({ ...login, host: 'a/b' }), /not an address/)
-  assert.match(problemsOf({ ...login, host: 'a', user: 'u:v' }), /colon/)
-})
 
 const rawAndPower = ({ raw, power }: { raw: string; power: string }) => [raw, power]
 
