@@ -195,7 +195,9 @@ test('trap 5: a list that is wrong, missing or cannot be read', async () => {
   const forgets = { ...xcc, resetTypes: ['On', 'OemOff'] }
   await on(forgets, async (double, device) => {
     assert.equal((await device({ reset_type: 'OemOff' }).off(ask)).outcome, 'accepted')
-    assert.equal((await device({ reset_type: 'ForceOff' }).off(ask)).outcome, 'refused')
+    const insists = device({ reset_type: 'ForceOff' })
+    assert.match((await insists.identify(ask)).detail, /does not list ForceOff/)
+    assert.equal((await insists.off(ask)).outcome, 'refused')
     assert.deepEqual(posted(double), ['OemOff', 'ForceOff'])
     assert.equal(double.power(), 'on')
   })

@@ -67,10 +67,10 @@ async function onlyOne(bmc: Conversation, paths: readonly string[]): Promise<Sys
     throw new FenceError('noSuchPlug', 'it lists no system', 'look at the BMC: is the host there?')
   }
   const ids = bmc.tell(paths.map(lastOf).join(', '))
-  throw new FenceError('options', `it has several systems: ${ids}`, name)
+  throw new FenceError('options', `it has several systems: ${ids}`, NAME_ONE)
 }
 
-const name = 'name one of them with the option system'
+const NAME_ONE = 'name one of them with the option system'
 
 async function called(
   bmc: Conversation,
@@ -87,12 +87,16 @@ async function called(
   const found = systems.filter((system) => isCalled(system, wanted))
   const [only] = found
   if (found.length > 1) {
-    throw new FenceError('options', `${found.length} systems are called so: ${listed(found)}`, name)
+    throw new FenceError(
+      'options',
+      `${found.length} systems are called so: ${listed(found)}`,
+      NAME_ONE,
+    )
   }
   // A name may be borne by the one that could not be read, too; numbers of hardware may not.
   if (failed !== undefined && (only === undefined || only.name === wanted)) throw failed
   if (only === undefined) {
-    throw new FenceError('noSuchPlug', `no system ${wanted}, but ${listed(systems)}`, name)
+    throw new FenceError('noSuchPlug', `no system ${wanted}, but ${listed(systems)}`, NAME_ONE)
   }
   return only
 }
@@ -173,9 +177,9 @@ function isOpenBmc(links: Resource): boolean {
 const textOf = (value: unknown): string => (typeof value === 'string' ? value.trim() : '')
 const textsOf = (value: unknown): readonly string[] | undefined =>
   Array.isArray(value) ? value.filter((each) => typeof each === 'string') : undefined
-const plainPath = (path: string): string => path.replace(/\/+$/, '').toLowerCase()
-const lastOf = (path: string): string => plainSlash(path).split('/').at(-1) ?? ''
-const plainSlash = (path: string): string => path.replace(/\/+$/, '')
+const withoutSlash = (path: string): string => path.replace(/\/+$/, '')
+const plainPath = (path: string): string => withoutSlash(path).toLowerCase()
+const lastOf = (path: string): string => withoutSlash(path).split('/').at(-1) ?? ''
 
 /**
  * The power of a system: only the exact `Off` is off, only `On` is on.

@@ -271,10 +271,12 @@ async function inspect({ options, wire, bmc, known, system }: Service): Promise<
   const { accounts } = await linksIn(bmc, known)
   const role = await roleOf(bmc, accounts, options.user, known, wire)
   // The one predefined role of which it is known; what others may do, vendors define.
-  if (role === 'ReadOnly')
+  if (role === 'ReadOnly') {
     throw new FenceError('privilege', `${options.user} has the role ReadOnly`)
+  }
   const uuid = system.uuid && canonicalIdentity(system.uuid)
-  const offers = known.resetTypes?.includes(type) ? 'offers' : 'does not say whether it offers'
+  const unlisted = known.resetTypes ? 'does not list' : 'does not say whether it offers'
+  const offers = known.resetTypes?.includes(type) ? 'offers' : unlisted
   return {
     identity: system.uuid,
     detail:
