@@ -6,8 +6,8 @@ import type { Terminal } from './terminal.ts'
 export const command = defineCommand({
   name: 'drivers',
   words: ['[NAME]'],
-  about: `Lists the fence drivers. With NAME: what that driver can promise, and every option of it. Touches
-no device.`,
+  about: `Lists the fence drivers. With NAME: what that driver can promise, and every option of it.
+Touches no device.`,
   flags: { json: { title: 'One JSON document on standard output' } },
   async run({ words: [name], flags: { json = false } }, terminal) {
     const { driverNames } = await import('../fence/drivers/index.ts')
