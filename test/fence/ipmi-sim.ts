@@ -1,7 +1,8 @@
 /**
  * A BMC on loopback for tests: the real `ipmi_sim` of OpenIPMI, whose chassis power is a file.
  *
- * Faults: it can hang (SIGSTOP), accept and ignore, accept and act late, and refuse.
+ * Faults: it can hang (SIGSTOP), accept and ignore, accept and act late, act and come back on,
+ * refuse, and read a chassis that is neither on nor off.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
@@ -27,8 +28,10 @@ export interface Bmc {
   /** The true power behind the BMC. */
   power(): 'on' | 'off'
   setPower(power: 'on' | 'off'): void
+  /** Lets the chassis say something else than 0 or 1. */
+  setRaw(power: string): void
   /** What becomes of commands that the BMC accepts or not, from now on. */
-  setMode(mode: 'obey' | 'ignore' | 'refuse' | { lateMs: number }): void
+  setMode(mode: 'obey' | 'ignore' | 'refuse' | 'relapse' | { lateMs: number }): void
   /** Every power command that reached the chassis, oldest first: `power 0`, `power 1`. */
   commands(): string[]
   hang(): void
@@ -67,6 +70,9 @@ set)
   refuse) echo "refused"; exit 1 ;;
   ignore) exit 0 ;;
   obey) echo "$2" >"$dir/power" ;;
+  relapse)
+    echo "$2" >"$dir/power"
+    (sleep 0.2; echo 1 >"$dir/power") >/dev/null 2>&1 </dev/null & ;;
   *) (sleep "$(cat "$dir/mode")"; echo "$2" >"$dir/power") >/dev/null 2>&1 </dev/null & ;;
   esac ;;
 *) exit 1 ;;
@@ -121,6 +127,7 @@ export async function startBmc(options: BmcOptions = {}): Promise<Bmc> {
     port,
     power: () => (readFileSync(file('power'), 'utf8').trim() === '0' ? 'off' : 'on'),
     setPower: (power) => writeFileSync(file('power'), power === 'on' ? '1\n' : '0\n'),
+    setRaw: (power) => writeFileSync(file('power'), power),
     setMode: (mode) =>
       writeFileSync(file('mode'), typeof mode === 'string' ? mode : `${mode.lateMs / 1000}`),
     commands: () =>

@@ -15,8 +15,8 @@ export interface ChassisPower {
   readonly raw: string
 }
 
-/** What Chassis Control calls them. */
-const deeds = { off: 0, on: 1, reset: 3 } as const
+/** What Chassis Control calls them: deeds that done twice are done once, as copies of them may be. */
+const deeds = { off: 0, on: 1 } as const
 
 export type Deed = keyof typeof deeds
 
@@ -62,7 +62,7 @@ export async function control(session: Session, deed: Deed): Promise<void> {
     // Some BMCs refuse to become what they are already. The reads that follow decide.
     if (code !== 0 && code !== NOT_IN_THIS_STATE) throw completionError(code)
   } catch (error) {
-    if (deed === 'reset' || !(await isDone(session, deed, error))) throw error
+    if (!(await isDone(session, deed, error))) throw error
   }
 }
 
@@ -71,7 +71,7 @@ export async function control(session: Session, deed: Deed): Promise<void> {
  * when the session is closed afterwards for certain: then no copy of the command is still on its
  * way to a BMC that would take it.
  */
-async function isDone(session: Session, wanted: 'on' | 'off', error: unknown): Promise<boolean> {
+async function isDone(session: Session, wanted: Deed, error: unknown): Promise<boolean> {
   if (!(error instanceof FenceError) || error.failure !== 'timeout') return false
   try {
     const { power } = await readPower(session)

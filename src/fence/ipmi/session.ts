@@ -1,10 +1,10 @@
 /**
  * A session with a BMC: logs in, asks one thing after the other, and is always closed.
  *
- * Questions may be sent again freely. A command that touches the power goes out in one packet with
- * one sequence number: a copy of it is dropped by a BMC that has had it, and once the session is
- * closed the BMC takes no late copy either. What fails after the first copy has left is never a
- * failure that is called inert.
+ * Questions may be sent again freely. A command that touches the power is sent again as the very
+ * same packet: a BMC that has had it drops the copy by its sequence number, one that does not look
+ * at the number is told once more to become what it is, and once the session is closed no copy
+ * counts any more. What fails after the first one has left is never a failure that is called inert.
  */
 import { randomBytes } from 'node:crypto'
 import { FenceError } from '../errors.ts'
