@@ -38,12 +38,15 @@ export type Said = readonly number[]
 
 export interface Manners {
   readonly suite?: keyof typeof suites
+  readonly password?: string
   /** The status of a login's step, where it is not 0. */
   readonly status?: Partial<Record<'open' | 'rakp1' | 'rakp3', number>>
   /** What it says to a command; `silent` for nothing, `undefined` for what a BMC would say. */
   readonly say?: (request: Request) => Said | 'silent' | undefined
   /** Answers only what came with IPMI 1.5. */
   readonly old?: boolean
+  /** Answers nothing at all. */
+  readonly mute?: boolean
   /** Another key than the password for what follows the login. */
   readonly kg?: string
 }
@@ -106,6 +109,7 @@ function emptyLogin(): Login {
 }
 
 function answerOf(double: Double, state: State, packet: Buffer): Buffer | undefined {
+  if (double.manners.mute) return undefined
   if (packet[4] === 0) return capabilities(double, packet)
   if (double.manners.old) return undefined
   const open = parseOpenPacket(packet)
@@ -124,7 +128,7 @@ function capabilities({ manners }: Double, packet: Buffer): Buffer {
 }
 
 function loginAnswer(
-  { suite = 17, status = {}, kg }: Manners,
+  { suite = 17, password = admin.password, status = {}, kg = password }: Manners,
   state: State,
   type: number,
   payload: Buffer,
@@ -140,7 +144,9 @@ function loginAnswer(
   if (type === payloads.openRequest) {
     const fits = payload.readUInt8(12) === suites[suite].authentication
     state.keys = undefined
-    state.login = { ...state.login, suite: suites[suite], consoleId: payload.readUInt32LE(4) }
+    const consoleId = payload.readUInt32LE(4)
+    const known = { suite: suites[suite], password: Buffer.from(password) }
+    state.login = { ...emptyLogin(), ...known, consoleId }
     const code = status.open ?? (fits ? 0 : 0x04)
     return reply(payloads.openResponse, code, Buffer.concat([bmcId, payload.subarray(8, 32)]))
   }
@@ -157,8 +163,7 @@ function loginAnswer(
   if (!payload.subarray(8).equals(codeOfConsole(state.login))) {
     return reply(payloads.rakp4, 0x0f, Buffer.alloc(0))
   }
-  const password = Buffer.from(kg ?? admin.password)
-  const key = sessionKey({ ...state.login, password })
+  const key = sessionKey({ ...state.login, password: Buffer.from(kg) })
   state.keys = keysOf(state.login, key)
   return reply(payloads.rakp4, status.rakp3 ?? 0, checkOfBmc(state.login, key))
 }

@@ -58,7 +58,7 @@ export const ipmi = defineDriver({
 /** Power and GUID in one session: both are known to come from one and the same BMC. */
 async function readStatus(options: Options, wire: Wire): Promise<Status> {
   if (options.via === 'ipmitool') return tool.readStatus(options, wire)
-  const failures = ['dropped', 'timeout'] as const
+  const failures = ['dropped', 'garbled', 'timeout'] as const
   return persistently(wire, { failures, attemptMs: ATTEMPT_MS }, () =>
     inSession(options, wire, async (session) => {
       const { power, raw } = await readPower(session)
@@ -69,8 +69,10 @@ async function readStatus(options: Options, wire: Wire): Promise<Status> {
 
 async function press(options: Options, wire: Wire, verb: 'on' | 'off'): Promise<void> {
   if (options.via === 'ipmitool') return tool.press(options, wire, verb)
-  // Repeated only when it never left: a command that may have been heard is the core's business.
-  await persistently(wire, { failures: ['dropped'], attemptMs: ATTEMPT_MS }, () =>
+  // Repeated only for what ends before the command leaves: one that may have been heard is the
+  // core's business.
+  const failures = ['dropped', 'garbled'] as const
+  await persistently(wire, { failures, attemptMs: ATTEMPT_MS }, () =>
     inSession(options, wire, (session) => control(session, verb)),
   )
 }

@@ -26,7 +26,7 @@ export interface Target extends Credentials {
 export interface Session {
   /** Asks what changes nothing. Throws `dropped` where no answer comes. */
   ask(command: Command, data?: Buffer): Promise<Answer>
-  /** Sends what changes the power. */
+  /** Sends what changes the power. Throws `timeout` once it has left and no answer is known. */
   press(command: Command, data: Buffer): Promise<Answer>
   /** Is it certain that the BMC listens to this session no more? */
   close(): Promise<boolean>
@@ -107,8 +107,9 @@ function openSession(line: Line, { keys, consoleId, bmcId }: Accepted): Session 
       if (sent > 1 && answer.code !== 0) throw new FenceError('timeout', refusedCopy)
       return answer
     } catch (error) {
-      if (sent === 0 || !(error instanceof FenceError) || !error.inert) throw error
-      throw new FenceError('timeout', unanswered)
+      if (sent === 0 || !(error instanceof FenceError)) throw error
+      if (error.failure === 'garbled') throw new FenceError('timeout', unreadable)
+      throw error.inert ? new FenceError('timeout', unanswered) : error
     }
   }
 
@@ -128,4 +129,5 @@ function openSession(line: Line, { keys, consoleId, bmcId }: Accepted): Session 
 }
 
 const unanswered = 'the BMC took the session, and did not answer the command'
+const unreadable = 'what came back for the command cannot be read'
 const refusedCopy = 'the BMC refused a copy of the command, and may have carried out the first one'
