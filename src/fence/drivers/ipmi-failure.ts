@@ -11,6 +11,7 @@
  * here.
  */
 import { FenceError, type FenceFailure, printable } from '../errors.ts'
+import { raiseLimit } from '../ipmi/codes.ts'
 
 interface Symptom {
   readonly text: RegExp
@@ -73,13 +74,13 @@ const symptoms: readonly Symptom[] = [
     text: /(unauthorized role|invalid role|^Set Session Privilege Level to \S+ failed)/m,
     failure: 'privilege',
     detail: 'the BMC does not grant this user the privilege level that we ask for',
-    mend: 'raise the privilege limit of the user on this channel to OPERATOR',
+    mend: raiseLimit,
   },
   {
     text: /^(Set|Get) Chassis Power .* failed: Insufficient privilege/m,
     failure: 'privilege',
     detail: 'the BMC does not let this user control the chassis',
-    mend: 'raise the privilege limit of the user on this channel to OPERATOR',
+    mend: raiseLimit,
   },
   {
     text: /(no response from RAKP|Timeout in open session response)/,

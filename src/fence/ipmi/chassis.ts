@@ -15,7 +15,7 @@ export interface ChassisPower {
   readonly raw: string
 }
 
-/** What Chassis Control calls them: deeds that done twice are done once, as copies of them may be. */
+/** What Chassis Control calls them. Each done twice is done once: copies may be on their way. */
 const deeds = { off: 0, on: 1 } as const
 
 export type Deed = keyof typeof deeds

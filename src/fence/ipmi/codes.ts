@@ -8,6 +8,7 @@
  */
 import { FenceError, type FenceFailure } from '../errors.ts'
 
+/** What mends a lack of rights. */
 export const raiseLimit = 'raise the privilege limit of the user on this channel to OPERATOR'
 
 interface Meaning {
@@ -57,6 +58,7 @@ const noRole: Meaning = {
 }
 const noUser: Meaning = { failure: 'user', says: 'the BMC lets no such user in over the network' }
 
+/** The level asked for is above what the user may have. */
 export const UNAUTHORIZED_ROLE = 0x0a
 
 const refusals: ReadonlyMap<number, Meaning> = new Map([

@@ -105,7 +105,7 @@ async function prove(line: Line, login: Login, tag: number): Promise<Accepted> {
   if (check === undefined) throw fellSilent()
   const key = sessionKey(login)
   if (!sameCode(check, checkOfBmc(login, key))) {
-    const mend = 'take the K_g key away from the BMC, or set `via: ipmitool`'
+    const mend = 'if the BMC has a K_g key, take it away'
     throw new FenceError('auth', 'it knows the password, and makes another key of it', mend)
   }
   return { keys: keysOf(login, key), consoleId, bmcId }

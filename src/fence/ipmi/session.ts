@@ -41,7 +41,7 @@ export async function withSession<T>(
   target: Target,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const port = await wire.datagrams(target)
+  const port = await wire.datagrams({ host: target.host, port: target.port })
   const line = { wire, port }
   try {
     const session = openSession(line, await logIn(line, target, target.suite))
