@@ -35,7 +35,7 @@ async function ipmitool(suite: number, ...command: string[]): Promise<string> {
   const manner = `-I lanplus -C ${suite} -L OPERATOR -N 1 -R 1 -H 127.0.0.1 -U ${user} -E -p`
   const args = [...manner.split(' '), `${bmc.port}`, ...command]
   const env = { PATH: process.env.PATH, IPMI_PASSWORD: password }
-  const child = spawn('timeout', ['10', 'ipmitool', ...args], { env })
+  const child = spawn('ipmitool', args, { env, timeout: 10_000 })
   let text = ''
   child.stdout.on('data', (data) => (text += data))
   await new Promise((resolve) => child.once('close', resolve))

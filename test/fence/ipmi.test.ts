@@ -201,8 +201,8 @@ both(
     const sampling = (async () => {
       while (!done) {
         for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-          const { cmdline, environ } = peek(pid)
-          if (cmdline.startsWith('ipmitool\0')) sampled += 1
+          const { cmdline, environ, parent } = peek(pid)
+          if (cmdline.startsWith('ipmitool\0') && parent === process.pid) sampled += 1
           if (cmdline.includes(admin.password)) found.push(cmdline)
           if (environ.includes(admin.password) && !/^ipmitool\0/.test(cmdline)) found.push(environ)
         }
@@ -240,13 +240,14 @@ test('a host that would be an option of ipmitool is refused', () => {
   for (const host of ['-v', '', 'a b']) assert.throws(() => device({ host }), /host/)
 })
 
-function peek(pid: string): { cmdline: string; environ: string } {
+function peek(pid: string): { cmdline: string; environ: string; parent: number } {
   try {
     const read = (name: string): string => readFileSync(`/proc/${pid}/${name}`, 'utf8')
     // In this order: a process that becomes ipmitool in between is then judged as ipmitool.
     const environ = read('environ')
-    return { cmdline: read('cmdline'), environ }
+    const parent = Number(/^PPid:\s*(\d+)/m.exec(read('status'))?.[1])
+    return { cmdline: read('cmdline'), environ, parent }
   } catch {
-    return { cmdline: '', environ: '' }
+    return { cmdline: '', environ: '', parent: 0 }
   }
 }

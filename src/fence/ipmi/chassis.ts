@@ -21,8 +21,11 @@ const deeds = { off: 0, on: 1 } as const
 export type Deed = keyof typeof deeds
 
 /** Reads the power from the hardware. */
-export async function readPower(session: Session): Promise<ChassisPower> {
-  const { code, data } = await session.ask(commands.chassisStatus)
+export async function readPower(
+  session: Session,
+  gapsMs?: readonly number[],
+): Promise<ChassisPower> {
+  const { code, data } = await session.ask(commands.chassisStatus, undefined, gapsMs)
   if (code !== 0) throw completionError(code)
   return parsePower(data)
 }
@@ -74,9 +77,12 @@ export async function control(session: Session, deed: Deed): Promise<void> {
 async function isDone(session: Session, wanted: Deed, error: unknown): Promise<boolean> {
   if (!(error instanceof FenceError) || error.failure !== 'timeout') return false
   try {
-    const { power } = await readPower(session)
+    const { power } = await readPower(session, LAST_GAPS_MS)
     return power === wanted && (await session.close())
   } catch {
     return false
   }
 }
+
+/** It has been silent for two seconds already: not much longer. */
+const LAST_GAPS_MS = [300, 300]

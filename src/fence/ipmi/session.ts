@@ -25,13 +25,15 @@ export interface Target extends Credentials {
 
 export interface Session {
   /** Asks what changes nothing. Throws `dropped` where no answer comes. */
-  ask(command: Command, data?: Buffer): Promise<Answer>
+  ask(command: Command, data?: Buffer, gapsMs?: readonly number[]): Promise<Answer>
   /** Sends what changes the power. Throws `timeout` once it has left and no answer is known. */
   press(command: Command, data: Buffer): Promise<Answer>
   /** Is it certain that the BMC listens to this session no more? */
   close(): Promise<boolean>
 }
 
+/** A switch takes longer than a look, and its answer is the dearest one to miss. */
+const PRESS_GAPS_MS = [400, 600, 1_000]
 /** A short wait: closing holds up what has been found out already. */
 const CLOSE_GAPS_MS = [150, 150]
 
@@ -101,7 +103,7 @@ function openSession(line: Line, { keys, consoleId, bmcId }: Accepted): Session 
       sent += 1
     }
     try {
-      const answer = await exchange(line, { send, gapsMs: GAPS_MS, read })
+      const answer = await exchange(line, { send, gapsMs: PRESS_GAPS_MS, read })
       if (answer === undefined) throw new FenceError('timeout', unanswered)
       // A no to a copy may come from a BMC that has said yes to the first one.
       if (sent > 1 && answer.code !== 0) throw new FenceError('timeout', refusedCopy)
