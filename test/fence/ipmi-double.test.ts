@@ -124,6 +124,17 @@ test('a refused login says why, and has pressed nothing', async () => {
   assert.equal(bmc.requests.filter(isControl).length, pressed)
 })
 
+test('a weaker suite than asked for is not taken', async () => {
+  for (const weaker of [3, 8] as const) {
+    const before = bmc.packets.length
+    bmc.manners = { suite: 17, agrees: weaker }
+    const { outcome, detail } = await device({ cipher: 17 }).off(ask)
+    assert.equal(outcome, 'refused')
+    assert.match(detail, /answers with another cipher suite than asked for/)
+    assert.equal(bmc.packets.length - before, 1, 'nothing is told to such a BMC')
+  }
+})
+
 test('a BMC of IPMI 1.5 is told as such, and so is silence', async () => {
   bmc.manners = { old: true }
   const { outcome, detail } = await device({ cipher: 3 }).off(ask)

@@ -39,6 +39,8 @@ export type Said = readonly number[]
 export interface Manners {
   readonly suite?: keyof typeof suites
   readonly password?: string
+  /** The suite that it says has been agreed on. */
+  readonly agrees?: keyof typeof suites
   /** The status of a login's step, where it is not 0. */
   readonly status?: Partial<Record<'open' | 'rakp1' | 'rakp3', number>>
   /** What it says to a command; `silent` for nothing, `undefined` for what a BMC would say. */
@@ -128,7 +130,7 @@ function capabilities({ manners }: Double, packet: Buffer): Buffer {
 }
 
 function loginAnswer(
-  { suite = 17, password = admin.password, status = {}, kg = password }: Manners,
+  { suite = 17, password = admin.password, status = {}, kg = password, agrees }: Manners,
   state: State,
   type: number,
   payload: Buffer,
@@ -148,7 +150,12 @@ function loginAnswer(
     const known = { suite: suites[suite], password: Buffer.from(password) }
     state.login = { ...emptyLogin(), ...known, consoleId }
     const code = status.open ?? (fits ? 0 : 0x04)
-    return reply(payloads.openResponse, code, Buffer.concat([bmcId, payload.subarray(8, 32)]))
+    const records = Buffer.from(payload.subarray(8, 32))
+    if (agrees !== undefined) {
+      records[4] = suites[agrees].authentication
+      records[12] = suites[agrees].integrity
+    }
+    return reply(payloads.openResponse, code, Buffer.concat([bmcId, records]))
   }
   if (type === payloads.rakp1) {
     const consoleRandom = payload.subarray(8, 24)

@@ -19,6 +19,8 @@ export const BY_NAME = 0x10
 const ENCRYPTION = 1
 const RANDOM_BYTES = 16
 const GUID_BYTES = 16
+/** The BMC's number of the session, and a record of eight bytes for each algorithm. */
+const OPENED_BYTES = 4 + 3 * 8
 
 /** What the three answers of a login have in common. */
 export interface Reply {
@@ -51,12 +53,13 @@ export function openRequest(tag: number, role: Role, consoleId: number, suite: S
  * The BMC's number of the session. Throws where it answers with other algorithms than those asked
  * for: a weaker one is not accepted.
  */
-export function parseOpened({ rest }: Reply, suite: Suite): number {
-  const wanted = algorithmsOf(suite)
-  if (rest.length < 4 + wanted.length) {
+export function parseOpened({ rest }: Reply, { authentication, integrity }: Suite): number {
+  if (rest.length < OPENED_BYTES) {
     throw new FenceError('garbled', 'its answer to Open Session is too short')
   }
-  if (!rest.subarray(4, 4 + wanted.length).equals(wanted)) {
+  // Beside the numbers stand reserved bits, and BMCs differ in what they write there.
+  const agreed = [8, 16, 24].map((at) => rest.readUInt8(at) & 0x3f)
+  if (agreed.join() !== [authentication, integrity, ENCRYPTION].join()) {
     throw new FenceError('cipher', 'the BMC answers with another cipher suite than asked for')
   }
   return rest.readUInt32LE(0)
