@@ -5,6 +5,7 @@ const loaders = {
   http: async () => (await import('./http.ts')).http,
   ipmi: async () => (await import('./ipmi.ts')).ipmi,
   redfish: async () => (await import('./redfish.ts')).redfish,
+  libvirt: async () => (await import('./libvirt.ts')).libvirt,
 } satisfies Record<string, () => Promise<Driver>>
 
 /** The names that may stand after `driver:` in a config. */
