@@ -96,6 +96,12 @@ export const failures = {
     says: 'the device answered something we do not understand',
     mend: 'ask it by hand and compare',
   },
+  failed: {
+    retry: true,
+    inert: false,
+    says: 'the program that switches the device reports a failure',
+    mend: 'call it by hand and mend what it says; until then count on a late effect',
+  },
   cipher: {
     retry: false,
     inert: true,

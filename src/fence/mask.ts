@@ -32,7 +32,11 @@ export function secretsOf(schema: z.ZodObject, options: unknown): string[] {
     typeof options === 'object' && options !== null ? { ...options } : {}
   return Object.entries(schema.shape)
     .filter(([, option]) => option.meta()?.secret === true)
-    .map(([name]) => values[name])
-    .filter((value) => value !== undefined && value !== null)
-    .map(String)
+    .flatMap(([name]) => leavesOf(values[name]))
+}
+
+/** The plain values in a value, however deep they stand. */
+function leavesOf(value: unknown): string[] {
+  if (value === undefined || value === null) return []
+  return typeof value === 'object' ? Object.values(value).flatMap(leavesOf) : [String(value)]
 }

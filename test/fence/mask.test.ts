@@ -39,6 +39,9 @@ test('the secrets of a driver are the options that its schema marks', () => {
   assert.deepEqual(secretsOf(schema, { user: 'u', token: 't', pin: 42 }), ['t', '42'])
   assert.deepEqual(secretsOf(schema, { user: 'u' }), [])
   assert.deepEqual(secretsOf(schema, undefined), [])
+  const nested = z.object({ more: z.unknown().meta({ title: 'More', secret: true }) })
+  const more = { password: 'p', list: ['l', { deep: 7 }], none: null }
+  assert.deepEqual(secretsOf(nested, { more }), ['p', 'l', '7'])
 })
 
 test('a foreign text cannot colour, break or flood a line of the log', () => {

@@ -2,6 +2,7 @@
 import type { Driver } from '../driver.ts'
 
 const loaders = {
+  agent: async () => (await import('./agent.ts')).agent,
   http: async () => (await import('./http.ts')).http,
   ipmi: async () => (await import('./ipmi.ts')).ipmi,
   redfish: async () => (await import('./redfish.ts')).redfish,

@@ -154,7 +154,7 @@ function unknownTo({ domain }: Options, uris: readonly string[]): FenceError {
   return new FenceError('noSuchPlug', `no ${domain} at ${uris.join(', ')}`, mend)
 }
 
-/** Asks every hypervisor at once. An answer that fails is worth nothing, unless another one runs it. */
+/** Asks every hypervisor at once. One that fails spoils it all, unless another one runs it. */
 async function look(
   options: Options,
   wire: Wire,

@@ -1,0 +1,236 @@
+/**
+ * Any fence agent of ClusterLabs' family (`fence_*`), by its own contract: parameters on stdin, one
+ * verdict as an exit code.
+ *
+ * An agent is a foreign program. It may hang, start helpers, print what it likes, and take for off
+ * what is not: so its output is bounded, its whole process group ends with the deadline, and only
+ * a status of 2 that also says so is off.
+ *
+ * @see ClusterLabs' FenceAgentAPI.md.
+ */
+import { z } from 'zod'
+import type { ChildResult } from '../child.ts'
+import { defineDriver, type Status } from '../driver.ts'
+import { FenceError, printable } from '../errors.ts'
+import type { Kind, Wire } from '../wire.ts'
+import { type AgentMetadata, type AgentParameter, readMetadata } from './agent-metadata.ts'
+
+const value = z.union([
+  z.string().regex(/^[^\r\n\0]*$/, 'holds a line feed, which no parameter can'),
+  z.number(),
+  z.boolean(),
+])
+const parameters = z.record(
+  z
+    .string()
+    .regex(/^[a-zA-Z][\w-]*$/, 'is no name of a parameter')
+    .refine(
+      (name) => !['action', 'plug', 'port', 'help', 'version'].includes(name),
+      'is set by the driver; the plug is an option of its own',
+    ),
+  value,
+)
+const secretName = /passw(or)?d$|secret|token$|_kg$|^community$/i
+
+const options = z
+  .strictObject({
+    agent: z
+      .string()
+      .regex(/^fence_[\w-]+$/, 'is not the name of a fence agent like fence_apc')
+      .meta({ title: 'The executable, as it is called in /usr/sbin' }),
+    options: parameters.default({}).meta({
+      title: 'Its parameters, as its manual page names them',
+    }),
+    secret_options: parameters.default({}).meta({
+      title: 'Those of its parameters that nobody may see: password and the like',
+      secret: true,
+    }),
+    plug: z
+      .union([z.string().regex(/^[^\s,]+$/, 'is not a single plug'), z.int()])
+      .optional()
+      .meta({ title: 'Outlet, blade or machine, where the device has several' }),
+  })
+  .refine(({ options }) => !Object.keys(options).some((name) => secretName.test(name)), {
+    path: ['options'],
+    message: 'holds a password; write it in secret_options, in the secrets file',
+  })
+  .refine(({ options, secret_options: secret }) => !Object.keys(options).some((k) => k in secret), {
+    path: ['options'],
+    message: 'and secret_options have a parameter in common',
+  })
+
+type Options = z.output<typeof options>
+
+/** They switch nothing, or only say that they would: no proof may ever come from one of them. */
+const powerless: Readonly<Record<string, string>> = {
+  fence_ack_manual: 'believes a person',
+  fence_heuristics_ping: 'only sends echo requests',
+  fence_kdump: 'only waits for a crash dump',
+  fence_dummy: 'switches nothing',
+  fence_evacuate: 'moves machines, and switches nothing',
+  fence_compute: 'tells OpenStack, and switches nothing',
+}
+
+/** Agents that are known to take for off what is not, and what to do about it. */
+const credulous: Readonly<Record<string, string>> = {
+  fence_virsh: 'takes every unknown state for off: the driver libvirt does not',
+  fence_vmware_rest: 'takes a suspended machine for off',
+  fence_redfish: 'presses the last of several systems',
+  fence_gce: 'resets by default: set method to onoff',
+  fence_hetzner_cloud: 'does not look whether its action was carried out',
+}
+
+export const agent = defineDriver({
+  name: 'agent',
+  title: 'Any installed fence agent (fence_apc, fence_cisco_ucs, ...), by its own contract',
+  options,
+  capabilities: {
+    hardOff: true,
+    statusAuthoritative: true,
+    isolation: 'power',
+    // Nobody knows what is behind it: a BMC, a switch, a cloud.
+    sharedFate: 'host-power',
+    readGapMs: 1_000,
+    lateMs: 60_000,
+    settleMs: 30_000,
+    // An agent polls until its own off can be read, 20 times by default.
+    timeoutMs: 30_000,
+  },
+
+  endpoint({ agent, options: { ip, ipaddr, ipport } }) {
+    const where = [ip ?? ipaddr, ipport].filter((part) => part !== undefined).join(':')
+    return `${agent} ${where}`.trim()
+  },
+
+  status: readStatus,
+  powerOff: (options, wire) => press(options, wire, 'off'),
+  powerOn: (options, wire) => press(options, wire, 'on'),
+
+  async verify(options, wire) {
+    admit(options)
+    const { agent } = options
+    const told = await call(options, wire, ['-o', 'metadata'], undefined, 'question')
+    if (told.code !== 0) throw failureOf(options, told)
+    const metadata = readMetadata(agent, told.stdout)
+    check(options, metadata)
+    // Its monitor may be content with a login; the status asks for exactly this target.
+    const { power, raw } = await readStatus(options, wire)
+    if (power === 'unknown') throw new FenceError('garbled', `${agent}: ${raw}`)
+    const warnings = [
+      metadata.fabric && 'it cuts storage or network, not power: weaker, the node runs on',
+      credulous[agent] !== undefined && `it ${credulous[agent]}`,
+    ].filter((warning) => warning !== false)
+    return { detail: [`${agent} reads the power as ${power}`, ...warnings].join('; ') }
+  },
+})
+
+/** Also here, and not in the schema alone: their answer shall not count, however they are asked. */
+function admit({ agent }: Options): void {
+  const why = powerless[agent]
+  if (why === undefined) return
+  const mend = 'configure a device that cuts the power'
+  throw new FenceError('options', `${agent} ${why}, and can never prove an off`, mend)
+}
+
+async function readStatus(options: Options, wire: Wire): Promise<Status> {
+  admit(options)
+  const ran = await call(options, wire, [], 'status', 'question')
+  const { code, stdout, stderr } = ran
+  const raw = printable(`exit ${code} ${stdout.trim() || stderr.trim()}`)
+  if (code === 0) return { power: 'on', raw }
+  if (code !== 2) throw failureOf(options, ran)
+  // 2 is also what a shell or a parser of arguments ends with when it chokes.
+  const saysOff = /^(status: *)?off$/im.test(stdout.trim())
+  const silent = `${stdout}${stderr}`.trim() === ''
+  return { power: saysOff || silent ? 'off' : 'unknown', raw }
+}
+
+async function press(options: Options, wire: Wire, action: 'off' | 'on'): Promise<void> {
+  admit(options)
+  const ran = await call(options, wire, [], action, 'command')
+  // Whatever it says, it may have switched before it failed.
+  if (ran.code !== 0) throw failureOf(options, ran)
+}
+
+function call(
+  options: Options,
+  wire: Wire,
+  args: readonly string[],
+  action: string | undefined,
+  kind: Kind,
+): Promise<ChildResult> {
+  return wire.run(options.agent, args, {
+    env: { LC_ALL: 'C' },
+    stdin: action === undefined ? '' : parametersFor(options, action),
+    debianPackage: 'fence-agents',
+    kind,
+  })
+}
+
+/** What the agent reads: `name=value`, line by line. */
+function parametersFor({ options, secret_options, plug }: Options, action: string): string {
+  // Old agents know the plug as port, new ones as plug; what one does not know, it ignores.
+  const plugs = plug === undefined ? {} : { plug, port: plug }
+  const all = { ...options, ...secret_options, ...plugs, action }
+  return Object.entries(all)
+    .map(([name, value]) => `${name}=${quoted(wordFor(value))}\n`)
+    .join('')
+}
+
+const wordFor = (value: string | number | boolean): string =>
+  typeof value === 'boolean' ? (value ? '1' : '0') : String(value)
+
+/** Agents strip blanks at both ends and then one pair of quotes. */
+const quoted = (text: string): string => (/^[\s"]|[\s"]$/.test(text) ? `"${text}"` : text)
+
+function failureOf({ agent }: Options, { code, stdout, stderr }: ChildResult): FenceError {
+  const lines = `${stdout}\n${stderr}`.split('\n').filter((line) => line.trim() !== '')
+  const ended = code === null ? 'was killed by a signal' : `ended with ${code}`
+  return new FenceError('failed', `${agent} ${ended}: ${printable(lines.at(-1) ?? 'no word')}`)
+}
+
+/** Compares the options with what the agent says it knows. */
+function check(options: Options, { parameters, actions }: AgentMetadata): void {
+  const { agent, plug } = options
+  const wrong = (detail: string, mend?: string) => new FenceError('options', detail, mend)
+  for (const action of ['off', 'on', 'status']) {
+    if (actions.includes(action)) continue
+    throw wrong(`${agent} has no action ${action}, and without it cannot be used here`)
+  }
+  const known = new Map(parameters.map((parameter) => [parameter.name, parameter]))
+  const set = { ...options.options, ...options.secret_options }
+  for (const [name, value] of Object.entries(set)) {
+    const parameter = known.get(name.replaceAll('-', '_')) ?? known.get(name)
+    if (parameter === undefined) {
+      const own = [...known.keys()].filter((key) => key !== 'action')
+      throw wrong(`${agent} has no parameter ${name}`, `it has ${own.join(', ')}`)
+    }
+    const fault = faultOf(parameter, wordFor(value))
+    if (fault !== undefined) throw wrong(`${agent}: ${name} ${fault}`)
+  }
+  if (plug !== undefined && !known.has('plug') && !known.has('port')) {
+    throw wrong(`${agent} has no plugs`, 'drop the option plug')
+  }
+  const given = new Set([...Object.keys(set).map((name) => name.replaceAll('-', '_')), 'action'])
+  if (plug !== undefined) given.add('plug').add('port')
+  const meant = parameters.filter(({ name }) => given.has(name)).map(({ meaning }) => meaning)
+  const missing = parameters.filter((each) => each.required && !meant.includes(each.meaning))
+  if (missing.length > 0) {
+    throw wrong(`${agent} needs ${missing.map(({ name }) => name).join(', ')}`)
+  }
+}
+
+/** An agent ignores a value that it does not understand, and takes its default. */
+function faultOf({ type, choice }: AgentParameter, text: string): string | undefined {
+  switch (type) {
+    case 'boolean':
+      return /^(1|0|yes|no|on|off|true|false)$/i.test(text) ? undefined : 'is neither 1 nor 0'
+    case 'integer':
+    case 'second':
+      return /^-?\d+(\.\d+)?$/.test(text) ? undefined : 'is no number'
+    case 'select':
+      return choice.includes(text) ? undefined : `is none of ${choice.join(', ')}`
+    default:
+      return undefined
+  }
+}
