@@ -4,6 +4,7 @@ import { type DatagramPort, openDatagrams } from './datagram.ts'
 import { FenceError } from './errors.ts'
 import { privateHome } from './home.ts'
 import { exchange, type HttpAnswer, type HttpRequest } from './http.ts'
+import { findProcess, type Pinned, type Sought } from './processes.ts'
 import { type LineStream, openStream, type StreamEnd } from './stream.ts'
 
 /**
@@ -47,6 +48,8 @@ export interface Wire {
   stream(end: StreamEnd): Promise<WireStream>
   /** Datagrams to and from one address. Close it. */
   datagrams(to: { readonly host: string; readonly port: number }): Promise<WireDatagrams>
+  /** A process of this machine, by its pid file, unless it has ended. */
+  process(sought: Sought): Pinned | undefined
 }
 
 export interface WireTerms {
@@ -128,6 +131,14 @@ export function openWire({ signal, deadlineMs, allowed }: WireTerms): OpenWire {
           count(kind)
           port.send(packet)
         },
+      }
+    },
+    process(sought) {
+      try {
+        return findProcess(sought)
+      } catch (error) {
+        const { message } = error as Error
+        throw new FenceError('local', message, 'correct the pid file; the process is not judged')
       }
     },
   }

@@ -9,7 +9,14 @@ import { libvirt } from '../../src/fence/drivers/libvirt.ts'
 import { canonicalIdentity } from '../../src/fence/identity.ts'
 import { openWire } from '../../src/fence/wire.ts'
 import { contract, type Stand } from './contract.ts'
-import { type Libvirtd, noLibvirtd, startLibvirtd, startRelay, uriOf, uuid } from './libvirtd.ts'
+import {
+  type Libvirtd,
+  noLibvirtd,
+  startLibvirtd,
+  startLibvirtRelay,
+  uriOf,
+  uuid,
+} from './libvirtd.ts'
 import { withPrograms } from './programs.ts'
 
 const skip = noLibvirtd
@@ -30,7 +37,7 @@ function setState(...verbs: readonly string[]): void {
 }
 
 async function start(): Promise<Stand> {
-  const relay = await startRelay(libvirtd)
+  const relay = await startLibvirtRelay(libvirtd)
   setState()
   return {
     options: { uri: uriOf(relay.socket), domain: 'test' },

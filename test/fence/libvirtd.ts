@@ -6,11 +6,10 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fault } from './contract.ts'
+import { type Relay, startRelay } from './relay.ts'
 
 /** Why tests with a libvirtd cannot run here, with what mends it; `false` when they can. */
 export const noLibvirtd: string | false = ['libvirtd', 'virsh'].every(
@@ -79,93 +78,9 @@ async function ended(child: ChildProcess): Promise<void> {
   await end
 }
 
-export interface Relay {
-  readonly socket: string
-  /** False for what cannot happen on a connection of this kind. */
-  fail(fault: Fault, fromRequest: number): boolean
-  mend(): void
-  /** Connections so far. */
-  requests(): number
-  close(): Promise<void>
-}
-
-let relays = 0
-
-/** A socket that leads to the daemon's, and misbehaves on request. */
-export async function startRelay(libvirtd: Libvirtd): Promise<Relay> {
-  const socket = join(libvirtd.folder, `relay-${relays++}`)
-  const open = new Set<Socket>()
-  let fault: Fault | undefined
-  let from = 0
-  let count = 0
-  const track = (end: Socket): void => {
-    open.add(end)
-    end.on('error', () => undefined)
-    end.on('close', () => open.delete(end))
-  }
-  const server = createServer((near) => {
-    const wrong = count++ >= from ? fault : undefined
-    track(near)
-    if (refuses(near, wrong)) return
-    const far = connect(libvirtd.socket)
-    track(far)
-    const swap = wrong === 'another identity' ? swapUuid : (bytes: Buffer) => bytes
-    near.on('data', (bytes) => far.write(swap(Buffer.from(bytes))))
-    near.on('close', () => far.destroy())
-    far.on('close', () => near.destroy())
-    far.on('data', (bytes) => answer(near, swap(Buffer.from(bytes)), wrong))
-    if (wrong === 'comes back on') near.on('close', () => setTimeout(startAgain, 200))
-  })
-  const startAgain = (): unknown => libvirtd.virsh('start test')
-  await new Promise<void>((resolve) => server.listen(socket, resolve))
-  return {
-    socket,
-    fail(wanted, fromRequest) {
-      fault = happens.includes(wanted) ? wanted : undefined
-      from = count + fromRequest
-      return fault !== undefined
-    },
-    mend: () => (fault = undefined),
-    requests: () => count,
-    async close() {
-      for (const end of open) end.destroy()
-      await new Promise((done) => server.close(done))
-    },
-  }
-}
-
-const happens: readonly Fault[] = [
-  'hang',
-  'drop in mid-answer',
-  'reset',
-  'slow drip',
-  'HTML login page',
-  'huge answer',
-  'comes back on',
-  'another identity',
-]
-
-/** Goes wrong before libvirtd hears of it. True when it has. */
-function refuses(near: Socket, wrong: Fault | undefined): boolean {
-  if (wrong === 'reset') near.destroy()
-  if (wrong === 'HTML login page') near.write('<html>shut off (destroyed)')
-  if (wrong === 'huge answer') near.write('x'.repeat(2 ** 20))
-  return ['hang', 'reset', 'HTML login page', 'huge answer'].includes(wrong ?? '')
-}
-
-function answer(near: Socket, bytes: Buffer, wrong: Fault | undefined): void {
-  if (wrong === 'slow drip') setTimeout(() => near.write(bytes), 300)
-  // The connection breaks in the answer that matters; what comes before is small talk.
-  else if (wrong === 'drop in mid-answer' && answersWhatMatters(bytes)) {
-    near.write(bytes.subarray(0, bytes.length / 2))
-    setTimeout(() => near.destroy(), 20)
-  } else near.write(bytes)
-}
-
-/** By the number of the procedure in the header of the message: a destroy, or a state. */
-function answersWhatMatters(message: Buffer): boolean {
-  return message.length > 16 && [12, 212].includes(message.readUInt32BE(12))
-}
+const answersWhatMatters = (message: Buffer): boolean =>
+  // The number of the procedure in the header of the message: a destroy, or a state.
+  message.length > 16 && [12, 212].includes(message.readUInt32BE(12))
 
 /** Puts another UUID in place of the machine's towards virsh, and back towards libvirtd. */
 function swapUuid(bytes: Buffer): Buffer {
@@ -175,4 +90,17 @@ function swapUuid(bytes: Buffer): Buffer {
     hex.includes(mine) ? hex.replaceAll(mine, other) : hex.replaceAll(other, mine),
     'hex',
   )
+}
+
+let relays = 0
+
+/** A socket that leads to the daemon's, and misbehaves on request. */
+export function startLibvirtRelay(libvirtd: Libvirtd): Promise<Relay> {
+  return startRelay({
+    socket: join(libvirtd.folder, `relay-${relays++}`),
+    target: libvirtd.socket,
+    matters: answersWhatMatters,
+    swap: swapUuid,
+    revive: () => libvirtd.virsh('start test'),
+  })
 }

@@ -46,7 +46,7 @@ const options = z
       secret: true,
     }),
     plug: z
-      .union([z.string().regex(/^[^\s,]+$/, 'is not a single plug'), z.int()])
+      .union([z.string().regex(/^[^\s,]+$/, 'is not a single plug'), z.int().min(0)])
       .optional()
       .meta({ title: 'Outlet, blade or machine, where the device has several' }),
   })

@@ -7,6 +7,7 @@ const loaders = {
   ipmi: async () => (await import('./ipmi.ts')).ipmi,
   redfish: async () => (await import('./redfish.ts')).redfish,
   libvirt: async () => (await import('./libvirt.ts')).libvirt,
+  qemu: async () => (await import('./qemu.ts')).qemu,
 } satisfies Record<string, () => Promise<Driver>>
 
 /** The names that may stand after `driver:` in a config. */
