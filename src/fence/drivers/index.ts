@@ -8,6 +8,7 @@ const loaders = {
   redfish: async () => (await import('./redfish.ts')).redfish,
   libvirt: async () => (await import('./libvirt.ts')).libvirt,
   qemu: async () => (await import('./qemu.ts')).qemu,
+  'qemu-guest-agent': async () => (await import('./qemu-guest-agent.ts')).qemuGuestAgent,
 } satisfies Record<string, () => Promise<Driver>>
 
 /** The names that may stand after `driver:` in a config. */
