@@ -187,7 +187,8 @@ test('F11 no secret in an argument, an environment, an answer, or in what is ref
     assert.throws(
       () => device(wrong),
       (error: Error) =>
-        /line feed|secret_options/.test(error.message) && !error.message.includes(password.trim()),
+        /more than one line|secret_options/.test(error.message) &&
+        !error.message.includes(password.trim()),
     )
   }
 })

@@ -16,7 +16,7 @@ import type { Kind, Wire } from '../wire.ts'
 import { type AgentMetadata, type AgentParameter, readMetadata } from './agent-metadata.ts'
 
 const value = z.union([
-  z.string().regex(/^[^\r\n\0]*$/, 'holds a line feed, which no parameter can'),
+  z.string().regex(/^[^\r\n\0]*$/, 'is more than one line, which no parameter can be'),
   z.number(),
   z.boolean(),
 ])
@@ -56,7 +56,7 @@ const options = z
   })
   .refine(({ options, secret_options: secret }) => !Object.keys(options).some((k) => k in secret), {
     path: ['options'],
-    message: 'and secret_options have a parameter in common',
+    message: 'has a parameter in common with secret_options',
   })
 
 type Options = z.output<typeof options>

@@ -19,7 +19,7 @@ const uri = z
     /^(qemu|xen|lxc|ch|test)(\+(unix|ssh|tls))?:\/\/[^\s'"]*$/,
     'is not like qemu:///system, qemu+ssh://user@host/system or qemu+tls://host/system',
   )
-  .refine((text) => !/[?&]no_verify=/.test(text), 'trusts anybody who answers: drop no_verify')
+  .refine((text) => !/[?&]no_verify=/.test(text), 'is open to anybody who answers: drop no_verify')
 
 const options = z.strictObject({
   uri: z.union([uri, z.array(uri).min(1)]).meta({
@@ -28,7 +28,10 @@ const options = z.strictObject({
   domain: z
     .string()
     .regex(/^[\w.:+@][\w.:+@-]*$/, 'is no plain name; write the UUID instead')
-    .regex(/\D/, 'would be taken for an id, which changes at every start; write the UUID instead')
+    .regex(
+      /\D/,
+      'is a number, and taken for an id that changes at every start; write the UUID instead',
+    )
     .meta({ title: 'Name or UUID of the virtual machine' }),
   identity_file: z
     .string()
