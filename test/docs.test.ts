@@ -25,7 +25,7 @@ interface Document {
   readonly written: string
 }
 
-const part = /(<!-- reference: ([\w ]+) -->\n)([\s\S]*?)(<!-- end -->)/g
+const part = /(<!-- reference: ([\w -]+) -->\n)([\s\S]*?)(<!-- end -->)/g
 
 const documents: readonly Document[] = [...globSync('*.md', { cwd: home }), ...inDocs()].map(
   (path) => {

@@ -250,6 +250,15 @@ test('what a failed destroy says decides whether it may still be carried out', a
   }
 })
 
+test('a destroy is never graceful: SIGKILL is not spared', async () => {
+  const virsh = 'printf "%s|" "$LC_ALL" "$@" >"${0%/*}/args"'
+  const args = await withPrograms({ virsh }, async (folder) => {
+    assert.equal((await plain(one).off(ask)).outcome, 'accepted')
+    return readFileSync(join(folder, 'args'), 'utf8')
+  })
+  assert.equal(args, 'C|-q|-c|qemu:///system|destroy --domain web|')
+})
+
 test('a transient machine cannot be read as off, so it does not pass the check', async () => {
   const info = "printf 'Persistent:     %s\\nAutostart:      enable\\n'"
   const virsh = (persistent: string) => `${info} ${persistent}; ${says('running (booted)')}`
