@@ -1,6 +1,6 @@
 /** The `libvirt` driver on a real libvirtd with the test hypervisor, and on what virsh may say. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -250,8 +250,21 @@ test('what a failed destroy says decides whether it may still be carried out', a
   }
 })
 
+test('another machine of the same name elsewhere is not destroyed with it', async () => {
+  const other = uuid.replace('6', '7')
+  const virsh = `case $4 in destroy*) echo "$3" >>"\${0%/*}/destroyed" ;; *)
+    ${two(says('running (booted)'), `printf '%s\\n' '${other} web' 'running (booted)'`)} ;; esac`
+  await withPrograms({ virsh }, async (folder) => {
+    const pressed = await plain(both).off(ask)
+    assert.equal(pressed.outcome, 'refused')
+    assert.match(pressed.detail, /another machine elsewhere.*write the UUID as domain/)
+    assert.equal(existsSync(join(folder, 'destroyed')), false)
+    assert.equal((await plain({ ...both, domain: uuid }).off(ask)).outcome, 'accepted')
+  })
+})
+
 test('a destroy is never graceful: SIGKILL is not spared', async () => {
-  const virsh = 'printf "%s|" "$LC_ALL" "$@" >"${0%/*}/args"'
+  const virsh = `printf '%s|' "$LC_ALL" "$@" >"\${0%/*}/args"`
   const args = await withPrograms({ virsh }, async (folder) => {
     assert.equal((await plain(one).off(ask)).outcome, 'accepted')
     return readFileSync(join(folder, 'args'), 'utf8')

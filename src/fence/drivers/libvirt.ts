@@ -12,6 +12,7 @@ import type { ChildResult } from '../child.ts'
 import { defineDriver, type Status } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'
+import { failureOf } from './libvirt-failure.ts'
 
 const uri = z
   .string()
@@ -87,6 +88,7 @@ export const libvirt = defineDriver({
   status: async (options, wire) => judge(options, await look(options, wire)),
 
   async powerOff(options, wire) {
+    await refuseNamesakes(options, wire)
     const asked = urisOf(options).map((uri) => destroyAt(options, wire, uri))
     const answers = await Promise.allSettled(asked)
     const said = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
@@ -108,7 +110,7 @@ export const libvirt = defineDriver({
     }
     const ran = await virsh(options, wire, home.uri, [command('start', options)], 'command')
     if (ran.code !== 0 && !/Domain is already active/.test(ran.stderr))
-      throw failureOf(options, home.uri, ran)
+      throw failureOf(ran, at(options, home.uri, ''))
   },
 
   async reset(options, wire) {
@@ -120,7 +122,7 @@ export const libvirt = defineDriver({
     }
     for (const { uri } of running) {
       const ran = await virsh(options, wire, uri, [command('reset', options)], 'command')
-      if (ran.code !== 0) throw failureOf(options, uri, ran)
+      if (ran.code !== 0) throw failureOf(ran, at(options, uri, ''))
     }
   },
 
@@ -157,6 +159,19 @@ function unknownTo({ domain }: Options, uris: readonly string[]): FenceError {
   return new FenceError('noSuchPlug', `no ${domain} at ${uris.join(', ')}`, mend)
 }
 
+/** Another machine of the same name elsewhere would die with it. A dead hypervisor has no say. */
+async function refuseNamesakes(options: Options, wire: Wire): Promise<void> {
+  const uris = urisOf(options)
+  if (uris.length === 1 || isUuid(options.domain)) return
+  const answers = await Promise.allSettled(uris.map((uri) => lookAt(options, wire, uri, [])))
+  judge(
+    options,
+    answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : [])),
+  )
+}
+
+const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
+
 /** Asks every hypervisor at once. One that fails spoils it all, unless another one runs it. */
 async function look(
   options: Options,
@@ -189,7 +204,7 @@ async function lookAt(
   if (uuid === undefined && ran.code === 1 && said.size === 1 && said.has(nobody)) {
     return { uri, power: 'away', raw: 'not there', lines: [] }
   }
-  if (ran.code !== 0 || said.size > 0) throw failureOf(options, uri, ran)
+  if (ran.code !== 0 || said.size > 0) throw failureOf(ran, at(options, uri, ''))
   const [raw = '', ...more] = lines.filter((line) => !listed.test(line)).reverse()
   if (uuid === undefined || (also.length === 0 && more.length > 0)) {
     const detail = `"${printable(ran.stdout)}" is no list and state`
@@ -242,7 +257,7 @@ async function destroyAt(
   const ran = await virsh(options, wire, uri, [command('destroy', options)], 'command')
   if (ran.code === 0) return 'destroyed'
   if (/domain is not running/.test(ran.stderr)) return 'not running'
-  const failure = failureOf(options, uri, ran)
+  const failure = failureOf(ran, at(options, uri, ''))
   if (failure.failure === 'noSuchPlug') return 'missing'
   throw failure
 }
@@ -282,36 +297,3 @@ function dialled(uri: string, { identity_file }: Options): string {
 }
 
 const nameOf = (part: string): string => part.split('=')[0] ?? ''
-
-/** What virsh and ssh say, as one of our failures. The order matters: the first match counts. */
-function failureOf(
-  options: Options,
-  uri: string,
-  { code, stdout, stderr }: ChildResult,
-): FenceError {
-  const said = printable(stderr || stdout || `exit ${code}`)
-  const detail = at(options, uri, said)
-  const says = (pattern: RegExp): boolean => pattern.test(said)
-  if (says(/Host key verification failed/)) {
-    return new FenceError('certificate', detail, "write its key into root's known_hosts")
-  }
-  if (says(/Permission denied \(/)) {
-    return new FenceError('user', detail, 'allow the key of identity_file to log in there')
-  }
-  if (says(/Permission denied|access denied|authentication (failed|unavailable|cancelled)/i)) {
-    return new FenceError('privilege', detail, 'put the user into the group libvirt')
-  }
-  // Before there is a connection nothing can have been sent over it.
-  if (says(/failed to connect to the hypervisor/)) return new FenceError('unreachable', detail)
-  if (says(/cannot acquire state change lock/)) return new FenceError('locked', detail)
-  if (says(/Failed to terminate process/)) {
-    const mend = 'its process hangs in the storage; free that, or cut the power of the hypervisor'
-    return new FenceError('timeout', detail, mend)
-  }
-  // It is looked up first. virsh says the same when the connection breaks in the middle of that.
-  if (says(/failed to get domain '/)) {
-    return new FenceError(says(/Disconnected/) ? 'dropped' : 'noSuchPlug', detail)
-  }
-  if (says(/End of file|keepalive|Cannot recv|Cannot write/)) return new FenceError('cut', detail)
-  return new FenceError('garbled', detail)
-}
