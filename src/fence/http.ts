@@ -36,6 +36,8 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number
+  /** The words beside the status, where a device says in them what is wrong. */
+  readonly reason?: string | undefined
   /** By lower-case name; repeated headers are joined with commas, as Node does. */
   readonly headers: Readonly<Record<string, string | undefined>>
   /** `set-cookie`, one entry each. */
@@ -78,10 +80,11 @@ export function exchange(request: HttpRequest, signal: AbortSignal): Promise<Htt
       incoming.on('error', fail)
       incoming.on('aborted', () => fail(new Error('the answer was broken off')))
       incoming.on('end', () => {
-        const { statusCode = 0, headers } = incoming
+        const { statusCode = 0, statusMessage: reason, headers } = incoming
         const flat = Object.entries(headers).map(([name, value]) => [name, String(value)])
         resolve({
           status: statusCode,
+          reason,
           headers: Object.fromEntries(flat) as HttpAnswer['headers'],
           cookies: headers['set-cookie'] ?? [],
           body: Buffer.concat(chunks).toString('utf8'),

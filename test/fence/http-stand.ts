@@ -22,6 +22,8 @@ export interface HttpCall {
 export interface HttpReply {
   readonly status: number
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  /** The words beside the status, where they are not HTTP's own. */
+  readonly reason?: string | undefined
   readonly body?: unknown
 }
 
@@ -69,6 +71,7 @@ export async function httpStand(answer: (call: HttpCall) => HttpReply): Promise<
     const reply = answer({ method, path: url.pathname, query: url.searchParams, headers, body })
     const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body ?? null)
     const head = { 'content-type': 'application/json', ...reply.headers }
+    if (reply.reason !== undefined) response.statusMessage = reply.reason
     response.writeHead(reply.status, head as Record<string, string>)
     spoil(wrong, response, text)
   })
