@@ -10,6 +10,7 @@
 import { request as requestPlain } from 'node:http'
 import { Agent, type AgentOptions, request as requestSecure } from 'node:https'
 import type { Socket } from 'node:net'
+import { addAbortSignal } from 'node:stream'
 import { connect, type TLSSocket } from 'node:tls'
 import { FenceError } from './errors.ts'
 
@@ -64,7 +65,7 @@ export function exchange(request: HttpRequest, signal: AbortSignal): Promise<Htt
       method: request.method,
       signal,
       headers: headersOf(request),
-      agent: agentFor(url, request.tls),
+      agent: agentFor(url, request.tls, signal),
     }
     const send = url.protocol === 'https:' ? requestSecure : requestPlain
     const outgoing = send(url, options, (incoming) => {
@@ -108,18 +109,20 @@ function headersOf({ headers, body }: HttpRequest): Record<string, string> {
 }
 
 /** `false` is a new, unproxied socket for this one request. */
-function agentFor(url: URL, policy: TlsPolicy | undefined): Agent | false {
+function agentFor(url: URL, policy: TlsPolicy | undefined, signal: AbortSignal): Agent | false {
   if (url.protocol !== 'https:') return false
-  return new TrustingAgent(policy ?? { verify: true })
+  return new TrustingAgent(policy ?? { verify: true }, signal)
 }
 
 /** Hands over a socket only when the certificate at its other end is the right one. */
 class TrustingAgent extends Agent {
   readonly #policy: TlsPolicy
+  readonly #signal: AbortSignal
 
-  constructor(policy: TlsPolicy) {
+  constructor(policy: TlsPolicy, signal: AbortSignal) {
     super({ maxCachedSessions: 0, keepAlive: false })
     this.#policy = policy
+    this.#signal = signal
   }
 
   override createConnection(
@@ -133,6 +136,8 @@ class TrustingAgent extends Agent {
       ...(legacy === true && { minVersion: 'TLSv1' as const, ciphers: 'DEFAULT@SECLEVEL=0' }),
       rejectUnauthorized: verify && fingerprint === undefined,
     })
+    // The request knows nothing of a socket whose handshake has not ended, and would leave it open.
+    addAbortSignal(this.#signal, socket)
     const settle = (error: Error | null): void => {
       socket.off('error', settle)
       callback?.(error, socket)

@@ -148,6 +148,16 @@ test('what fails before the request is inert; what fails after it may have been 
   }
 })
 
+test('a socket whose handshake never ends is closed at the deadline', async () => {
+  const mute = createTcpServer((socket) => socket.resume().on('error', () => undefined))
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+  const { port } = mute.address() as AddressInfo
+  const url = `https://127.0.0.1:${port}/`
+  await fails('unreachable', /no connection within/, wireFor(100).wire.http({ method: 'GET', url }))
+  // Ends only when nobody holds a connection to it any more.
+  await new Promise((resolve) => mute.close(resolve))
+})
+
 test('S14 the right is asked for before every write, and commands are counted', async () => {
   const device = await serve(hello)
   try {
