@@ -4,11 +4,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { z } from 'zod'
-import { builtIn, type Catalog } from '../../src/config/catalog.ts'
+import { builtIn } from '../../src/config/catalog.ts'
 import { type Loaded, type LoadOptions, loadConfig } from '../../src/config/load.ts'
 import { problemText } from '../../src/config/problem.ts'
-import { defineDriver } from '../../src/fence/driver.ts'
 
 /** Write files (by name) into a new folder that goes with the test; secrets get mode 0600. */
 export function folder(t: TestContext, files: Readonly<Record<string, string | Buffer>>): string {
@@ -60,40 +58,8 @@ function write(t: TestContext, { config, secrets }: Files): string {
   })
 }
 
-/** A driver with the options of the one in the documentation's first example. */
-const proxmox = defineDriver({
-  name: 'proxmox',
-  title: 'A virtual machine, as far as a configuration knows one',
-  options: z.strictObject({
-    api_url: z.url().meta({ title: 'Where the API is' }),
-    vmid: z.int().min(100).meta({ title: 'Number of the machine' }),
-    verify_ssl: z.boolean().default(true).meta({ title: 'Check the certificate' }),
-    token_id: z.string().meta({ title: 'Name of the token' }),
-    token_secret: z.string().meta({ title: 'The token', secret: true }),
-  }),
-  capabilities: {
-    hardOff: true,
-    statusAuthoritative: true,
-    isolation: 'power',
-    sharedFate: 'provider-api',
-    readGapMs: 1000,
-    lateMs: 60_000,
-    settleMs: 30_000,
-    timeoutMs: 5_000,
-  },
-  endpoint: ({ api_url }) => api_url,
-  status: async () => ({ power: 'unknown', raw: '' }),
-  powerOff: async () => {},
-  powerOn: async () => {},
-  verify: async () => ({ detail: '' }),
-})
-
-/** What is built in, and that driver. */
-export const withProxmox: Catalog = {
-  ...builtIn,
-  driverNames: [...builtIn.driverNames, 'proxmox'],
-  loadDriver: async (name) => (name === 'proxmox' ? proxmox : builtIn.loadDriver(name)),
-}
+/** The drivers that there are, as a message lists them. */
+export const driverList = builtIn.driverNames.join(', ')
 
 /** Two nodes without anything else. */
 export const twoNodes = `cluster:
