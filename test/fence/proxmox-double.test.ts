@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openWire } from '../../src/fence/wire.ts'
 import { type Double, proxmoxDouble, root } from './proxmox-double.ts'
 
 const found = spawnSync('fence_pve', ['--version'], { encoding: 'utf8', timeout: 20_000 })
@@ -98,4 +99,35 @@ test('fence_pve takes a guest of the HA manager for off, before and until it is 
   assert.equal(await fencePve(double, { plug: '100', action: 'status' }), 2)
   for (let waits = 0; waits < 100 && guest.power === 'off'; waits++) await sleep(50)
   assert.deepEqual([guest.power, guest.node], ['on', 'pve2'])
+})
+
+test('the double wants the token of a ticket with every command, and no other', async (t) => {
+  const double = await start(t)
+  const host = double.hosts.get('pve1')
+  assert.ok(host)
+  const terms = { signal: AbortSignal.timeout(4_000), deadlineMs: performance.now() + 4_000 }
+  const { wire } = openWire(terms)
+  const tls = { verify: true, fingerprint: host.fingerprint }
+  const send = (path: string, headers: Record<string, string>, body: string) =>
+    wire.http({ method: 'POST', url: `${host.url}/api2/json${path}`, headers, body, tls })
+  const login = new URLSearchParams({ username: root.id, password: root.secret }).toString()
+  const { ticket, CSRFPreventionToken: csrf } = JSON.parse(
+    (await send('/access/ticket', {}, login)).body,
+  ).data
+  const cookie = `PVEAuthCookie=${ticket}`
+  const stop = '/nodes/pve1/qemu/100/status/stop'
+  const tries: readonly [headers: Record<string, string>, status: number][] = [
+    [{}, 401],
+    [{ cookie }, 401],
+    [{ cookie, csrfpreventiontoken: 'x' }, 401],
+    [{ cookie: 'PVEAuthCookie=x', csrfpreventiontoken: csrf }, 401],
+    [{ cookie, csrfpreventiontoken: csrf }, 200],
+  ]
+  for (const [headers, status] of tries) {
+    assert.equal(double.guests.get(100)?.power, 'on')
+    assert.equal((await send(stop, headers, '')).status, status)
+  }
+  const lxc = '/nodes/pve2/lxc/200/status/stop'
+  const unknown = await send(lxc, { cookie, csrfpreventiontoken: csrf }, 'timeout=5')
+  assert.deepEqual([unknown.status, unknown.reason], [400, 'Parameter verification failed.'])
 })

@@ -96,13 +96,11 @@ function ticketOf(data: unknown): Readonly<Record<string, string>> {
   return { cookie: `PVEAuthCookie=${encodeURIComponent(ticket)}`, csrfpreventiontoken: csrf }
 }
 
-/** The fields of an object in an answer. */
+/** The fields of an object in an answer. What else there is may be a ticket, and is not told. */
 export function fieldsOf(data: unknown, what: string): Readonly<Record<string, unknown>> {
   if (typeof data === 'object' && data !== null && !Array.isArray(data)) return { ...data }
-  throw new FenceError(
-    'garbled',
-    `instead of ${what} there is ${printable(`${JSON.stringify(data)}`, 60)}`,
-  )
+  const found = data === null ? 'nothing' : Array.isArray(data) ? 'a list' : `a ${typeof data}`
+  throw new FenceError('garbled', `instead of ${what} there is ${found}`)
 }
 
 function dataOf(answer: HttpAnswer): unknown {
@@ -111,7 +109,8 @@ function dataOf(answer: HttpAnswer): unknown {
   try {
     found = JSON.parse(answer.body)
   } catch {
-    throw new FenceError('garbled', `"${printable(answer.body, 60)}" is not JSON`)
+    const type = printable(answer.headers['content-type'] ?? 'no type', 40)
+    throw new FenceError('garbled', `${answer.body.length} characters of ${type} are not JSON`)
   }
   const { data } = fieldsOf(found, 'an answer of Proxmox VE')
   if (data === undefined) throw new FenceError('garbled', 'the answer holds no data')

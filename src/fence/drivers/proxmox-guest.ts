@@ -19,7 +19,6 @@ export interface Guest {
   readonly vmid: number
   readonly type: 'qemu' | 'lxc'
   readonly node: string
-  /** Below which its part of the API is. */
   readonly path: string
   readonly name: string
   /** Of its virtual hardware; undefined where it has none, or was not asked. */
@@ -32,10 +31,8 @@ export interface Guest {
   readonly ha: string | undefined
 }
 
-interface Place {
-  readonly type: 'qemu' | 'lxc'
-  readonly node: string
-}
+/** Where a guest is, and below which path its part of the API. */
+export type Place = Pick<Guest, 'type' | 'node' | 'path'>
 
 /** Asks the node of the guest, wherever that is now. Throws when it is not the wanted one. */
 export async function inspect(
@@ -45,14 +42,14 @@ export async function inspect(
 ): Promise<Guest> {
   const { vmid, type, node } = wanted
   const hinted = type !== undefined && node !== undefined
-  const place = hinted ? { type, node } : await lookUp(api, wanted)
-  const path = `/nodes/${place.node}/${place.type}/${vmid}`
+  const place = hinted ? placeOf(node, type, vmid) : await locate(api, wanted)
+  const { path } = place
   try {
     const hasUuid = asksUuid && place.type === 'qemu'
     const uuid = hasUuid ? uuidIn(await api.get(`${path}/config`)) : undefined
     // The state last, so that it is the freshest.
     const current = fieldsOf(await api.get(`${path}/status/current`), 'the state of a guest')
-    const guest = { ...guestOf(current, vmid), ...place, path, uuid }
+    const guest = { ...guestOf(current, vmid), ...place, uuid }
     check(guest, wanted, asksUuid)
     return guest
   } catch (error) {
@@ -62,7 +59,12 @@ export async function inspect(
   }
 }
 
-async function lookUp(api: Api, { vmid, type }: Wanted): Promise<Place> {
+function placeOf(node: string, type: Guest['type'], vmid: number): Place {
+  return { node, type, path: `/nodes/${node}/${type}/${vmid}` }
+}
+
+/** Looks a guest up in the list of all guests. */
+export async function locate(api: Api, { vmid, type }: Wanted): Promise<Place> {
   const list = await api.get('/cluster/resources?type=vm')
   if (!Array.isArray(list)) throw new FenceError('garbled', 'the list of guests is none')
   const entry = list.find((each) => Number(each?.vmid) === vmid)
@@ -74,7 +76,7 @@ async function lookUp(api: Api, { vmid, type }: Wanted): Promise<Place> {
   if (type !== undefined && type !== found) {
     throw new FenceError('identity', `${vmid} is ${found}, and the config says ${type}`)
   }
-  return { type: found, node: String(entry.node) }
+  return placeOf(String(entry.node), found, vmid)
 }
 
 /** Guests that we may not see are left out of the list without a word. */

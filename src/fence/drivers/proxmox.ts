@@ -14,7 +14,7 @@ import type { Wire } from '../wire.ts'
 import { httpsOptions, tlsOf } from './https.ts'
 import { type Api, type ApiHost, fieldsOf, type Login, openApi } from './proxmox-api.ts'
 import { refusalIn } from './proxmox-failure.ts'
-import { type Guest, inspect, missingPrivileges, powerOf } from './proxmox-guest.ts'
+import { type Guest, inspect, locate, missingPrivileges, powerOf } from './proxmox-guest.ts'
 
 const apiUrl = z
   .url({ protocol: /^https$/, error: 'is not an https URL like https://192.168.1.100:8006' })
@@ -187,8 +187,12 @@ const already = {
 
 async function press(options: Options, wire: Wire, verb: keyof typeof already): Promise<void> {
   const api = await open(options, wire)
+  const { name, uuid, node } = options
   // Numbers are used again: what the config names is compared right before the command.
-  const guest = await inspect(api, options, { uuid: options.uuid !== undefined })
+  const compares = name !== undefined || uuid !== undefined || node !== undefined
+  const guest = compares
+    ? await inspect(api, options, { uuid: uuid !== undefined })
+    : await locate(api, options)
   if (verb === 'reset' && guest.type === 'lxc') {
     throw new FenceError('options', 'a container cannot be reset', 'switch it off and on')
   }
@@ -235,9 +239,9 @@ async function earlyOutcome(api: Api, wire: Wire, task: string): Promise<string 
 async function watch(api: Api, wire: Wire, path: string, watchMs: number) {
   const untilMs = wire.remainingMs() - watchMs
   while (wire.remainingMs() > untilMs) {
+    await sleep(WATCH_GAP_MS, undefined, { signal: wire.signal })
     const { status, exitstatus } = fieldsOf(await api.get(path), 'a task')
     if (status === 'stopped') return String(exitstatus)
-    await sleep(WATCH_GAP_MS, undefined, { signal: wire.signal })
   }
   return undefined
 }
