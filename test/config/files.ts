@@ -4,7 +4,6 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { builtIn } from '../../src/config/catalog.ts'
 import { type Loaded, type LoadOptions, loadConfig } from '../../src/config/load.ts'
 import { problemText } from '../../src/config/problem.ts'
 
@@ -57,9 +56,6 @@ function write(t: TestContext, { config, secrets }: Files): string {
     ...(secrets !== undefined && { 'fence-secrets.yaml': secrets }),
   })
 }
-
-/** The drivers that there are, as a message lists them. */
-export const driverList = builtIn.driverNames.join(', ')
 
 /** Two nodes without anything else. */
 export const twoNodes = `cluster:

@@ -35,7 +35,9 @@ const options = z
       .string()
       .regex(/^[A-Za-z0-9][A-Za-z0-9-]*$/, 'is not the name of a Proxmox node')
       .optional()
-      .meta({ title: 'Where the guest is looked for first (with `type`); then it is looked up' }),
+      .meta({
+        title: 'Where a command is tried first (with `type`), which saves looking the guest up',
+      }),
     name: z
       .string()
       .min(1)
@@ -111,8 +113,15 @@ export const proxmox = defineDriver({
   endpoint: ({ api_url, vmid }) => `${new URL([api_url].flat()[0] ?? '').host}/${vmid}`,
 
   async status(options, wire) {
-    const guest = await inspect(await open(options, wire), options, { uuid: true })
-    return { ...powerOf(guest), identity: identityOf(guest) }
+    const api = await open(options, wire)
+    const guest = await inspect(api, lookedUp(options), { uuid: true })
+    const { power, raw } = powerOf(guest)
+    const identity = identityOf(guest)
+    // A host that was cut off from its cluster knows the guests as they were.
+    const outdated = power === 'off' && (await lacksQuorum(api))
+    return outdated
+      ? { power: 'unknown', raw: `${raw}, says an API host without quorum`, identity }
+      : { power, raw, identity }
   },
 
   powerOff: (options, wire) => press(options, wire, 'stop'),
@@ -126,7 +135,7 @@ export const proxmox = defineDriver({
       const detail = `${whoOf(options)} lacks ${lacking.join(' and ')} on /vms/${options.vmid}`
       throw new FenceError('privilege', detail, 'give it a role with both; a token needs its own')
     }
-    const guest = await inspect(api, options, { uuid: true })
+    const guest = await inspect(api, lookedUp(options), { uuid: true })
     const { power, raw } = powerOf(guest)
     const barrier = barrierOf(guest, options)
     if (barrier !== undefined) throw new FenceError('locked', `lock: ${barrier}`)
@@ -155,6 +164,9 @@ function open(options: Options, wire: Wire): Promise<Api> {
   return openApi(hosts, login, wire)
 }
 
+/** Only the list that the whole cluster shares says where a guest is; a single node may be wrong. */
+const lookedUp = (options: Options): Options => ({ ...options, node: undefined })
+
 const whoOf = ({ token_id, user = '' }: Options): string => token_id ?? user
 
 /** Only root itself may ignore a lock; no token may, also none of root. */
@@ -171,9 +183,12 @@ function barrierOf({ lock, type, ha }: Guest, options: Options): string | undefi
   return harmless || skipsLocks(options) ? undefined : lock
 }
 
-/** Known only to those who may look at the cluster; nobody else is told of a lack. */
+/** Told only to those who may look at the cluster (`Sys.Audit`). */
 async function lacksQuorum(api: Api): Promise<boolean> {
-  const status = await api.get('/cluster/status').catch(() => [])
+  const status = await api.get('/cluster/status').catch((error: unknown) => {
+    if (error instanceof FenceError && error.failure === 'privilege') return []
+    throw error
+  })
   const entries = Array.isArray(status) ? status : []
   return entries.some((entry) => entry?.type === 'cluster' && Number(entry.quorate) === 0)
 }
@@ -222,12 +237,8 @@ async function earlyOutcome(api: Api, wire: Wire, task: string): Promise<string 
     throw new FenceError('garbled', `instead of a task there is ${printable(task, 60)}`)
   }
   const watchMs = Math.min(WATCH_MS, wire.remainingMs() / 2)
-  const watching = watch(
-    api,
-    wire,
-    `/nodes/${node}/tasks/${encodeURIComponent(task)}/status`,
-    watchMs,
-  )
+  const path = `/nodes/${node}/tasks/${encodeURIComponent(task)}/status`
+  const watching = watch(api, wire, path, watchMs)
   const patience = sleep(watchMs, undefined, { signal: wire.signal })
   // The command has been accepted: that its task cannot be read is no failure of it.
   const outcome = await Promise.race([watching, patience]).catch(() => undefined)
