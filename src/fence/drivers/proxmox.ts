@@ -164,7 +164,7 @@ function open(options: Options, wire: Wire): Promise<Api> {
   return openApi(hosts, login, wire)
 }
 
-/** Only the list that the whole cluster shares says where a guest is; a single node may be wrong. */
+/** Where a guest is, only the list of the whole cluster says; a single node may be outdated. */
 const lookedUp = (options: Options): Options => ({ ...options, node: undefined })
 
 const whoOf = ({ token_id, user = '' }: Options): string => token_id ?? user
@@ -172,7 +172,7 @@ const whoOf = ({ token_id, user = '' }: Options): string => token_id ?? user
 /** Only root itself may ignore a lock; no token may, also none of root. */
 const skipsLocks = ({ user }: Options): boolean => user === 'root@pam'
 
-/** The uuid is what the guest itself sees of its hardware; without one, number and name have to do. */
+/** The uuid that the guest sees as its hardware's; without one, number and name have to do. */
 function identityOf({ uuid, type, vmid, name }: Guest): string {
   return uuid ?? `${type}/${vmid} ${name}`
 }
