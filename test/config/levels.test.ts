@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Loaded } from '../../src/config/load.ts'
 import { levelLines } from '../../src/config/show.ts'
 import { driverNames } from '../../src/fence/drivers/index.ts'
-import { load, problemsOf, twoNodes, withProxmox } from './files.ts'
+import { load, problemsOf, twoNodes } from './files.ts'
 
 const c1 = {
   config: `# /etc/picket/config.yaml
@@ -56,7 +56,7 @@ function levels({ core }: Loaded): Record<string, readonly (readonly string[])[]
 }
 
 test('C1 the example is accepted as it stands, with IPMI as the next level', async (t) => {
-  const loaded = await load(t, c1, { catalog: withProxmox })
+  const loaded = await load(t, c1)
   assert.deepEqual(levels(loaded), {
     'node-01': [['node-01/1/1'], ['node-01/2/1']],
     'node-02': [['node-02/1/1'], ['node-02/2/1']],
@@ -73,9 +73,9 @@ test('C1 the example is accepted as it stands, with IPMI as the next level', asy
   assert.deepEqual(
     levelLines(loaded).map(({ text }) => text),
     [
-      'proxmox at https://192.168.1.100:8006 (node-01/1/1)',
+      'proxmox at 192.168.1.100:8006/101 (node-01/1/1)',
       'ipmi at 192.168.1.201:623 (node-01/2/1)',
-      'proxmox at https://192.168.1.100:8006 (node-02/1/1)',
+      'proxmox at 192.168.1.100:8006/102 (node-02/1/1)',
       'ipmi at 192.168.1.202:623 (node-02/2/1)',
     ],
   )
