@@ -86,7 +86,7 @@ test('C1 a driver that is not built in is refused with the list of those that ar
     config: c1.config.replaceAll('proxmox', 'proxmix'),
     secrets: c1.secrets.replaceAll('proxmox', 'proxmix'),
   })
-  const drivers = driverNames.join(', ')
+  const drivers = [...driverNames].sort().join(', ')
   const refused = `config.yaml:8:17: there is no fence driver "proxmix"; there are: ${drivers}.`
   assert.ok(
     problems.some((line) => line.startsWith(refused)),

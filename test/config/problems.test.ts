@@ -56,7 +56,7 @@ tming: 1
   ])
 })
 
-const drivers = driverNames.join(', ')
+const drivers = [...driverNames].sort().join(', ')
 
 const single: readonly (readonly [what: string, config: string, problem: string])[] = [
   ['an empty file', '', 'config.yaml:1:1: it is empty'],

@@ -9,7 +9,7 @@ import { effectiveYaml } from '../../src/config/show.ts'
 import { driverNames } from '../../src/fence/drivers/index.ts'
 import { folder, load, problemsOf } from './files.ts'
 
-const drivers = driverNames.join(', ')
+const drivers = [...driverNames].sort().join(', ')
 
 const config = `cluster:
   name: test
