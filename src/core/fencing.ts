@@ -61,7 +61,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     device: 0,
     confirmFirst: order.confirmFirst || order.heldBack !== '',
     heldBack: order.heldBack,
-    commanded: running?.commanded === true || order.node in turn.state.aftermath,
+    commanded: running?.id === order.id && running.commanded,
     asked: undefined,
     nextMs: turn.nowMs + GIVE_UP_MS,
     outcome: undefined,

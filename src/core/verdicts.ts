@@ -159,7 +159,8 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
       fencing,
     }),
   })
-  if (!commanded && record.dangling.length === 0) uncount(turn, id)
+  // A round that was interrupted left a gap in the numbers, and may have sent a command.
+  if (!commanded && round <= 1) uncount(turn, id)
   if (!reboots) onOrderStep(turn, id, 'done', verdict.text, verdict)
 }
 
