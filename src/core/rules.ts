@@ -65,8 +65,9 @@ export function forgetShots(turn: Turn, waits: Waits): void {
   const { ledger, config } = turn.state
   const { stormWindowMs, minIntervalMs } = config.rules
   for (const { id, node } of ledger.shots) {
-    const { fencing } = entryOf(ledger, node)
-    if (fencing?.id === id && !fencing.commanded) continue
+    const { standing, fencing } = entryOf(ledger, node)
+    const open = standing === 'lost' || standing === 'condemned'
+    if (open && fencing?.id === id && !fencing.commanded) continue
     if (waits.standingMs(shotKey(id)) < Math.max(stormWindowMs, minIntervalMs)) continue
     once(turn, `forget:${id}`, { say: 'forget', id })
   }

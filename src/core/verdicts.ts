@@ -197,7 +197,9 @@ export function onSettle(turn: Turn, from: NodeId, node: NodeId): void {
   const entry = entryOf(ledger, node)
   if (from !== ledger.coordinator || !entry.late) return
   const record = entry.fencing
-  const fencing = record?.action === 'on' ? { ...record, dangling: [] } : undefined
+  // Whoever is back needs nobody to switch it on.
+  const wanted = record?.action === 'on' && entry.standing !== 'member'
+  const fencing = wanted ? { ...record, dangling: [] } : undefined
   set(turn, { ledger: withEntry(ledger, node, { late: false, fencing }) })
 }
 
