@@ -43,7 +43,7 @@ Actions:
                               answers; accepts and does it later; accepts and says it is done
   logs NODE [--lines N] [--follow]
                               the end of its logs
-  exec NODE -- COMMAND...     run a command in it; as "switch": beside the nodes, as a client
+  exec NODE -- COMMAND...     run a command in it and end with its code; "switch" is beside them
 
 Options:
   --name NAME                 which lab, where there are several; default "lab"
@@ -306,7 +306,7 @@ async function execute({ name, words: [node = ''], command, io }: Call): Promise
   return await stream(started, io)
 }
 
-/** Pass on what a program prints until it ends or is interrupted; 0 unless it failed. */
+/** Pass on what a program prints until it ends or is interrupted, and the code it ends with. */
 async function stream({ child, stop }: lab.Spawned, io: LabIo): Promise<number> {
   let interrupted = false
   const end = () => {
@@ -316,17 +316,16 @@ async function stream({ child, stop }: lab.Spawned, io: LabIo): Promise<number> 
   process.once('SIGINT', end)
   process.once('SIGTERM', end)
   try {
-    const ended = new Promise<string | undefined>((settle) => {
+    const ended = new Promise<number | string>((settle) => {
       child.once('error', (error) => settle(error.message))
-      child.once('close', (status, signal) =>
-        settle(status === 0 ? undefined : signal ? `signal ${signal}` : `status ${status}`),
-      )
+      child.once('close', (status, signal) => settle(status ?? `signal ${signal}`))
     })
     await Promise.all([pass(child.stdout, io.out), pass(child.stderr, io.err)])
-    const failure = await ended
+    const end = await ended
     if (interrupted) return 0
-    if (failure !== undefined) io.err(`picket lab: the command ended with ${failure}.`)
-    return failure === undefined ? 0 : 1
+    if (typeof end === 'number') return end
+    io.err(`picket lab: the command ended with ${end}.`)
+    return 1
   } finally {
     process.off('SIGINT', end)
     process.off('SIGTERM', end)

@@ -19,6 +19,10 @@ export async function replayJournal(path: string, terminal: Terminal): Promise<0
   const { lives, events, torn, difference } = found
   const tornLines = torn === 0 ? '' : `, ${torn} torn lines left out`
   terminal.out(`${events} events in ${lives} lives of the daemon${tornLines}.`)
+  if (events === 0) {
+    terminal.err(`picket simulate: ${path} holds no event of a daemon; nothing was compared`)
+    return 1
+  }
   if (difference === undefined) {
     terminal.out('✓ The core answers today what it answered then.')
     return 0

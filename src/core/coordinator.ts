@@ -5,7 +5,7 @@
  * takes effect at all members at once when CPG delivers it.
  */
 import { once, type Waits, waitsOf } from './duty.ts'
-import { entryOf, type Finger, type NodeEntry } from './ledger.ts'
+import { entryOf, type FencingRecord, type Finger, type NodeEntry } from './ledger.ts'
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
@@ -111,10 +111,10 @@ function condemn(turn: Turn, node: NodeId, because: string): void {
 /** Orders the next round of a fencing, unless one is under way or a wait has not passed. */
 function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: NodeEntry): void {
   const { ledger, config, self } = turn.state
-  const record = entry.fencing
+  const record = pending(entry)
   const node = config.nodes.find((each) => each.id === id)
   if (record?.owner !== undefined || node === undefined || node.levels.length === 0) return
-  const permit = permitFor(turn.state, waits, id, entry)
+  const permit = permitFor(turn.state, waits, id, record)
   if (permit.go === 'wait') return defer(turn, id, permit.because)
   const released = permit.go === 'press' && entry.deferred !== ''
   const failures = record?.last ? record.round + 1 : 0
@@ -141,6 +141,12 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
     confirmFirst: round > 1 || (record?.dangling.length ?? 0) > 0 || !entry.seen,
     heldBack: permit.go === 'look' ? permit.because : '',
   })
+}
+
+/** What is to go on. A node that is lost, or must be fenced, is never switched on before that. */
+function pending({ standing, fencing }: NodeEntry): FencingRecord | undefined {
+  const open = standing === 'lost' || standing === 'condemned'
+  return open && fencing?.action === 'on' ? undefined : fencing
 }
 
 /**

@@ -196,5 +196,6 @@ function interrupted(record: FencingRecord): FencingRecord {
   const round = record.round + 1
   if (owner === undefined) return { ...record, round }
   const fingers = withFinger(dangling, owner, life)
-  return { ...record, round, owner: undefined, life: '', dangling: fingers }
+  // It was interrupted, it has not failed: there is no gap to keep before it goes on.
+  return { ...record, round, owner: undefined, life: '', last: '', dangling: fingers }
 }

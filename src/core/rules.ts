@@ -4,7 +4,7 @@
  * keeps the times on its own clock, so that a new one waits anew (S12).
  */
 import { once, type Waits } from './duty.ts'
-import { entryOf, hash, type NodeEntry } from './ledger.ts'
+import { entryOf, type FencingRecord, hash } from './ledger.ts'
 import type { NodeId } from './model.ts'
 import type { Session, State, Turn } from './state.ts'
 
@@ -21,13 +21,13 @@ export function permitFor(
   { ledger, config }: State,
   waits: Waits,
   id: NodeId,
-  entry: NodeEntry,
+  record: FencingRecord | undefined,
 ): Permit {
-  if (entry.fencing?.action === 'on') return { go: 'press' }
+  if (record?.action === 'on') return { go: 'press' }
   const { minIntervalMs, stormMax, stormWindowMs } = config.rules
   // What has begun goes on: the limit is for new ones, and one without end must not use it up.
-  if (entry.fencing?.commanded) return { go: 'press' }
-  const others = ledger.shots.filter((shot) => shot.id !== entry.fencing?.id)
+  if (record?.commanded) return { go: 'press' }
+  const others = ledger.shots.filter((shot) => shot.id !== record?.id)
   const recent = others.some(
     (shot) => shot.node === id && waits.standingMs(shotKey(shot.id)) < minIntervalMs,
   )

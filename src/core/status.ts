@@ -99,6 +99,7 @@ function whyNotReady(state: State, nowMs: number): string {
   if (group === undefined) return 'this node has not joined its group yet'
   if (!quorateHere(state)) {
     const [here, all] = [group.ringMembers.length, config.nodes.length]
+    if (here >= majorityOf(config)) return 'Corosync has not given this ring quorum yet'
     return `no quorum: ${here} of ${all} nodes are in the ring, ${majorityOf(config)} are needed`
   }
   if (session === undefined) return 'this node has not joined its group yet'
@@ -116,6 +117,12 @@ function waitingFor(state: State): string {
       ? session?.syncs[id] === undefined
       : session.merged.members.includes(id) && session.readies[id] === undefined
   })
+  const { config } = state
+  if (awaited.length === 0 && members.length < majorityOf(config)) {
+    const [here, all] = [members.length, config.nodes.length]
+    const needed = majorityOf(config)
+    return `too few daemons: picketd runs on ${here} of ${all} nodes, ${needed} are needed`
+  }
   const missing = awaited.length > 0 ? awaited.join(', ') : 'a majority with the same config'
   return `the members are agreeing on what they know; waiting for ${missing}`
 }
@@ -189,7 +196,9 @@ function resourceStatus(state: State, id: ResourceId): ResourceStatus {
       : (session?.reports[node]?.resources[id]?.state ?? 'unknown')
   if (holders.length === 0) {
     const next = session && candidateFor(state, session, resource)
-    const because = next ? `${next} is about to get it` : 'no node is able to take it now'
+    const { detail, failedMs } = state.resources[id]!
+    const here = failedMs > -Infinity && detail !== '' ? `; here: ${detail}` : ''
+    const because = next ? `${next} is about to get it` : `no node is able to take it now${here}`
     return { id, thing, state: 'stopped', node: undefined, because }
   }
   const unproven = holders.filter((each) => entryOf(ledger, each).standing !== 'member')
@@ -236,6 +245,13 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
     }
     for (const device of node.devices) {
       if (device.ok === false) advice.push(`${device.id} could not fence now: ${device.detail}`)
+    }
+  }
+  for (const [id, { passive, durable }] of Object.entries(state.session?.reports ?? {})) {
+    if (!durable)
+      advice.push(`the disk of ${id} takes nothing: free space in /var/lib/picket there`)
+    if (passive && id !== state.self) {
+      advice.push(`${id} only looks on after too many crashes: read its log, then restart picketd`)
     }
   }
   if (state.passive !== '') advice.push(`this daemon only looks on: ${state.passive}`)

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 
 /** What the lab refuses or fails to do, in one sentence, and the exit code that goes with it. */
 export class LabError extends Error {
@@ -18,9 +19,10 @@ export class LabError extends Error {
   }
 }
 
-/** The search path of everything that runs in a lab; the Node.js that runs us comes first. */
+/** The search path of everything that runs in a lab: the Node.js that runs us, `picket`, the rest. */
 export const searchPath = [
   path.dirname(process.execPath),
+  fileURLToPath(new URL('../../bin', import.meta.url)),
   '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
 ].join(':')
 

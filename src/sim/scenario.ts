@@ -21,6 +21,8 @@ import { scenarioSite, type Wishes } from './scenario-site.ts'
 import { noteDisturbance } from './witness.ts'
 import { type Machine, type Part, Violation, World } from './world.ts'
 
+const DAY_MS = 86_400_000
+
 /** Play the commands of a transcript; what comes back is the transcript as it should read. */
 export function play(core: Core, text: string): string {
   const lines = text.split('\n').filter((line) => line.startsWith('>') || line.startsWith('#'))
@@ -87,7 +89,13 @@ function wishesOf(words: readonly string[]): Wishes {
 type Deed = (world: World, words: readonly string[]) => void
 
 const deeds: Readonly<Record<string, Deed>> = {
-  run: (world, [seconds]) => world.run(1_000 * Number(seconds)),
+  run: (world, [seconds = '']) => {
+    const spanMs = 1_000 * Number(seconds)
+    if (seconds === '' || !(spanMs >= 0 && spanMs <= DAY_MS)) {
+      throw new Error(`"run ${seconds}" is no span: write seconds, at most a day`)
+    }
+    world.run(spanMs)
+  },
   'power-on': each((world, machine) => switchOn(world, machine, 'operator')),
   'power-loss': each((world, machine) => {
     machine.switchedOn = false
