@@ -19,7 +19,7 @@ export class LabError extends Error {
   }
 }
 
-/** The search path of everything that runs in a lab: the Node.js that runs us, `picket`, the rest. */
+/** The search path of everything that runs in a lab: our Node.js, `picket`, the rest. */
 export const searchPath = [
   path.dirname(process.execPath),
   fileURLToPath(new URL('../../bin', import.meta.url)),
