@@ -37,6 +37,7 @@ import {
   onGoodbye,
   onGrant,
   onRelease,
+  onRested,
   onSettle,
   onUnbar,
   onVerdict,
@@ -185,6 +186,7 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
     case 'settle':
     case 'defer':
     case 'forget':
+    case 'rested':
     case 'request':
     case 'refuse':
     case 'unbar':
@@ -224,7 +226,9 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
     case 'defer':
       return onDefer(turn, from, message)
     case 'forget':
-      return onForget(turn, from, message.id)
+      return onForget(turn, from, message.id, message.round)
+    case 'rested':
+      return onRested(turn, from, message.node)
     case 'unbar':
       return onUnbar(turn, from, message.node, message.id)
     case 'request':

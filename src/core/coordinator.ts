@@ -5,11 +5,11 @@
  * takes effect at all members at once when CPG delivers it.
  */
 import { once, type Waits, waitsOf } from './duty.ts'
-import { entryOf, type FencingRecord, type Finger, type NodeEntry } from './ledger.ts'
+import { entryOf, type FencingRecord, type Finger, isOpen, type NodeEntry } from './ledger.ts'
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
-import { defer, delayMsOf, forgetShots, permitFor } from './rules.ts'
+import { defer, delayMsOf, forgetRounds, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
 
 /** One look at the cluster; called after every event, so that news is acted on at once. */
@@ -29,11 +29,12 @@ export function decide(turn: Turn): void {
   }
   const waits = waitsOf(turn)
   for (const id of Object.keys(state.ledger.nodes)) {
-    // Nobody judges itself: a coordinator that must be fenced does not lead any more.
-    if (id !== state.self) judge(turn, session, waits, id)
+    // Nobody judges itself; but who leads while all are condemned is fenced like the others.
+    const { standing } = entryOf(turn.state.ledger, id)
+    if (id !== state.self || standing === 'condemned') judge(turn, session, waits, id)
     settle(turn, session, waits, id)
   }
-  forgetShots(turn, waits)
+  forgetRounds(turn, waits)
   waits.keep()
   place(turn, session)
 }
@@ -114,7 +115,7 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
   const record = pending(entry)
   const node = config.nodes.find((each) => each.id === id)
   if (record?.owner !== undefined || node === undefined || node.levels.length === 0) return
-  const permit = permitFor(turn.state, waits, id, record)
+  const permit = permitFor(turn.state, entry, record)
   if (permit.go === 'wait') return defer(turn, id, permit.because)
   const released = permit.go === 'press' && entry.deferred !== ''
   const failures = record?.last ? record.round + 1 : 0
@@ -144,9 +145,8 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
 }
 
 /** What is to go on. A node that is lost, or must be fenced, is never switched on before that. */
-function pending({ standing, fencing }: NodeEntry): FencingRecord | undefined {
-  const open = standing === 'lost' || standing === 'condemned'
-  return open && fencing?.action === 'on' ? undefined : fencing
+function pending(entry: NodeEntry): FencingRecord | undefined {
+  return isOpen(entry) && entry.fencing?.action === 'on' ? undefined : entry.fencing
 }
 
 /**
@@ -188,7 +188,7 @@ function ownerOf(
  */
 function settle(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   const entry = entryOf(turn.state.ledger, id)
-  if (!entry.late || entry.standing === 'lost' || entry.standing === 'condemned') return
+  if (!entry.late || isOpen(entry)) return
   const record = entry.fencing
   if (record?.owner !== undefined) return
   const fingers = (record?.dangling ?? []).map((finger) =>

@@ -10,7 +10,7 @@
  */
 import type { Press } from './effect.ts'
 import type { PressOutcome } from './event.ts'
-import type { FenceOrder, Verdict } from './message.ts'
+import type { Commanded, FenceOrder, Verdict } from './message.ts'
 import type { NodeId, Power } from './model.ts'
 import {
   asking,
@@ -45,8 +45,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
   const back = turn.state.group?.ringMembers.includes(order.node) === true
   const useful = running?.at !== 'done' || running.verdict?.proven === true
   if (running?.id === order.id && useful && !back) {
-    // Our own fencing, interrupted by a new ring: go on where it stands.
-    put(turn, { ...running, round: order.round, heldBack: order.heldBack })
+    put(turn, resumed(running, order, turn.nowMs))
     return advance(turn, order.node)
   }
   put(turn, {
@@ -61,7 +60,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     device: 0,
     confirmFirst: order.confirmFirst || order.heldBack !== '',
     heldBack: order.heldBack,
-    commanded: running?.id === order.id && running.commanded,
+    commanded: running?.id === order.id ? running.commanded : 'no',
     asked: undefined,
     nextMs: turn.nowMs + GIVE_UP_MS,
     outcome: undefined,
@@ -79,6 +78,17 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     verdict: undefined,
   })
   advance(turn, order.node)
+}
+
+/**
+ * Our own fencing, interrupted by a new ring, goes on where it stands. But where its next deed is
+ * to press, somebody else may have pressed meanwhile: then it looks first (P10).
+ */
+function resumed(running: Fencing, order: FenceOrder, nowMs: number): Fencing {
+  const confirmFirst = running.confirmFirst || order.confirmFirst
+  const fencing = { ...running, round: order.round, heldBack: order.heldBack, confirmFirst }
+  const looks = order.confirmFirst && running.at === 'press' && running.asked === undefined
+  return looks ? { ...fencing, at: 'confirm', nextMs: nowMs } : fencing
 }
 
 /** The next instant at which this round wants a tick. */
@@ -124,7 +134,7 @@ function overdue(turn: Turn, fencing: Fencing): void {
       case 'identify':
         return failLevel(turn, fencing, 'it did not say who it is in time')
       case 'press':
-        return afterPress(turn, fencing, 'unknown', 'no answer in time')
+        return afterPress(turn, fencing, 'unknown', 'no answer in time', 'perhaps')
       case 'confirm':
       case 'read':
         return afterRead(turn, fencing, 'unknown', 'no answer in time')
@@ -141,7 +151,8 @@ function overdue(turn: Turn, fencing: Fencing): void {
 
 export function onPressed(turn: Turn, id: number, outcome: PressOutcome, detail: string): void {
   const fencing = asking(turn.state, id)
-  if (fencing?.at === 'press') afterPress(turn, fencing, outcome, detail)
+  if (fencing?.at !== 'press') return
+  afterPress(turn, fencing, outcome, detail, outcome === 'refused' ? 'no' : 'yes')
 }
 
 export function onIdentified(turn: Turn, id: number, ok: boolean, detail: string): void {
@@ -242,11 +253,17 @@ function press(turn: Turn, fencing: Fencing): void {
   turn.effects.push(order)
 }
 
-function afterPress(turn: Turn, fencing: Fencing, outcome: PressOutcome, detail: string): void {
+function afterPress(
+  turn: Turn,
+  fencing: Fencing,
+  outcome: PressOutcome,
+  detail: string,
+  sent: Commanded,
+): void {
   const device = deviceOf(turn.state, fencing)!
   // Also an accepted command may be carried out later, until it is proven done.
   const pressLateMs = outcome === 'refused' ? -Infinity : turn.nowMs + device.lateMs
-  const commanded = fencing.commanded || outcome !== 'refused'
+  const commanded = sent === 'no' || fencing.commanded === 'yes' ? fencing.commanded : sent
   const troubled =
     outcome === 'accepted' ? fencing : withTrouble(fencing, `${device.id}: ${outcome}, ${detail}`)
   const settleUntilMs = turn.nowMs + device.settleMs

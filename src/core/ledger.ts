@@ -49,7 +49,7 @@ export interface FencingRecord {
   readonly dangling: readonly Finger[]
   /** What the last round ended with, in a sentence; empty before the first verdict. */
   readonly last: string
-  /** Has a round of it said that it sent a command? Then it needs no leave of the storm limit. */
+  /** Has it sent a command for certain? Then it needs no leave of the storm limit any more. */
   readonly commanded: boolean
 }
 
@@ -70,13 +70,16 @@ export interface NodeEntry {
   readonly hardware: string
   /** Why it is not being fenced just now, in a sentence; empty when nothing holds that back. */
   readonly deferred: string
+  /** It was fenced a moment ago: the least interval before its next fencing still runs. */
+  readonly rests: boolean
   readonly fencing: FencingRecord | undefined
 }
 
-/** A fencing that may send its first command, or has sent it a while ago. */
+/** A round that may have sent the first command of its fencing, or may be about to. */
 export interface Shot {
   readonly id: string
   readonly node: NodeId
+  readonly round: number
 }
 
 export interface Ledger {
@@ -98,6 +101,7 @@ export const unknownNode: NodeEntry = {
   boot: '',
   hardware: '',
   deferred: '',
+  rests: false,
   fencing: undefined,
 }
 
@@ -139,6 +143,22 @@ export function withFinger(
   return [...others, { node, life }]
 }
 
+/** Is this node unproven, so that it has to be fenced or to come back? */
+export function isOpen({ standing }: NodeEntry): boolean {
+  return standing === 'lost' || standing === 'condemned'
+}
+
+/** Is this round under way, so that its first command may be yet to come? */
+export function mayStillFire(ledger: Ledger, { id, node, round }: Shot): boolean {
+  const { fencing } = entryOf(ledger, node)
+  return fencing?.id === id && fencing.round === round && fencing.owner !== undefined
+}
+
+/** How many other fencings count for the storm limit. */
+export function shotsBeside({ shots }: Ledger, fencing: string | undefined): number {
+  return new Set(shots.filter(({ id }) => id !== fencing).map(({ id }) => id)).size
+}
+
 /** May this node hold this thing, as far as anybody knows? */
 export function mayHold(entry: NodeEntry, thing: string): boolean {
   if (entry.holds === 'anything') return true
@@ -172,13 +192,13 @@ export function digestOf(ledger: Ledger): string {
   const rows = Object.keys(nodes)
     .sort()
     .map((id) => [id, ...fieldsOf(nodes[id]!)])
-  const shot = ledger.shots.map(({ id, node }) => [id, node])
+  const shot = ledger.shots.map(({ id, node, round }) => [id, node, round])
   return hash(JSON.stringify([epoch.seq, epoch.rep, epoch.step, coordinator ?? '', rows, shot]))
 }
 
 /** Field by field, because a copy that crossed the wire may hold its keys in another order. */
 function fieldsOf(entry: NodeEntry): readonly unknown[] {
-  const { standing, because, seen, barred, late, boot, hardware, deferred, fencing } = entry
+  const { standing, because, seen, barred, late, boot, hardware, deferred, rests, fencing } = entry
   const holds =
     entry.holds === 'anything' ? 'anything' : entry.holds.map((hold) => [hold.thing, hold.step])
   const record = fencing && [
@@ -186,7 +206,7 @@ function fieldsOf(entry: NodeEntry): readonly unknown[] {
     [fencing.owner ?? '', fencing.life, fencing.round, fencing.last, fencing.commanded],
     fencing.dangling.map(({ node, life }) => [node, life]),
   ]
-  const flags = [seen, barred, late]
+  const flags = [seen, barred, late, rests]
   return [standing, because, holds, flags, boot, hardware, deferred, record ?? '']
 }
 

@@ -46,7 +46,7 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
     nodes[id] = members.includes(id)
-      ? memberEntry(old, syncs[id]!)
+      ? memberEntry(old, syncs[id]!, config.rules.minIntervalMs > 0)
       : absentEntry(old, {
           complete,
           ...whereabouts(group, id),
@@ -67,8 +67,8 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
 
 /**
  * Who leads: the one that led before, if nobody is fitter (S13), else the lowest of the fittest;
- * `undefined` when nobody is able to. A barred or condemned member leads only where all are, so
- * that an operator's `on` still finds somebody who listens.
+ * `undefined` when nobody is able to. A barred, condemned or leaving member leads only where all
+ * are, so that an operator's `on` still finds somebody who listens.
  */
 export function elect(
   ledger: Ledger,
@@ -86,7 +86,9 @@ export function elect(
 
 /** How unfit a member is to lead or to press a button: 0 fit, Infinity not at all. */
 export function unfitness(entry: NodeEntry, report: Report | undefined): number {
-  if (report === undefined || !report.durable || report.leaving || report.passive) return Infinity
+  if (report === undefined || !report.durable || report.passive) return Infinity
+  // Where all are on their way out, one has to see to whoever cannot stop.
+  if (report.leaving) return 3
   if (entry.standing === 'condemned') return 2
   if (entry.standing !== 'member') return Infinity
   return entry.barred ? 1 : 0
@@ -131,7 +133,7 @@ function newest(members: readonly NodeId[], syncs: Syncs): NodeId | undefined {
   return best
 }
 
-function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
+function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntry {
   const { boot, hardware = old.hardware } = sync.identity
   const rebooted = old.boot !== '' && old.boot !== boot
   const present = { boot, hardware, seen: true, deferred: '', holds: foundHolds(old, sync.report) }
@@ -143,6 +145,8 @@ function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
   }
   const undead = old.standing === 'fenced' && !rebooted
   const unfinished = (fencing?.dangling.length ?? 0) > 0
+  // It came back while it was being fenced: that fencing is over as well (F5).
+  const struck = unfinished || (fencing?.commanded === true && fencing.action !== 'on')
   const late = old.late || unfinished
   return {
     ...old,
@@ -150,6 +154,7 @@ function memberEntry(old: NodeEntry, sync: Sync): NodeEntry {
     standing: 'member',
     because: undead ? 'it was proven off and yet it never rebooted' : 'it is in the group',
     late,
+    rests: old.rests || (hasInterval && struck),
     fencing: late ? fencing : undefined,
   }
 }

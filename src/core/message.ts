@@ -33,8 +33,10 @@ export type Body = Readonly<
   | { say: 'settle'; node: NodeId }
   /** A rule holds the fencing of this node back (F5). */
   | { say: 'defer'; node: NodeId; because: string }
-  /** This fencing does not count for the storm limit any more. */
-  | { say: 'forget'; id: string }
+  /** This round of a fencing does not count for the storm limit any more. */
+  | { say: 'forget'; id: string; round: number }
+  /** The least interval after the last fencing of this node is over. */
+  | { say: 'rested'; node: NodeId }
   /** An operator's order, on its way to the coordinator. */
   | {
       say: 'request'
@@ -131,10 +133,15 @@ export interface Verdict {
   readonly tookMs: number
   /** A command may still be carried out within its device's bound. */
   readonly late: boolean
-  /** Has this round sent a command that was not refused? */
-  readonly commanded: boolean
+  readonly commanded: Commanded
   readonly evidence: readonly Evidence[]
 }
+
+/**
+ * Has this round sent a command that was not refused? `perhaps`: the hands were told to, and have
+ * not said in time whether they did.
+ */
+export type Commanded = 'no' | 'perhaps' | 'yes'
 
 /** One reading that speaks for a verdict. */
 export interface Evidence {

@@ -7,7 +7,7 @@ import { expectedIdentity } from './devices.ts'
 import type { Press } from './effect.ts'
 import type { PressOutcome } from './event.ts'
 import { entryOf, type FencingAction } from './ledger.ts'
-import type { Evidence, Verdict } from './message.ts'
+import type { Commanded, Evidence, Verdict } from './message.ts'
 import { type DeviceConfig, type Level, majorityOf, type NodeId, sameHardware } from './model.ts'
 import { authority, type State } from './state.ts'
 
@@ -25,8 +25,7 @@ export interface Fencing {
   readonly confirmFirst: boolean
   /** Why no button may be pressed in this round; empty when one may. */
   readonly heldBack: string
-  /** Has a command of this round gone out that was not refused? */
-  readonly commanded: boolean
+  readonly commanded: Commanded
   /** The question under way, and when we stop waiting for its answer. */
   readonly asked:
     | { readonly id: number; readonly atMs: number; readonly untilMs: number }

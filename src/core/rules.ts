@@ -4,7 +4,14 @@
  * keeps the times on its own clock, so that a new one waits anew (S12).
  */
 import { once, type Waits } from './duty.ts'
-import { entryOf, type FencingRecord, hash } from './ledger.ts'
+import {
+  entryOf,
+  type FencingRecord,
+  hash,
+  mayStillFire,
+  type NodeEntry,
+  shotsBeside,
+} from './ledger.ts'
 import type { NodeId } from './model.ts'
 import type { Session, State, Turn } from './state.ts'
 
@@ -19,23 +26,18 @@ export type Permit =
 /** May this node be fenced at this moment? */
 export function permitFor(
   { ledger, config }: State,
-  waits: Waits,
-  id: NodeId,
+  entry: NodeEntry,
   record: FencingRecord | undefined,
 ): Permit {
   if (record?.action === 'on') return { go: 'press' }
   const { minIntervalMs, stormMax, stormWindowMs } = config.rules
   // What has begun goes on: the limit is for new ones, and one without end must not use it up.
   if (record?.commanded) return { go: 'press' }
-  const others = ledger.shots.filter((shot) => shot.id !== record?.id)
-  const recent = others.some(
-    (shot) => shot.node === id && waits.standingMs(shotKey(shot.id)) < minIntervalMs,
-  )
-  if (recent) {
+  if (entry.rests) {
     const because = `it was fenced less than ${minIntervalMs / 1000} s ago; it waits that long`
     return { go: 'wait', because }
   }
-  if (others.length < stormMax) return { go: 'press' }
+  if (shotsBeside(ledger, record?.id) < stormMax) return { go: 'press' }
   const because = `the storm limit is used up (${stormMax} within ${stormWindowMs / 1000} s)`
   return { go: 'look', because }
 }
@@ -60,19 +62,21 @@ export function defer(turn: Turn, node: NodeId, because: string): void {
   once(turn, `defer:${node}`, { say: 'defer', node, because })
 }
 
-/** Shots that are old enough count no more. They age from the end of their first round on. */
-export function forgetShots(turn: Turn, waits: Waits): void {
+/**
+ * What is old enough counts no more: a round under the storm limit, from its end on, and the last
+ * fencing of a node.
+ */
+export function forgetRounds(turn: Turn, waits: Waits): void {
   const { ledger, config } = turn.state
   const { stormWindowMs, minIntervalMs } = config.rules
-  for (const { id, node } of ledger.shots) {
-    const { standing, fencing } = entryOf(ledger, node)
-    const open = standing === 'lost' || standing === 'condemned'
-    if (open && fencing?.id === id && !fencing.commanded) continue
-    if (waits.standingMs(shotKey(id)) < Math.max(stormWindowMs, minIntervalMs)) continue
-    once(turn, `forget:${id}`, { say: 'forget', id })
+  for (const shot of ledger.shots) {
+    if (mayStillFire(ledger, shot)) continue
+    const { id, round } = shot
+    if (waits.standingMs(`shot:${id}:${round}`) < stormWindowMs) continue
+    once(turn, `forget:${id}:${round}`, { say: 'forget', id, round })
   }
-}
-
-function shotKey(id: string): string {
-  return `shot:${id}`
+  for (const [node, { rests }] of Object.entries(ledger.nodes)) {
+    if (!rests || waits.standingMs(`rest:${node}`) < minIntervalMs) continue
+    once(turn, `rested:${node}`, { say: 'rested', node })
+  }
 }

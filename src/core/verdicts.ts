@@ -8,8 +8,11 @@ import { beginFencing } from './fencing.ts'
 import {
   entryOf,
   type FencingRecord,
+  isOpen,
   type Ledger,
   mayHold,
+  mayStillFire,
+  shotsBeside,
   withEntry,
   withFinger,
 } from './ledger.ts'
@@ -52,6 +55,8 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   const entry = entryOf(ledger, node)
   if (from !== ledger.coordinator || entry.fencing?.owner !== undefined) return
   const dangling = entry.fencing?.dangling ?? []
+  // A fencing that has begun goes on under another name.
+  const goesOn = isOpen(entry) && entry.fencing?.action !== 'on'
   const fencing: FencingRecord = {
     id,
     action,
@@ -62,7 +67,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
     round: 0,
     dangling,
     last: '',
-    commanded: false,
+    commanded: goesOn && entry.fencing?.commanded === true,
   }
   say(turn, 'warn', `${node} is condemned: ${because}`, { node, fencing: id })
   set(turn, {
@@ -84,13 +89,13 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const entry = entryOf(ledger, node)
   if (from !== ledger.coordinator || entry.fencing?.owner !== undefined) return
   const off = action !== 'on'
-  if (off && entry.standing !== 'lost' && entry.standing !== 'condemned') return
+  if (off && !isOpen(entry)) return
   const before = entry.fencing
   const commanded = before?.id === id && before.commanded
   const { heldBack: deferred } = order
-  const counts = off && deferred === '' && !commanded && !isCounted(ledger, id)
+  const counts = off && deferred === '' && !commanded
   // Two orders of one moment: the first one has used up the limit (P9).
-  if (counts && ledger.shots.length >= turn.state.config.rules.stormMax) return
+  if (counts && shotsBeside(ledger, id) >= turn.state.config.rules.stormMax) return
   const life = turn.state.session?.syncs[owner]?.identity.incarnation ?? ''
   const dangling = (before?.dangling ?? []).filter(
     (finger) => finger.node !== owner || finger.life !== life,
@@ -100,7 +105,7 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const fencing = { id, action, because, requester, owner, life, round, ...carried }
   const barred = off ? entry.barred : false
   const next = withEntry(ledger, node, { fencing, barred, deferred })
-  set(turn, { ledger: counts ? { ...next, shots: [...next.shots, { id, node }] } : next })
+  set(turn, { ledger: counts ? { ...next, shots: [...next.shots, { id, node, round }] } : next })
   if (deferred !== '' && deferred !== entry.deferred) {
     say(turn, 'alarm', `${node} is not fenced yet: ${deferred}`, { node, fencing: id })
   }
@@ -111,10 +116,6 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   onOrderStep(turn, id, 'fencing', `${owner} carries it out`)
   if (owner === self) beginFencing(turn, order)
   else dropFencing(turn, node)
-}
-
-function isCounted({ shots }: Ledger, id: string): boolean {
-  return shots.some((shot) => shot.id === id)
 }
 
 /** The round is over. `fenced` comes from here, and from nowhere else. */
@@ -128,7 +129,8 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
   const off = record.action !== 'on'
   const dangling = verdict.late ? withFinger(record.dangling, from, record.life) : record.dangling
   const late = entry.late || dangling.length > 0
-  const commanded = record.commanded || verdict.commanded
+  const commanded = record.commanded || verdict.commanded === 'yes'
+  const books = verdict.commanded === 'no' ? uncounted(ledger, id, round) : ledger
   const over = { owner: undefined, life: '', dangling, last: '', commanded }
   const ended: FencingRecord = { ...record, ...over }
   if (!verdict.proven) {
@@ -137,12 +139,12 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
     const failed = { ...ended, last: verdict.text || 'no device proved it' }
     // Switching on is an offer, made once; switching off is an obligation.
     const fencing = off || late ? failed : undefined
-    set(turn, { ledger: withEntry(ledger, node, { fencing, late }) })
+    set(turn, { ledger: withEntry(books, node, { fencing, late }) })
     return onOrderStep(turn, id, 'failed', verdict.text, verdict)
   }
   if (!off) {
     say(turn, 'info', `${node} is switched on: ${verdict.text}`, { node, fencing: id })
-    set(turn, { ledger: withEntry(ledger, node, { fencing: undefined }) })
+    set(turn, { ledger: withEntry(books, node, { fencing: undefined }) })
     return onOrderStep(turn, id, 'done', verdict.text, verdict)
   }
   say(turn, 'warn', `Node ${node} fenced by ${from}: ${verdict.text}`, { node, fencing: id })
@@ -150,44 +152,52 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
   const kept = dangling.length > 0 ? ended : undefined
   const fencing: FencingRecord | undefined = reboots ? { ...ended, action: 'on' } : kept
   set(turn, {
-    ledger: withEntry(ledger, node, {
+    ledger: withEntry(books, node, {
       standing: 'fenced',
       because: verdict.text,
       holds: [],
       late,
       deferred: '',
+      // Where the first round found it off, nobody has switched it off.
+      rests: turn.state.config.rules.minIntervalMs > 0 && (verdict.commanded !== 'no' || round > 0),
       fencing,
     }),
   })
-  // A round that was interrupted left a gap in the numbers, and may have sent a command.
-  if (!commanded && round <= 1) uncount(turn, id)
   if (!reboots) onOrderStep(turn, id, 'done', verdict.text, verdict)
 }
 
-/** It was off already, and nobody pressed anything: this one does not count (P9). */
-function uncount(turn: Turn, id: string): void {
-  const { ledger } = turn.state
-  set(turn, { ledger: { ...ledger, shots: ledger.shots.filter((shot) => shot.id !== id) } })
+/** Nobody pressed anything in this round: it does not count (P9). */
+function uncounted(ledger: Ledger, id: string, round: number): Ledger {
+  const shots = ledger.shots.filter((shot) => shot.id !== id || shot.round !== round)
+  return { ...ledger, shots }
 }
 
 /** A rule holds the fencing of a node back. */
 export function onDefer(turn: Turn, from: NodeId, { node, because }: Of<'defer'>): void {
   delivered(turn, `defer:${node}`)
   const { ledger } = turn.state
-  const { standing, deferred } = entryOf(ledger, node)
-  const open = standing === 'lost' || standing === 'condemned'
-  if (from !== ledger.coordinator || !open || deferred === because) return
+  const entry = entryOf(ledger, node)
+  if (from !== ledger.coordinator || !isOpen(entry) || entry.deferred === because) return
   say(turn, 'warn', `${node} is not fenced yet: ${because}`, { node })
   set(turn, { ledger: withEntry(ledger, node, { deferred: because }) })
 }
 
-/** A fencing is old enough to count no more. */
-export function onForget(turn: Turn, from: NodeId, id: string): void {
-  delivered(turn, `forget:${id}`)
+/** A round is old enough to count no more. */
+export function onForget(turn: Turn, from: NodeId, id: string, round: number): void {
+  delivered(turn, `forget:${id}:${round}`)
   const { ledger } = turn.state
-  if (from !== ledger.coordinator || !isCounted(ledger, id)) return
+  const found = ledger.shots.find((shot) => shot.id === id && shot.round === round)
+  if (from !== ledger.coordinator || found === undefined || mayStillFire(ledger, found)) return
   const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
-  set(turn, { ledger: { ...ledger, epoch, shots: ledger.shots.filter((shot) => shot.id !== id) } })
+  set(turn, { ledger: { ...ledger, epoch, shots: ledger.shots.filter((shot) => shot !== found) } })
+}
+
+/** This node has been left alone for long enough after its last fencing. */
+export function onRested(turn: Turn, from: NodeId, node: NodeId): void {
+  delivered(turn, `rested:${node}`)
+  const { ledger } = turn.state
+  if (from !== ledger.coordinator || !entryOf(ledger, node).rests) return
+  set(turn, { ledger: withEntry(ledger, node, { rests: false }) })
 }
 
 /** Every command to this node is over: it may serve, or be switched on, again. */

@@ -106,6 +106,7 @@ const nodeEntry = object<NodeEntry>({
   boot: name,
   hardware: name,
   deferred: text,
+  rests: flag,
   fencing: optional(fencing),
 })
 
@@ -113,7 +114,7 @@ const ledger = object<Ledger>({
   epoch,
   coordinator: optional(name),
   nodes: record(nodeEntry),
-  shots: list(object<Shot>({ id: name, node: name })),
+  shots: list(object<Shot>({ id: name, node: name, round: integer })),
 })
 
 const resourceReport = object<ResourceReport>({
@@ -151,7 +152,7 @@ const verdict = object<Verdict>({
   level: integer,
   tookMs: number,
   late: flag,
-  commanded: flag,
+  commanded: oneOf(['no', 'perhaps', 'yes']),
   evidence: list(evidence),
 })
 
@@ -191,7 +192,8 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
   verdict: object<Rest<'verdict'>>({ node: name, id: name, round: integer, verdict }),
   settle: object<Rest<'settle'>>({ node: name }),
   defer: object<Rest<'defer'>>({ node: name, because: text }),
-  forget: object<Rest<'forget'>>({ id: name }),
+  forget: object<Rest<'forget'>>({ id: name, round: integer }),
+  rested: object<Rest<'rested'>>({ node: name }),
   request: object<Rest<'request'>>({
     id: name,
     action,

@@ -149,6 +149,9 @@ function deliver(world: World, daemon: Daemon): void {
   if (!next.settled && !next.ring.intact) return
   daemon.queue.shift()
   daemon.deliveredIndex = next.index
+  if (next.news.kind === 'group') {
+    judge(world, 'onTold', { daemon, members: next.news.members })
+  }
   tell(world, daemon, next.news)
 }
 

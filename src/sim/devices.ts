@@ -179,12 +179,14 @@ function canLie(world: World, liar: Machine, device: Device): boolean {
 function answer(
   world: World,
   daemon: Daemon,
-  { id, device, action }: Press,
+  press: Press,
   delayMs: number,
   outcome: PressOutcome,
   detail: string,
 ): void {
+  const { id, device, action } = press
   if (world.verbose) world.say(`  ${device} ${action}: ${outcome} in ${delayMs} ms`)
+  if (outcome === 'refused') judge(world, 'onRefusal', { daemon, press })
   tellAfter(world, daemon, delayMs, { kind: 'pressed', id, outcome, detail })
 }
 

@@ -6,7 +6,7 @@
 import type { Effect, Press } from '../core/effect.ts'
 import type { Order } from '../core/event.ts'
 import type { Message } from '../core/message.ts'
-import type { Power } from '../core/model.ts'
+import type { GroupMember, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
@@ -29,6 +29,8 @@ export interface Moments {
   onStart: Operation
   /** A command to a device is about to leave. */
   onPress: { readonly daemon: Daemon; readonly device: Device; readonly press: Press }
+  /** A device says no to a command. */
+  onRefusal: { readonly daemon: Daemon; readonly press: Press }
   onIdentify: { readonly daemon: Daemon; readonly device: Device }
   onRead: {
     readonly daemon: Daemon
@@ -45,6 +47,8 @@ export interface Moments {
   onMessage: { readonly daemon: Daemon; readonly message: Message }
   onOrder: Order
   onRegroup: Ring
+  /** A daemon is told who is in its group. */
+  onTold: { readonly daemon: Daemon; readonly members: readonly GroupMember[] }
   onDaemonGone: Daemon
   onPowerOff: Machine
   /** A daemon was woken by its alarm, sends, or runs something. */
@@ -77,12 +81,14 @@ const moments: readonly Moment[] = [
   'onRun',
   'onStart',
   'onPress',
+  'onRefusal',
   'onIdentify',
   'onRead',
   'onReadAnswer',
   'onMessage',
   'onOrder',
   'onRegroup',
+  'onTold',
   'onDaemonGone',
   'onPowerOff',
   'onBusy',

@@ -143,20 +143,29 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
 function storms(world: World, { press }: Moments['onPress']): string | undefined {
   if (press.action !== 'off' || world.witness.forgetful) return undefined
   const { stormMax, stormWindowMs } = world.site.config.rules
-  const firstMs = new Map<string, number>([[press.fencing, world.nowMs]])
-  for (const { sentMs, fencing } of [...world.witness.presses.values()].flat()) {
-    firstMs.set(fencing, Math.min(firstMs.get(fencing) ?? sentMs, sentMs))
+  const firstMs = new Map<string, number>([[nameOf(world, press.fencing), world.nowMs]])
+  for (const { sentMs, fencing, refused } of [...world.witness.presses.values()].flat()) {
+    const name = nameOf(world, fencing)
+    if (!refused) firstMs.set(name, Math.min(firstMs.get(name) ?? sentMs, sentMs))
   }
   const recent = [...firstMs.values()].filter((sentMs) => world.nowMs - sentMs < stormWindowMs)
   if (recent.length <= stormMax) return undefined
   return `${press.fencing} of ${press.target} is number ${recent.length} in ${stormWindowMs} ms`
 }
 
+/** The first name of a fencing that goes on under the name of an order. */
+function nameOf({ witness }: World, fencing: string): string {
+  return witness.renamed.get(fencing) ?? fencing
+}
+
 function hasty(world: World, { press }: Moments['onPress']): string | undefined {
   if (press.action !== 'off' || world.witness.forgetful) return undefined
   const { minIntervalMs } = world.site.config.rules
   const others = (world.witness.presses.get(press.target) ?? []).filter(
-    ({ fencing, sentMs }) => fencing !== press.fencing && world.nowMs - sentMs < minIntervalMs,
+    ({ fencing, sentMs, refused }) =>
+      !refused &&
+      nameOf(world, fencing) !== nameOf(world, press.fencing) &&
+      world.nowMs - sentMs < minIntervalMs,
   )
   const last = others.at(-1)
   return (

@@ -12,9 +12,6 @@ import type { Invariant } from './invariants.ts'
 import { decidingRing } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
-/** By then a disk that is well has taken what a daemon gave it. */
-const WRITTEN_MS = 3_000
-
 export const memoryPromises: readonly Invariant[] = [
   {
     id: 'S7',
@@ -64,8 +61,8 @@ function outdated(world: World): string | undefined {
     if (!common || ledger === undefined || !isOf(ledger, ring)) continue
     for (const [node, { standing }] of Object.entries(ledger.nodes)) {
       if (standing !== 'fenced' && standing !== 'left') continue
-      const knowing = witness.proofs.get(node)
-      if (!ring.joined.some((daemon) => knowing?.has(daemon))) {
+      const proof = witness.proofs.get(node)
+      if (!ring.joined.some((daemon) => proof?.knowing.has(daemon))) {
         return `${node} counts as ${standing}`
       }
     }
@@ -164,11 +161,11 @@ function commonLedger(world: World): Ledger | undefined {
 }
 
 /**
- * Whoever was condemned, and has not booted since it last took part, is still condemned, once a
- * majority has had the time to write it down.
+ * Whoever was condemned, and has not booted since it last took part, is still condemned, where a
+ * majority has it in mind and on disk.
  */
 function forgiven(world: World): string | undefined {
-  const { witness, nowMs } = world
+  const { witness } = world
   const ring = decidingRing(world)
   const ledger = commonLedger(world)
   if (ring === undefined || ledger === undefined || !isOf(ledger, ring)) return undefined
@@ -178,23 +175,22 @@ function forgiven(world: World): string | undefined {
     if (standing === 'condemned') {
       const keeping = ring.joined.filter((daemon) => keepsCondemned(daemon, machine))
       const kept = keeping.length * 2 > world.machines.length
-      const sinceMs = kept ? Math.min(known?.sinceMs ?? nowMs, nowMs) : Infinity
-      witness.condemned.set(machine, { boot, sinceMs, keeping: new Set(keeping) })
+      witness.condemned.set(machine, { boot, kept, keeping: new Set(keeping) })
       continue
     }
     if (known === undefined) continue
     witness.condemned.delete(machine)
     const knows = ring.joined.some((daemon) => daemon.alive && known.keeping.has(daemon))
-    const settled = nowMs - known.sinceMs > WRITTEN_MS && !witness.forgetful
-    if (!knows || !settled || standing !== 'member' || known.boot !== boot) continue
+    if (!knows || !known.kept || witness.forgetful) continue
+    if (standing !== 'member' || known.boot !== boot) continue
     return `${machine.id} is a member again`
   }
   return undefined
 }
 
 function keepsCondemned({ mind, machine: { disk } }: Daemon, machine: Machine): boolean {
-  const { standing } = mind.ledger?.nodes[machine.id] ?? {}
-  return standing === 'condemned' && !disk.full && !disk.slow
+  const copies = [mind.ledger, disk.ledger]
+  return copies.every((ledger) => ledger?.nodes[machine.id]?.standing === 'condemned')
 }
 
 const digests = new WeakMap<Ledger, string>()

@@ -17,8 +17,8 @@ export interface Witness {
   /** Cables have been swapped in this life. */
   swapped: boolean
   deciding: Ring | undefined
-  /** Nodes that were proven off, or said goodbye, and the daemons that know it first-hand. */
-  readonly proofs: Map<NodeId, Set<Daemon>>
+  /** Nodes that were proven off, or said goodbye. */
+  readonly proofs: Map<NodeId, Proof>
   /** Machines whose daemon is in the group of the main ring, and since when. */
   readonly inService: Map<Machine, number>
   /** What a machine had, or was starting, when it was separated from the main group. */
@@ -33,6 +33,8 @@ export interface Witness {
   readonly reads: Map<Daemon, ReadNote[]>
   /** When a fencing was first ordered, by its id. */
   readonly fencings: Map<string, number>
+  /** A fencing that was renamed by an operator's order, and its first name. */
+  readonly renamed: Map<string, string>
   /** Every question and command, also those that only ask for an identity. */
   readonly attempts: Map<Daemon, AttemptNote[]>
   /** When a machine began to stop a thing, by `machine/thing`. */
@@ -43,15 +45,22 @@ export interface Witness {
   readonly handled: Map<NodeId, number>
   /** When the quorate group last changed, or a machine or disk was not itself. */
   disturbedMs: number
-  /** Who is condemned, in which boot it last took part, and who has kept that since when. */
+  /** Who is condemned, in which boot it last took part, who keeps that, and is it a majority? */
   readonly condemned: Map<
     Machine,
-    { readonly boot: string; readonly sinceMs: number; readonly keeping: ReadonlySet<Daemon> }
+    { readonly boot: string; readonly kept: boolean; readonly keeping: ReadonlySet<Daemon> }
   >
   /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
+}
+
+export interface Proof {
+  /** The daemons that know it first-hand. */
+  readonly knowing: Set<Daemon>
+  /** The daemons that have been told that the node is back. */
+  readonly shownTo: Set<Daemon>
 }
 
 export interface PressNote {
@@ -61,6 +70,9 @@ export interface PressNote {
   readonly round: number
   readonly level: number
   readonly sentMs: number
+  readonly id: number
+  /** The device has said no. */
+  refused: boolean
   /** The presser has said how its round ended. */
   concluded: boolean
 }
@@ -89,6 +101,7 @@ export function makeWitness(): Witness {
     presses: new Map(),
     reads: new Map(),
     fencings: new Map(),
+    renamed: new Map(),
     attempts: new Map(),
     stops: new Map(),
     inquorateMs: new Map(),
@@ -103,6 +116,7 @@ export function makeWitness(): Witness {
 /** How each moment is remembered, after the promises have been judged by what was known before. */
 export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) => void } = {
   onRegroup: regroup,
+  onTold: noteShown,
   onDaemonGone: regroup,
   onPowerOff: (world, machine) => {
     world.witness.unproven.delete(machine)
@@ -121,6 +135,11 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     witness.barred.delete(order.target)
   },
   onPress: notePress,
+  onRefusal: ({ witness }, { daemon, press }) => {
+    const list = witness.presses.get(press.target) ?? []
+    const note = list.findLast((each) => each.daemon === daemon && each.id === press.id)
+    if (note !== undefined) note.refused = true
+  },
   onIdentify: noteAttempt,
   onRead: (world, { daemon, device, read }) => {
     const { witness, nowMs } = world
@@ -135,12 +154,13 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (note !== undefined) note.power = power
   },
   onMessage: ({ witness, nowMs }, { daemon, message }) => {
+    if (message.say === 'condemn') noteName(witness, daemon, message)
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
-    if (message.say === 'goodbye') noteProof(witness, daemon.machine.id)
+    if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'verdict') {
-      if (message.verdict.proven) noteProof(witness, message.node)
+      if (message.verdict.proven) noteProof(witness, daemon, message.node)
       witness.handled.delete(message.node)
       for (const press of witness.presses.get(message.node) ?? []) {
         const own = press.daemon === daemon && press.fencing === message.id
@@ -199,21 +219,45 @@ function regroup(world: World): void {
   }
 }
 
-/** Everybody in the deciding ring hears of it. */
-function noteProof({ proofs, deciding }: Witness, node: NodeId): void {
-  proofs.set(node, new Set(deciding?.joined))
+/** A fencing that goes on under the name of an operator's order is still the same. */
+function noteName(
+  { renamed }: Witness,
+  { mind }: Daemon,
+  { node, id }: { readonly node: NodeId; readonly id: string },
+): void {
+  const { standing, fencing } = mind.ledger?.nodes[node] ?? {}
+  const open = standing === 'lost' || standing === 'condemned'
+  if (!open || fencing === undefined || fencing.action === 'on' || fencing.id === id) return
+  renamed.set(id, renamed.get(fencing.id) ?? fencing.id)
+}
+
+/** Everybody who hears it knows it. */
+function noteProof({ proofs }: Witness, { machine }: Daemon, node: NodeId): void {
+  proofs.set(node, { knowing: new Set(machine.corosync?.ring?.joined), shownTo: new Set() })
+}
+
+/** A daemon is told who is in its group: whoever is back has shown itself (S19). */
+function noteShown({ witness, machines }: World, { daemon, members }: Moments['onTold']): void {
+  for (const { node, pid } of members) {
+    const proof = witness.proofs.get(node)
+    const back = machines.find(({ id }) => id === node)?.daemon
+    if (back?.pid === pid && proof !== undefined && !proof.knowing.has(back)) {
+      proof.shownTo.add(daemon)
+    }
+  }
+  keepProofs(witness, witness.deciding)
 }
 
 /**
  * A proof holds as long as somebody lives who was told of it, or took part with somebody who was,
- * and its node has not shown itself in the group (S7, S19).
+ * and its node has not shown itself to anybody in the group (S7, S19).
  */
 function keepProofs({ proofs }: Witness, deciding: Ring | undefined): void {
   if (deciding === undefined) return
   const joined = deciding.joined.filter(({ alive }) => alive)
-  for (const [node, knowing] of proofs) {
+  for (const [node, { knowing, shownTo }] of proofs) {
     const known = joined.some((daemon) => knowing.has(daemon))
-    const shown = joined.some((daemon) => daemon.machine.id === node && !knowing.has(daemon))
+    const shown = joined.some((daemon) => shownTo.has(daemon))
     if (shown || ![...knowing].some(({ alive }) => alive)) proofs.delete(node)
     else if (known) for (const daemon of joined) knowing.add(daemon)
   }
@@ -257,6 +301,8 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
     round: record?.round ?? 0,
     level: levelOf(world, device),
     sentMs: nowMs,
+    id: press.id,
+    refused: false,
     concluded: false,
   })
   witness.presses.set(press.target, list)

@@ -16,7 +16,7 @@ const proven: Verdict = {
   level: 1,
   tookMs: 400,
   late: false,
-  commanded: true,
+  commanded: 'yes' as const,
   evidence: [],
 }
 

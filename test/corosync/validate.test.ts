@@ -21,6 +21,7 @@ const entry: NodeEntry = {
   because: 'it was silent',
   holds: [{ thing: 'ip 192.0.2.7/24', step: 4 }],
   seen: true,
+  rests: true,
   deferred: '',
   barred: false,
   late: true,
@@ -40,7 +41,7 @@ const entry: NodeEntry = {
   },
 }
 const ledger: Ledger = {
-  shots: [{ id: 'f-1', node: 'node2' }],
+  shots: [{ id: 'f-1', node: 'node2', round: 3 }],
   epoch: { seq: 12, rep: 1, step: 7 },
   coordinator: 'node1',
   nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
@@ -59,7 +60,7 @@ const verdict: Verdict = {
   level: 1,
   tookMs: 812.25,
   late: false,
-  commanded: true,
+  commanded: 'yes' as const,
   evidence: [{ device: 'node2/1/1', raw: 'Off', askedMs: 700, tookMs: 80 }],
 }
 
@@ -97,7 +98,8 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
   verdict: { say: 'verdict', node: 'node2', id: 'f-1', round: 1, verdict },
   settle: { say: 'settle', node: 'node2' },
   defer: { say: 'defer', node: 'node2', because: 'the storm limit' },
-  forget: { say: 'forget', id: 'f-1' },
+  forget: { say: 'forget', id: 'f-1', round: 3 },
+  rested: { say: 'rested', node: 'node2' },
   request: {
     say: 'request',
     id: 'o-1',

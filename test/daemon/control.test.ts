@@ -15,7 +15,7 @@ const verdict = {
   level: 1,
   tookMs: 5,
   late: false,
-  commanded: true,
+  commanded: 'yes' as const,
   evidence: [],
 }
 const fence = { do: 'fence', action: 'off', target: 'b', requester: 'root', reason: 'it smokes' }

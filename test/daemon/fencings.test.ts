@@ -36,7 +36,7 @@ const verdict = {
   level: 1,
   tookMs: 9,
   late: false,
-  commanded: true,
+  commanded: 'yes' as const,
   evidence: [],
 }
 const judged = { say: 'verdict', session: 's', node: 'b', id: 'f1', round: 1, verdict } as const

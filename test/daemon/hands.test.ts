@@ -229,7 +229,7 @@ test('messages, sentences and the end are passed on as they are', async (t) => {
     level: 1,
     tookMs: 9,
     late: false,
-    commanded: true,
+    commanded: 'yes' as const,
     evidence: [],
   }
   const message = { say: 'verdict', session: 's', node: 'b', id: 'f1', round: 1, verdict } as const

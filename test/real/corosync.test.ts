@@ -185,7 +185,7 @@ describe('a group on three real Corosync nodes', { skip: boxIsMissing(), timeout
         level: 1,
         tookMs: 1,
         late: false,
-        commanded: true,
+        commanded: 'yes' as const,
         evidence: Array(count).fill({ device: 'd', raw: because, askedMs: 1, tookMs: 1 }),
       },
     })

@@ -42,7 +42,7 @@ const verdictOf = (level: number): Message => {
     level,
     tookMs: 1,
     late: false,
-    commanded: true,
+    commanded: 'yes' as const,
     evidence: [],
   }
   return { session: '', say: 'verdict', node: 'b', id: 'f-1', round: 0, verdict }

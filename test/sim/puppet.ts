@@ -51,6 +51,7 @@ const blank: NodeEntry = {
   late: false,
   boot: '',
   hardware: '',
+  rests: false,
   deferred: '',
   fencing: undefined,
 }
