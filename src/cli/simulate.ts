@@ -71,10 +71,14 @@ export async function liveThrough(
   verbose: boolean,
   terminal: Terminal,
 ): Promise<0 | 1> {
-  const { first, count, biased } = lives
+  const { count, biased } = lives
   const beganMs = performance.now()
-  const what = `living through seeds ${first} to ${first + count - 1}`
-  const outcomes = await terminal.during(what, live(lives))
+  let done = { lives: 0, failures: 0 }
+  const what = () => `${done.lives} of ${count} lives, ${done.failures} broke a promise`
+  const progress: Lives['progress'] = (now) => {
+    done = now
+  }
+  const outcomes = await terminal.during(what, live({ ...lives, progress }))
   const tookMs = performance.now() - beganMs
   const failed = outcomes.find(({ violation }) => violation !== undefined)
   if (failed !== undefined) {

@@ -14,8 +14,8 @@ export interface Terminal {
   readonly paint: (colour: Colour, text: string) => string
   /** Ask the person in front of it; `undefined` where there is nobody to ask. */
   readonly ask: (question: string) => Promise<string | undefined>
-  /** Say what is waited for while it lasts longer than a second. */
-  readonly during: <T>(what: string, work: Promise<T>) => Promise<T>
+  /** Say what is waited for, and how far it is, while it lasts longer than a second. */
+  readonly during: <T>(what: string | (() => string), work: Promise<T>) => Promise<T>
 }
 
 const codes: Readonly<Record<Colour, string>> = {
@@ -51,13 +51,18 @@ export function processTerminal(): Terminal {
 }
 
 /** One line that is rewritten every second on a screen; in a log a line every ten seconds. */
-async function during<T>(what: string, work: Promise<T>, to: NodeJS.WriteStream): Promise<T> {
+async function during<T>(
+  what: string | (() => string),
+  work: Promise<T>,
+  to: NodeJS.WriteStream,
+): Promise<T> {
   const sinceMs = performance.now()
   let shown = false
   const timer = setInterval(() => {
     const seconds = Math.round((performance.now() - sinceMs) / 1000)
-    if (to.isTTY) to.write(`\r\x1b[K${what} … ${seconds} s`)
-    else if (seconds === 1 || seconds % 10 === 0) to.write(`${what} … ${seconds} s\n`)
+    const text = `${typeof what === 'string' ? what : what()} … ${seconds} s`
+    if (to.isTTY) to.write(`\r\x1b[K${text}`)
+    else if (seconds === 1 || seconds % 10 === 0) to.write(`${text}\n`)
     shown = true
   }, 1000)
   try {

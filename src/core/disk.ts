@@ -17,7 +17,10 @@ export function save(turn: Turn, before: State): void {
   if (wanted !== disk.wanted) set(turn, { disk: { ...disk, wanted } })
   if (!wanted || disk.pending !== undefined || session === undefined) return
   const id = freshId(turn)
-  const pending = { id, session: sessionId(session), step: ledger.epoch.step }
+  // What is left over from an earlier session is worth keeping, but no word for this one: its steps
+  // are those of another ring (S8).
+  const belongs = session.adopted ? sessionId(session) : ''
+  const pending = { id, session: belongs, step: ledger.epoch.step }
   set(turn, { disk: { ...disk, wanted: false, pending } })
   turn.effects.push({ do: 'save', id, ledger })
 }

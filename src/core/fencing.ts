@@ -43,9 +43,11 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
   // What was read in the old ring holds, proof or half of one, unless the node has shown itself
   // since.
   const back = turn.state.group?.ringMembers.includes(order.node) === true
-  const useful = running?.at !== 'done' || running.verdict?.proven === true
+  // One that has done nothing yet begins anew: others may have pressed meanwhile (P10).
+  const useful = running?.at === 'done' ? running.verdict?.proven : running?.at !== 'durable'
   if (running?.id === order.id && useful && !back) {
-    put(turn, resumed(running, order, turn.nowMs))
+    // Our own fencing, interrupted by a new ring: go on where it stands.
+    put(turn, { ...running, round: order.round, heldBack: order.heldBack })
     return advance(turn, order.node)
   }
   put(turn, {
@@ -78,17 +80,6 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     verdict: undefined,
   })
   advance(turn, order.node)
-}
-
-/**
- * Our own fencing, interrupted by a new ring, goes on where it stands. But where its next deed is
- * to press, somebody else may have pressed meanwhile: then it looks first (P10).
- */
-function resumed(running: Fencing, order: FenceOrder, nowMs: number): Fencing {
-  const confirmFirst = running.confirmFirst || order.confirmFirst
-  const fencing = { ...running, round: order.round, heldBack: order.heldBack, confirmFirst }
-  const looks = order.confirmFirst && running.at === 'press' && running.asked === undefined
-  return looks ? { ...fencing, at: 'confirm', nextMs: nowMs } : fencing
 }
 
 /** The next instant at which this round wants a tick. */

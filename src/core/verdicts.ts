@@ -54,6 +54,9 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   const { ledger } = turn.state
   const entry = entryOf(ledger, node)
   if (from !== ledger.coordinator || entry.fencing?.owner !== undefined) return
+  // Two coordinators of one moment have found the same; an operator's order is another matter.
+  const found = action === 'off' && !barred
+  if (found && entry.standing === 'condemned' && entry.fencing !== undefined) return
   const dangling = entry.fencing?.dangling ?? []
   // A fencing that has begun goes on under another name.
   const goesOn = isOpen(entry) && entry.fencing?.action !== 'on'

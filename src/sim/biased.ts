@@ -12,6 +12,12 @@ export interface Bias {
   readonly site?: (site: Site, lot: Rng) => Site
 }
 
+/** A site with little room for fencings. */
+function tight(site: Site, minIntervalMs: number, stormMax: number, stormWindowMs: number): Site {
+  const rules = { ...site.config.rules, minIntervalMs, stormMax, stormWindowMs }
+  return { ...site, config: { ...site.config, rules } }
+}
+
 export const biases: Readonly<Record<string, Bias>> = {
   'late-replies': {
     about: 'devices answer late, ignore, and cache; nodes come back on their own',
@@ -179,18 +185,21 @@ export const biases: Readonly<Record<string, Bias>> = {
       powerLossPercent: 5,
       powerOnPercent: 50,
     }),
-    site: (site, lot) => ({
-      ...site,
-      config: {
-        ...site.config,
-        rules: {
-          ...site.config.rules,
-          minIntervalMs: lot.pick([0, 20_000]),
-          stormMax: lot.int(1, 2),
-          stormWindowMs: 30_000,
-        },
-      },
+    site: (site, lot) => tight(site, lot.pick([0, 20_000]), lot.int(1, 2), 30_000),
+  },
+  'stalled-storms': {
+    about: 'the limits for fencings are tight, and nobody knows which command has left',
+    faults: (faults, lot) => ({
+      ...faults,
+      splitPercent: 6,
+      healPercent: 30,
+      powerLossPercent: 5,
+      powerOnPercent: 50,
+      stallPercent: 50,
+      stallMaxMs: lot.pick([4_000, 12_000]),
+      replyLostPercent: 50,
     }),
+    site: (site, lot) => tight(site, 0, 1, lot.pick([8_000, 30_000])),
   },
   'bad-disks': {
     about: 'disks are full, slow and forgetful while daemons restart',

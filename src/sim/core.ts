@@ -23,6 +23,11 @@ export interface Mind {
   readonly ledger: Ledger | undefined
 }
 
+/** Is this the mind of a real core? The puppets of tests have a ledger, and no disk under it. */
+export function isReal(mind: Mind): boolean {
+  return 'disk' in mind
+}
+
 export interface Step {
   readonly state: Mind
   readonly effects: readonly Effect[]

@@ -93,7 +93,8 @@ function makeDevice(config: DeviceConfig, target: Machine): Device {
  */
 export function press(world: World, daemon: Daemon, effect: Press): void {
   const lot = world.lots.device
-  const stallMs = lot.chance(world.faults.stallPercent) ? lot.int(500, 10_000) : lot.int(0, 20)
+  const { stallPercent, stallMaxMs } = world.faults
+  const stallMs = lot.chance(stallPercent) ? lot.int(500, stallMaxMs) : lot.int(0, 20)
   doAfter(world, daemon, stallMs, () => {
     const ring = daemon.attached ? daemon.machine.corosync?.ring : undefined
     const now = { quorate: ring?.verdict === true, nowMs: clockMs(world, daemon.machine) }

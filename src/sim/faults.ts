@@ -60,6 +60,7 @@ export interface Faults {
   // ---- per deed ----
   /** The hands stall between the decision and the wire (S14). */
   readonly stallPercent: number
+  readonly stallMaxMs: number
   readonly pressLostPercent: number
   readonly pressRefusedPercent: number
   readonly pressIgnoredPercent: number
@@ -119,6 +120,7 @@ export const calm: Faults = {
   stuckPercent: 0,
   orderPercent: 0,
   stallPercent: 0,
+  stallMaxMs: 10_000,
   pressLostPercent: 0,
   pressRefusedPercent: 0,
   pressIgnoredPercent: 0,
@@ -174,6 +176,7 @@ export function swarmFaults(lot: Rng): Faults {
     stuckPercent: some(2),
     orderPercent: some(5),
     stallPercent: some(20),
+    stallMaxMs: calm.stallMaxMs,
     pressLostPercent: some(25),
     pressRefusedPercent: some(20),
     pressIgnoredPercent: some(25),

@@ -26,8 +26,8 @@ export interface Lives {
   readonly mutant?: Mutant | undefined
   /** Stop when so many lives have failed. */
   readonly failuresMax?: number
-  /** Called now and then with how many lives are over. */
-  readonly progress?: (done: number) => void
+  /** Called now and then with how many lives are over, and how many of them broke a promise. */
+  readonly progress?: (done: { readonly lives: number; readonly failures: number }) => void
 }
 
 const BATCH = 10
@@ -50,7 +50,7 @@ export async function live(lives: Lives): Promise<Outcome[]> {
   const give = (more: readonly Outcome[]) => {
     outcomes.push(...more)
     failures += more.filter(({ violation }) => violation !== undefined).length
-    lives.progress?.(outcomes.length)
+    lives.progress?.({ lives: outcomes.length, failures })
   }
   const workers = Math.min(lives.workers ?? availableParallelism(), Math.ceil(count / BATCH))
   await Promise.all(Array.from({ length: workers }, () => employ(lives, take, give)))

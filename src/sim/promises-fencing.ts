@@ -1,6 +1,7 @@
 /** P2, P5 and P10: who may press a button, when, and what counts as proof. */
 import { compareEpochs } from '../core/ledger.ts'
 import { sameRing } from '../core/model.ts'
+import { isReal } from './core.ts'
 import type { Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
@@ -38,8 +39,13 @@ export const fencingPromises: readonly Invariant[] = [
   },
   {
     id: 'P10',
-    says: 'after a crash no button is pressed again without a look',
+    says: 'nobody presses a button again where another one has, without a look',
     onPress: blind,
+  },
+  {
+    id: 'P10',
+    says: 'no command leaves before its order is on the disk of whoever presses',
+    onPress: unwritten,
   },
 ]
 
@@ -173,17 +179,19 @@ function hasty(world: World, { press }: Moments['onPress']): string | undefined 
   )
 }
 
+function unwritten({ witness }: World, seen: Moments['onPress']): string | undefined {
+  const { machine, mind } = seen.daemon
+  const { target, fencing } = seen.press
+  const kept = machine.disk.ledger?.nodes[target]?.fencing?.id === fencing
+  if (kept || !isReal(mind) || witness.forgetful) return undefined
+  return `${machine.id} presses for ${fencing}, which its disk does not know`
+}
+
 function blind(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
   if (press.action !== 'off') return undefined
   const { witness } = world
   const last = witness.presses.get(press.target)?.findLast((note) => note.device === device)
-  if (
-    last === undefined ||
-    witness.forgetful ||
-    last.daemon === daemon ||
-    last.daemon.alive ||
-    last.concluded
-  ) {
+  if (last === undefined || witness.forgetful || last.daemon === daemon || last.concluded) {
     return undefined
   }
   const looked = (witness.reads.get(daemon) ?? []).some(

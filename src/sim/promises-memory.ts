@@ -1,14 +1,15 @@
 /**
- * P6, P10, S7 and H16: what the ledger of the deciding ring must not forget, must not believe, and
+ * P6, P10, S7, S8 and H16: what the ledger of the deciding ring must not forget, must not believe, and
  * must not leave as it is.
  */
 import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/ledger.ts'
+import type { Message } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'
 import { type State, sessionId } from '../core/state.ts'
 import { patienceMs, roundMs } from './bounds.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
-import type { Invariant } from './invariants.ts'
+import type { Invariant, Moments } from './invariants.ts'
 import { decidingRing } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
@@ -32,6 +33,11 @@ export const memoryPromises: readonly Invariant[] = [
     id: 'P10',
     says: 'a condemned node serves again only after it was off',
     onScan: forgiven,
+  },
+  {
+    id: 'S8',
+    says: 'a disk is said to keep only what it keeps',
+    onMessage: boasting,
   },
   {
     id: 'S17',
@@ -68,6 +74,31 @@ function outdated(world: World): string | undefined {
     }
   }
   return undefined
+}
+
+/** Whoever counts on a disk counts on what it holds of this very ring. */
+function boasting(world: World, { daemon, message }: Moments['onMessage']): string | undefined {
+  const { machine } = daemon
+  const { id } = machine.corosync!.ring!
+  const step = claimOf(message)
+  if (step < 0 || world.witness.forgetful) return undefined
+  // What was said before the daemon knew of this ring is void in it.
+  if (!message.session.startsWith(`${id.rep}.${id.seq}/`)) return undefined
+  const { seq, rep, step: kept } = machine.disk.ledger?.epoch ?? { seq: 0, rep: 0, step: 0 }
+  if (seq === id.seq && rep === id.rep && kept >= step) return undefined
+  return `${machine.id} says step ${step}, and has step ${kept} of ring ${rep}.${seq}`
+}
+
+function claimOf(message: Message): number {
+  switch (message.say) {
+    case 'ack':
+      return message.step
+    case 'report':
+    case 'goodbye':
+      return message.report.saved
+    default:
+      return -1
+  }
 }
 
 /** How long has the same been true in the ledger of the deciding ring, undisturbed? */

@@ -1,5 +1,6 @@
-/** P1, P3, P4, H6 and S1: what may be active where, and who may be given anything at all. */
-import type { Invariant } from './invariants.ts'
+/** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
+import { isReal } from './core.ts'
+import type { Invariant, Moments } from './invariants.ts'
 import { levelOf, wasOff } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
@@ -58,6 +59,11 @@ export const servicePromises: readonly Invariant[] = [
       const together = daemon.machine.corosync?.ring === target.corosync?.ring
       return together && target.daemon?.joined ? `${who}, and it is back in the group` : undefined
     },
+  },
+  {
+    id: 'S8',
+    says: 'a thing starts only when a majority of disks keep the grant',
+    onStart: unkept,
   },
   {
     id: 'P4',
@@ -140,4 +146,19 @@ function offUnderWay(world: World, machine: Machine): string | undefined {
     }
   }
   return undefined
+}
+
+/** Whoever takes over from here must find the grant, whichever majority it meets (S8). */
+function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): string | undefined {
+  const { ledger } = daemon.mind
+  const holds = ledger?.nodes[machine.id]?.holds
+  if (!isReal(daemon.mind) || world.witness.forgetful) return undefined
+  if (ledger === undefined || !Array.isArray(holds)) return undefined
+  const step = holds.find((hold) => hold.thing === thing)?.step ?? 0
+  const keeping = world.machines.filter(({ disk }) => {
+    const epoch = disk.ledger?.epoch
+    return epoch?.seq === ledger.epoch.seq && epoch.rep === ledger.epoch.rep && epoch.step >= step
+  })
+  if (keeping.length * 2 > world.machines.length) return undefined
+  return `${machine.id} starts ${thing}, which ${keeping.map(({ id }) => id)} keep`
 }

@@ -48,7 +48,8 @@ export function play(core: Core, text: string): string {
       out.push(...fold(world.trace.slice(from)), `BROKEN ${error.message}`)
       break
     }
-    out.push(...fold(world.trace.slice(from)))
+    // What goes on and on need not be read again and again.
+    if (verb !== 'skip') out.push(...fold(world.trace.slice(from)))
   }
   return `${out.join('\n')}\n`
 }
@@ -89,13 +90,8 @@ function wishesOf(words: readonly string[]): Wishes {
 type Deed = (world: World, words: readonly string[]) => void
 
 const deeds: Readonly<Record<string, Deed>> = {
-  run: (world, [seconds = '']) => {
-    const spanMs = 1_000 * Number(seconds)
-    if (seconds === '' || !(spanMs >= 0 && spanMs <= DAY_MS)) {
-      throw new Error(`"run ${seconds}" is no span: write seconds, at most a day`)
-    }
-    world.run(spanMs)
-  },
+  run: pass,
+  skip: pass,
   'power-on': each((world, machine) => switchOn(world, machine, 'operator')),
   'power-loss': each((world, machine) => {
     machine.switchedOn = false
@@ -180,6 +176,15 @@ function command(world: World, verb: string, words: readonly string[]): void {
     throw new Error(`unknown command ${verb}; known are ${Object.keys(deeds).join(', ')}`)
   }
   deed(world, words)
+}
+
+/** Lets time pass; `skip` does it without telling what happens. */
+function pass(world: World, [seconds = '']: readonly string[]): void {
+  const spanMs = 1_000 * Number(seconds)
+  if (seconds === '' || !(spanMs >= 0 && spanMs <= DAY_MS)) {
+    throw new Error(`"${seconds}" is no span: write seconds, at most a day`)
+  }
+  world.run(spanMs)
 }
 
 function each(deed: (world: World, machine: Machine) => void): Deed {

@@ -221,7 +221,7 @@ export const fencingMutants: readonly Mutant[] = [
     find: "'unknown', 'no answer in time', 'perhaps')",
     replace: "'unknown', 'no answer in time', 'no')",
     because: 'a command of which nothing was heard frees its place under the limit',
-    swarm: 'storms',
+    swarm: 'stalled-storms',
   },
   {
     name: 'unanswered-counts-as-sent',
@@ -230,7 +230,7 @@ export const fencingMutants: readonly Mutant[] = [
     find: "'unknown', 'no answer in time', 'perhaps')",
     replace: "'unknown', 'no answer in time', 'yes')",
     because: 'a command that never left lets its fencing pass by the limit later on',
-    swarm: 'storms',
+    swarm: 'stalled-storms',
   },
   {
     name: 'all-condemned-and-nobody-acts',
@@ -239,7 +239,16 @@ export const fencingMutants: readonly Mutant[] = [
     find: "if (id !== state.self || standing === 'condemned') judge",
     replace: 'if (id !== state.self) judge',
     because: 'where all are condemned, the one that leads is never fenced',
-    swarm: 'storms',
+    scenario: 'all-are-condemned',
+  },
+  {
+    name: 'nobody-leads-on-the-way-out',
+    rule: 'P6',
+    file: 'core/merge.ts',
+    find: 'if (report.leaving) return 3',
+    replace: 'if (report.leaving) return Infinity',
+    because: 'where all are told to leave, whoever cannot stop is never fenced',
+    scenario: 'all-leave-and-one-cannot-stop',
   },
   {
     name: 'press-blindly-again',

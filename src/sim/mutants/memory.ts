@@ -34,6 +34,14 @@ export const memoryMutants: readonly Mutant[] = [
     swarm: 'lost-disks',
   },
   {
+    name: 'save-of-another-ring-counts',
+    rule: 'S8',
+    file: 'core/disk.ts',
+    find: "session.adopted ? sessionId(session) : ''",
+    replace: 'sessionId(session)',
+    because: 'a grant counts as kept by a disk that has never seen it',
+  },
+  {
     name: 'same-ring-is-no-news',
     rule: 'S11',
     file: 'core/session.ts',
