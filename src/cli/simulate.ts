@@ -73,12 +73,13 @@ export async function liveThrough(
 ): Promise<0 | 1> {
   const { count, biased } = lives
   const beganMs = performance.now()
-  let done = { lives: 0, failures: 0 }
-  const what = () => `${done.lives} of ${count} lives, ${done.failures} broke a promise`
-  const progress: Lives['progress'] = (now) => {
-    done = now
+  let what = `0 of ${count} lives`
+  const progress: Lives['progress'] = (over, failures) => {
+    const seeds = failures.slice(0, 5).map(({ seed }) => seed)
+    const where = seeds.length > 0 ? ` (seed ${seeds.join(', ')})` : ''
+    what = `${over} of ${count} lives, ${failures.length} broke a promise${where}`
   }
-  const outcomes = await terminal.during(what, live({ ...lives, progress }))
+  const outcomes = await terminal.during(() => what, live({ ...lives, progress }))
   const tookMs = performance.now() - beganMs
   const failed = outcomes.find(({ violation }) => violation !== undefined)
   if (failed !== undefined) {

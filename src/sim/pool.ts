@@ -26,8 +26,8 @@ export interface Lives {
   readonly mutant?: Mutant | undefined
   /** Stop when so many lives have failed. */
   readonly failuresMax?: number
-  /** Called now and then with how many lives are over, and how many of them broke a promise. */
-  readonly progress?: (done: { readonly lives: number; readonly failures: number }) => void
+  /** Called now and then with how many lives are over, and those that broke a promise. */
+  readonly progress?: (lives: number, failures: readonly Outcome[]) => void
 }
 
 const BATCH = 10
@@ -39,18 +39,18 @@ export async function live(lives: Lives): Promise<Outcome[]> {
   const { first, count, failuresMax = Infinity } = lives
   const outcomes: Outcome[] = []
   let next = first
-  let failures = 0
+  const failures: Outcome[] = []
   const take = (): Batch | undefined => {
     const left = first + count - next
-    if (left <= 0 || failures >= failuresMax) return undefined
+    if (left <= 0 || failures.length >= failuresMax) return undefined
     const batch = { first: next, count: Math.min(BATCH, left) }
     next += batch.count
     return batch
   }
   const give = (more: readonly Outcome[]) => {
     outcomes.push(...more)
-    failures += more.filter(({ violation }) => violation !== undefined).length
-    lives.progress?.({ lives: outcomes.length, failures })
+    failures.push(...more.filter(({ violation }) => violation !== undefined))
+    lives.progress?.(outcomes.length, failures)
   }
   const workers = Math.min(lives.workers ?? availableParallelism(), Math.ceil(count / BATCH))
   await Promise.all(Array.from({ length: workers }, () => employ(lives, take, give)))

@@ -1,6 +1,6 @@
 /**
- * P6, P10, S7, S8 and H16: what the ledger of the deciding ring must not forget, must not believe, and
- * must not leave as it is.
+ * P6, P10, S7, S8, S17 and H16: what the ledger of the deciding ring must not forget, must not
+ * believe, and must not leave as it is.
  */
 import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/ledger.ts'
 import type { Message } from '../core/message.ts'

@@ -110,6 +110,21 @@ test('S8 a member whose disk is full takes part, but nothing counts on it', () =
   assert.equal(said(table, 'a: the ledger cannot be saved').length, 1)
 })
 
+test('S8 what is left over of an older ring is saved, and is no word for the new one', () => {
+  const table = whole()
+  const { state } = table.seats.get('a')!
+  const old = { id: 9_001, session: 'old', step: 7 }
+  const busy = { ...state, disk: { ...state.disk, pending: old, wanted: true } }
+  const ring = { rep: 1, seq: 900 }
+  const members = ids.map((id) => ({ node: id, pid: table.seats.get(id)!.pid }))
+  const news = { kind: 'group', ring, ringMembers: ids, members, atMs: 4_000 } as const
+  const regrouped = step(busy, news).state
+  const next = step(regrouped, { kind: 'saved', id: old.id, ok: true, atMs: 4_001 })
+  const save = next.effects.find((effect) => effect.do === 'save')!
+  const kept = step(next.state, { kind: 'saved', id: save.id, ok: true, atMs: 4_002 }).state
+  assert.equal(kept.disk.saved, -1)
+})
+
 test('a daemon that looks on runs nothing new and leads nothing', () => {
   const table = new Table()
   table.seat('a', 'a1', 'boot-a', 'it crashed five times within ten minutes')
