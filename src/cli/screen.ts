@@ -34,10 +34,13 @@ export function screen(status: Status, paint: Paint): readonly string[] {
 }
 
 function header(status: Status, paint: Paint): string[] {
-  const { cluster, self, ready, because, quorate, ring, coordinator } = status
-  const state = ready
-    ? mark('good', 'ready', paint)
-    : mark('bad', `cannot decide now: ${plain(because)}`, paint)
+  const { cluster, self, ready, because, quorate, ring, coordinator, resources } = status
+  const blocked = resources.filter(({ state }) => troubled(state)).map(({ id }) => plain(id))
+  const state = !ready
+    ? mark('bad', `cannot decide now: ${plain(because)}`, paint)
+    : blocked.length > 0
+      ? mark('wait', `decides, but see ${blocked.join(', ')}`, paint)
+      : mark('good', 'ready', paint)
   const facts = [
     `seen from ${plain(self)}`,
     quorate ? 'quorum yes' : paint('bad', 'quorum no'),
@@ -84,7 +87,8 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
 function fencingText(fencing: FencingStatus, paint: Paint): string {
   const { action, owner, round, at, requester } = fencing
   const by = owner === undefined ? 'nobody presses at the moment' : `by ${plain(owner)}`
-  const facts = `${plain(action)}, round ${round}, ${by}, for ${plain(requester)}`
+  const again = round > 0 ? `, try ${round + 1}` : ''
+  const facts = `${plain(action)}${again}, ${by}, for ${plain(requester)}`
   return mark('wait', `fencing (${facts}): ${plain(at)}`, paint)
 }
 
@@ -99,7 +103,7 @@ function deviceLines(devices: readonly DeviceStatus[], paint: Paint): string[] {
       (start) => start + well.map(named).join(', '),
     ),
     ...(unseen.length > 0
-      ? [`      ${mark('dim', `not checked from here: ${unseen.map(named).join(', ')}`, paint)}`]
+      ? [`      ${mark('dim', `not asked from this node: ${unseen.map(named).join(', ')}`, paint)}`]
       : []),
     ...broken.map((device) => {
       const text = `cannot be fenced via ${named(device)}: ${plain(device.detail)}`

@@ -1,11 +1,14 @@
 /**
  * `picket status`: the whole cluster on one screen. Asks the daemon of this node; changes nothing.
  */
+import { setTimeout } from 'node:timers/promises'
 import type { Status } from '../core/status.ts'
 import { defineCommand, type ExitCode } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
 import { plain, screen } from './screen.ts'
 import type { Terminal } from './terminal.ts'
+
+const RETRY_MS = 1_000
 
 export const command = defineCommand({
   name: 'status',
@@ -34,13 +37,23 @@ can do.`,
 async function follow(path: string, json: boolean, terminal: Terminal): Promise<ExitCode> {
   const clear = process.stdout.isTTY && !json ? '\x1b[H\x1b[2J\x1b[3J' : ''
   // Nothing may happen for days in a cluster that is well.
-  for await (const line of askDaemon(path, { do: 'watch' }, { silenceMs: 2 ** 31 - 1 })) {
-    if (clear !== '') process.stdout.write(clear)
-    const code = show(line, json, terminal)
-    if (code !== 0) return code
-    if (clear === '' && !json) terminal.out('')
+  let seen = false
+  for (;;) {
+    try {
+      for await (const line of askDaemon(path, { do: 'watch' }, { silenceMs: 2 ** 31 - 1 })) {
+        if (clear !== '') process.stdout.write(clear)
+        const code = show(line, json, terminal)
+        if (code !== 0 && !seen) return code
+        seen = true
+        if (clear === '' && !json) terminal.out('')
+      }
+    } catch (error) {
+      // Whoever watches wants to see it come back.
+      if (!seen || !(error instanceof ControlError)) throw error
+    }
+    terminal.err('picket status: picketd has ended the connection; it is asked again.')
+    await setTimeout(RETRY_MS)
   }
-  throw new ControlError('picketd has ended the connection')
 }
 
 function show(line: Line, json: boolean, terminal: Terminal): ExitCode {

@@ -154,7 +154,9 @@ function nodeStatus(state: State, id: NodeId): NodeStatus {
     },
     devices: (node?.levels ?? [])
       .flatMap((level) => level.devices)
-      .map((device) => deviceStatus(state, device)),
+      .map((device) =>
+        deviceStatus(state, device, [fencing?.last ?? '', ...(round?.troubles ?? [])]),
+      ),
   }
 }
 
@@ -174,9 +176,12 @@ function stageOf(state: State, round: Fencing | undefined): string | undefined {
   return `${words[round.at]}${device ? ` via ${device}` : ''}${trouble ? `; ${trouble}` : ''}`
 }
 
-function deviceStatus(state: State, id: string): DeviceStatus {
+/** What a fencing has just found counts for more than the last check. */
+function deviceStatus(state: State, id: string, troubles: readonly string[]): DeviceStatus {
   const driver = state.config.devices.find((device) => device.id === id)?.driver ?? ''
   const health = state.devices[id]
+  const trouble = troubles.flatMap((text) => text.split('; ')).find((text) => isAbout(text, id))
+  if (trouble !== undefined) return { id, driver, ok: false, detail: trouble }
   return {
     id,
     driver,
@@ -240,11 +245,16 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
           'stop it there and reboot that node',
       )
     }
+    if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
+      advice.push(`${node.id} is proven off: see why it died, then picket fence on ${node.id}`)
+    }
     if (node.barred) {
       advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)
     }
     for (const device of node.devices) {
-      if (device.ok === false) advice.push(`${device.id} could not fence now: ${device.detail}`)
+      if (device.ok !== false) continue
+      const about = isAbout(device.detail, device.id) ? '' : `${device.id}: `
+      advice.push(`${node.id} could not be fenced here now: ${about}${device.detail}`)
     }
   }
   for (const [id, { passive, durable }] of Object.entries(state.session?.reports ?? {})) {
@@ -256,6 +266,11 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
   }
   if (state.passive !== '') advice.push(`this daemon only looks on: ${state.passive}`)
   return advice
+}
+
+/** `web-02/1/1: no answer`, `web-02/1/1 reads on (…)`: every trouble begins with its device. */
+function isAbout(trouble: string, device: string): boolean {
+  return trouble.startsWith(`${device}:`) || trouble.startsWith(`${device} `)
 }
 
 /** Given to a node under an older config (S16). */

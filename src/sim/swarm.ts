@@ -140,9 +140,11 @@ function variant(config: Config, self: NodeId, lot: Rng): Config {
       return { ...config, resources: [...others, { ...first!, id: `${first!.id}-renamed` }] }
     case 2: {
       const gone = lot.pick(config.nodes.filter(({ id }) => id !== self)).id
+      // Corosync's nodelist still knows it, so it counts; but nothing is known of it (S16).
+      const unknown = { levels: [], addresses: [], priority: 0 }
       return {
         ...config,
-        nodes: config.nodes.filter(({ id }) => id !== gone),
+        nodes: config.nodes.map((node) => (node.id === gone ? { ...node, ...unknown } : node)),
         devices: config.devices.filter(({ id }) => !id.startsWith(`${gone}/`)),
         resources: config.resources.map((each) => ({
           ...each,
