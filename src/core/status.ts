@@ -181,7 +181,9 @@ function deviceStatus(state: State, id: string, troubles: readonly string[]): De
   const driver = state.config.devices.find((device) => device.id === id)?.driver ?? ''
   const health = state.devices[id]
   const trouble = troubles.flatMap((text) => text.split('; ')).find((text) => isAbout(text, id))
-  if (trouble !== undefined) return { id, driver, ok: false, detail: trouble }
+  if (trouble !== undefined) {
+    return { id, driver, ok: false, detail: trouble.slice(id.length).replace(/^:? /, '') }
+  }
   return {
     id,
     driver,
@@ -252,9 +254,7 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
       advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)
     }
     for (const device of node.devices) {
-      if (device.ok !== false) continue
-      const about = isAbout(device.detail, device.id) ? '' : `${device.id}: `
-      advice.push(`${node.id} could not be fenced here now: ${about}${device.detail}`)
+      if (device.ok === false) advice.push(`${device.id} could not fence now: ${device.detail}`)
     }
   }
   for (const [id, { passive, durable }] of Object.entries(state.session?.reports ?? {})) {

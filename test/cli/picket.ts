@@ -21,6 +21,8 @@ export interface RunOptions {
   /** Another program, with `args` behind it. */
   readonly argv0?: string
   readonly input?: string
+  /** Ctrl-C when it has said this on its standard error. */
+  readonly until?: RegExp
 }
 
 /** No test of a command waits longer. */
@@ -31,7 +33,7 @@ after(() => rmSync(home, { recursive: true, force: true }))
 
 /** Run it to its end. Nothing of the caller's environment gets in. */
 export function picket(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { env = {}, argv0 = program, input = '' } = options
+  const { env = {}, argv0 = program, input = '', until } = options
   const child = spawn(argv0, args, {
     env: { PATH: process.env.PATH, HOME: home, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -43,6 +45,7 @@ export function picket(args: readonly string[], options: RunOptions = {}): Promi
   })
   child.stderr.setEncoding('utf8').on('data', (text) => {
     texts.err += text
+    if (until?.test(texts.err)) child.kill('SIGINT')
   })
   child.stdin.on('error', () => {}).end(input)
   return new Promise((resolve, reject) => {
