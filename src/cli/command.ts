@@ -3,6 +3,7 @@
  * a value and an argument list into an exit code, and writes the help from the same value, so that
  * help and behaviour cannot differ. It loads nothing but Node's own argument parser.
  */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { didYouMean } from '../config/suggest.ts'
 import type { Terminal } from './terminal.ts'
@@ -112,6 +113,28 @@ interface Option {
   readonly rawName: string
   readonly value?: string | undefined
   readonly inlineValue?: boolean | undefined
+}
+
+/** Refuses every other flag beside one that makes them meaningless. */
+export function standsAlone(flags: Readonly<Record<string, unknown>>, name: string): void {
+  const [other] = Object.keys(flags).filter((each) => each !== name)
+  if (other === undefined) return
+  throw new UsageError(`--${other} means nothing beside --${name}: leave one of them out.`)
+}
+
+/** The text of a file that a flag names; a usage error that says why it cannot be read. */
+export function textOf(flag: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const why: Readonly<Record<string, string>> = {
+      ENOENT: 'there is no such file',
+      EISDIR: 'it is a directory',
+      EACCES: 'you may not read it',
+    }
+    throw new UsageError(`--${flag} ${path}: ${why[code ?? ''] ?? String(error)}.`)
+  }
 }
 
 function checkedValue(

@@ -19,9 +19,13 @@ FILE is ${defaultConfigFile} when left out.`,
   flags: {
     effective: { title: 'With show: what is in effect (this is what show always prints)' },
   },
-  async run({ words: [action = '', file = defaultConfigFile] }, terminal) {
+  async run({ words, flags: { effective = false } }, terminal) {
+    const [action = '', file = defaultConfigFile] = words
     if (!actions.includes(action)) {
       throw new UsageError(`there is no action "${action}".${didYouMean(action, actions)}`)
+    }
+    if (effective && action !== 'show') {
+      throw new UsageError(`--effective belongs to show, not to ${action || 'nothing'}.`)
     }
     const loaded = await loadOrSay(file, terminal)
     if (loaded === undefined) return 2

@@ -7,7 +7,7 @@ import { raise, restore, type Stage, strike } from '../demo/stage.ts'
 import { type Story, stories } from '../demo/stories.ts'
 import { downLab, type Profile, whyNoLab } from '../lab/lab.ts'
 import { play } from '../sim/scenario.ts'
-import { defineCommand, type ExitCode, UsageError } from './command.ts'
+import { defineCommand, type ExitCode, standsAlone, UsageError } from './command.ts'
 import type { Terminal } from './terminal.ts'
 
 const names = stories.map((story) => story.name)
@@ -29,6 +29,7 @@ without fencing it must report an overlap).`,
     simulate: { title: 'Play in the simulator, also where the real parts are at hand' },
   },
   run: async ({ flags }, terminal) => {
+    if (flags.simulate) standsAlone(flags, 'simulate')
     const profile = profileOf(flags.profile)
     const chosen = stories.filter(({ name }) => flags.story === undefined || name === flags.story)
     const blind = flags.story === undefined || flags.story === 'blind'
@@ -49,12 +50,17 @@ interface Plan {
   readonly profile: Profile
 }
 
-async function onRealParts(plan: Plan, terminal: Terminal): Promise<ExitCode> {
-  const { paint } = terminal
+async function onRealParts(plan: Plan, screen: Terminal): Promise<ExitCode> {
+  const { paint } = screen
+  let left = false
+  // Who has pressed Ctrl-C reads no verdict about what it broke off.
+  const terminal: Terminal = { ...screen, out: (text) => void (left || screen.out(text)) }
   terminal.out(paint('strong', 'Picket on real parts: Corosync, IPMI, a virtual address'))
   terminal.out(picture)
   await downLab('demo')
   const leave = () => {
+    screen.err('Stopped; the lab is taken down.')
+    left = true
     void downLab('demo').finally(() => process.exit(130))
   }
   process.once('SIGINT', leave)
@@ -64,7 +70,11 @@ async function onRealParts(plan: Plan, terminal: Terminal): Promise<ExitCode> {
   try {
     if (plan.chosen.length > 0) broken += await tell(plan, count, terminal)
     if (plan.blind) broken += await tryChecker(plan, count, terminal)
+  } catch (error) {
+    if (!left) throw error
   } finally {
+    // The end of the process is on its way.
+    if (left) await new Promise(() => {})
     await downLab('demo')
     process.off('SIGINT', leave)
     process.off('SIGTERM', leave)

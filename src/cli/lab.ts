@@ -283,6 +283,7 @@ async function logs({ name, words: [node = ''], values, io }: Call): Promise<num
 }
 
 function readEnd(file: string, lines: number): string[] {
+  if (lines === 0) return []
   let text: string
   try {
     text = readFileSync(file, 'utf8')

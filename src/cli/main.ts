@@ -2,8 +2,8 @@
  * `picket`: finds the command and hands over. Commands are loaded only when they are called, so
  * that `--help`, `--version` and a typing mistake answer at once.
  */
-import { readFileSync } from 'node:fs'
 import { didYouMean } from '../config/suggest.ts'
+import { version } from '../config/version.ts'
 import type { Command, ExitCode } from './command.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
@@ -93,11 +93,6 @@ ${rows.join('\n')}
 
 \`picket COMMAND --help\` tells more. \`picket --version\` prints the version.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused.`
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }
 
 if (import.meta.main) {

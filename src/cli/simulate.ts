@@ -1,11 +1,10 @@
 /** `picket simulate`: lives of a cluster in virtual time, each judged by every promise. */
-import { readFileSync } from 'node:fs'
 import { biases } from '../sim/biased.ts'
 import type { Core } from '../sim/core.ts'
 import { type Lives, live, type Outcome } from '../sim/pool.ts'
 import { simulate } from '../sim/run.ts'
 import { play } from '../sim/scenario.ts'
-import { defineCommand, UsageError } from './command.ts'
+import { defineCommand, standsAlone, textOf, UsageError } from './command.ts'
 import type { Terminal } from './terminal.ts'
 
 const SEEDS = 1_000
@@ -30,8 +29,13 @@ ${swarms.join('\n')}`,
     scenario: { title: 'Play the commands of this transcript instead', value: 'FILE' },
   },
   run: async ({ flags }, terminal) => {
-    if (flags.scenario !== undefined) return playFile(flags.scenario, terminal)
+    if (flags.scenario !== undefined) {
+      standsAlone(flags, 'scenario')
+      return playFile(flags.scenario, terminal)
+    }
     if (flags.replay !== undefined) {
+      standsAlone(flags, 'replay')
+      textOf('replay', flags.replay)
       const { replayJournal } = await import('./replay.ts')
       return replayJournal(flags.replay, terminal)
     }
@@ -48,7 +52,7 @@ ${swarms.join('\n')}`,
 })
 
 async function playFile(path: string, terminal: Terminal): Promise<0> {
-  terminal.out(play(await loadCore(), readFileSync(path, 'utf8')))
+  terminal.out(play(await loadCore(), textOf('scenario', path)))
   return 0
 }
 

@@ -37,6 +37,11 @@ export function processTerminal(): Terminal {
     ask: async (question) => {
       if (!stdin.isTTY || !stderr.isTTY) return undefined
       const lines = createInterface({ input: stdin, output: stderr })
+      // Ctrl-C ends the program as anywhere else; it is not an answer.
+      lines.once('SIGINT', () => {
+        lines.close()
+        process.kill(process.pid, 'SIGINT')
+      })
       const closed = new Promise<undefined>((resolve) =>
         lines.once('close', () => resolve(undefined)),
       )

@@ -1,6 +1,7 @@
 /** What picketd may be told on its command line. */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { version } from '../config/version.ts'
 
 export interface Arguments {
   readonly config: string
@@ -23,6 +24,7 @@ export const usage = `picketd: keeps the services of this cluster running, as on
   --run DIRECTORY    what must not survive a boot, and the control socket (/run/picket)
   --log text|json    how to write the log on standard error (text)
   --once-check       check the configuration and this node, and end
+  --version          the version of this program
   --help             this text
 
 Signals: SIGTERM or SIGINT stops the resources here and leaves the cluster; SIGHUP reads the secrets
@@ -40,10 +42,12 @@ export function parseArguments(words: readonly string[]): Parsed {
         run: { type: 'string', default: '/run/picket' },
         log: { type: 'string', default: 'text' },
         'once-check': { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
+        version: { type: 'boolean', short: 'V', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     })
     if (values.help) return { kind: 'help', text: usage }
+    if (values.version) return { kind: 'help', text: `picketd ${version()}\n` }
     if (values.log !== 'text' && values.log !== 'json') {
       return { kind: 'wrong', because: `--log takes text or json, not ${values.log}` }
     }
