@@ -5,7 +5,7 @@ import { isReal } from './core.ts'
 import type { Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
-import { levelOf, type ReadNote } from './witness.ts'
+import { decidingRing, levelOf, type ReadNote } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
 /** By then everybody in a ring has heard who came back. */
@@ -190,6 +190,9 @@ function unwritten({ witness }: World, seen: Moments['onPress']): string | undef
 function blind(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
   if (press.action !== 'off') return undefined
   const { witness } = world
+  // Where word of the other one's ring has not come yet, two may press at once.
+  const ring = decidingRing(world)
+  if (ring === undefined || daemon.machine.corosync?.ring !== ring) return undefined
   const last = witness.presses.get(press.target)?.findLast((note) => note.device === device)
   if (last === undefined || witness.forgetful || last.daemon === daemon || last.concluded) {
     return undefined
