@@ -2,6 +2,7 @@
  * The client of the daemon's control socket: one request out, lines of JSON back. Says in a
  * sentence why there is no answer, because that is what an operator needs when things are bad.
  */
+import { existsSync } from 'node:fs'
 import { createConnection, type Socket } from 'node:net'
 
 /** Where picketd listens when nobody says otherwise. */
@@ -10,6 +11,11 @@ export const defaultSocket = '/run/picket/control.sock'
 /** The path to ask: the option, else the environment, else the usual place. */
 export function socketPath(option: string | undefined): string {
   return option ?? process.env.PICKET_SOCKET ?? defaultSocket
+}
+
+/** Does nobody name a socket, and is there none? Then picketd may not be configured here at all. */
+export function mayBeAlone(option: string | undefined): boolean {
+  return option === undefined && !process.env.PICKET_SOCKET && !existsSync(defaultSocket)
 }
 
 /** One line of the daemon: its own fields are checked where they are used. */

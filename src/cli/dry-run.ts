@@ -1,10 +1,12 @@
 /**
  * `picket fence … --dry-run`: the whole decision and real readings, and nothing that changes power.
  */
+import type { Loaded } from '../config/load.ts'
 import { deviceText } from '../config/show.ts'
+import { configuredHere } from './alone.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'
-import { askOnce, ControlError, socketPath } from './control.ts'
+import { askOnce, ControlError, mayBeAlone, socketPath } from './control.ts'
 import { judge, knows, readAll, readingLines } from './devices.ts'
 import type { PowerAction } from './fence.ts'
 import { plain } from './screen.ts'
@@ -33,7 +35,7 @@ export async function dryRun(options: DryRunOptions, terminal: Terminal): Promis
   const { power, because } = judge(readings)
   out(`${node} is ${power} now: ${because}`)
   for (const line of readingLines(readings)) out(line)
-  out(`\n\`picket fence ${action} ${node}\` would be sent to ${await daemonText(options.socket)}`)
+  out(`\n\`picket fence ${action} ${node}\` would be ${await wayOf(options, loaded)}`)
   out('and tried in this order until one level is proven:')
   for (const [index, { devices, verify }] of found.levels.entries()) {
     out(`  level ${index + 1}`)
@@ -53,6 +55,14 @@ const deeds: Readonly<Record<PowerAction, string>> = {
   off: 'off, then off read back twice',
   on: 'on, then on read back',
   reboot: 'off, then off read back twice; on when the whole level is proven off',
+}
+
+async function wayOf({ socket }: DryRunOptions, { core }: Loaded): Promise<string> {
+  const nodes = core.nodes.map(({ id }) => id)
+  if (mayBeAlone(socket) && configuredHere(nodes) === undefined) {
+    return 'carried out from here, without quorum: picketd is not configured on this machine,'
+  }
+  return `sent to ${await daemonText(socket)}`
 }
 
 async function daemonText(socket: string | undefined): Promise<string> {

@@ -1,12 +1,13 @@
 /**
  * `picket fence`: the power of one node. What changes power goes through the picketd of this node
- * and nowhere else (S21): a second fencer beside the coordinator would shoot the wrong node sooner
- * or later. What only reads asks the devices itself, so that it works when picketd does not.
+ * and nowhere else (S21), unless there is none to be: a second fencer beside the coordinator would
+ * shoot the wrong node sooner or later. What only reads asks the devices itself, so that it works
+ * when picketd does not.
  */
 import { defaultConfigFile } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
 import { defineCommand, type ExitCode, UsageError } from './command.ts'
-import { ControlError } from './control.ts'
+import { ControlError, mayBeAlone } from './control.ts'
 import { order } from './order.ts'
 
 const actions = ['off', 'on', 'reboot', 'status', 'check'] as const
@@ -17,7 +18,8 @@ export const command = defineCommand({
   name: 'fence',
   words: ['off|on|reboot|status|check', '[NODE]'],
   about: `off, on, reboot: orders the picketd of this node to switch NODE's power, shows what
-happens, and ends when it is proven or has failed. Asks before it does.
+happens, and ends when it is proven or has failed. Asks before it does. Where picketd is not
+configured, the order is carried out from here, needs no quorum, and waits for nobody.
 status: reads the power of NODE from its devices. Exit code 0: on. 2: off. 1: unknown, and every
 error of any kind.
 check: asks every fence device of NODE (of all nodes if left out) with our credentials who it
@@ -29,6 +31,7 @@ is, and changes nothing. Exit code 0 only if every one of them could fence now.`
     json: { title: 'Answer in JSON, one object a line' },
     config: { value: 'FILE', title: `The configuration (${defaultConfigFile})` },
     socket: { value: 'PATH', title: "picketd's control socket" },
+    state: { value: 'DIR', title: 'Where an order without picketd is recorded' },
   },
   // An agent reads 2 as "off": no mistake in a call may ever say so.
   badUsage: (args) => (args.includes('status') ? 1 : 2),
@@ -53,8 +56,13 @@ is, and changes nothing. Exit code 0 only if every one of them could fence now.`
       const { dryRun } = await import('./dry-run.ts')
       return await dryRun({ action, node, config, socket }, terminal)
     }
+    const options = { action, node, yes, reason, json, socket, state: flags.state }
     try {
-      return await order({ action, node, yes, reason, json, socket }, terminal)
+      if (mayBeAlone(socket)) {
+        const { orderHere } = await import('./alone.ts')
+        return await orderHere({ ...options, config }, terminal)
+      }
+      return await order(options, terminal)
     } catch (error) {
       if (!(error instanceof ControlError)) throw error
       terminal.err(`picket fence: ${error.message}. Nothing was switched from here.`)

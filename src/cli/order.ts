@@ -15,6 +15,8 @@ export interface OrderOptions {
   readonly reason: string | undefined
   readonly json: boolean
   readonly socket: string | undefined
+  /** Where an order without picketd is recorded. */
+  readonly state: string | undefined
 }
 
 /** Longer than any round of fencing with its retries is silent. */
@@ -66,7 +68,8 @@ async function confirmed(
   return false
 }
 
-const words: Readonly<Record<PowerAction, (node: string) => string>> = {
+/** What an order does, after "Type yes to". */
+export const words: Readonly<Record<PowerAction, (node: string) => string>> = {
   off: (node) => `switch ${node} off`,
   on: (node) => `switch ${node} on`,
   reboot: (node) => `switch ${node} off and on again`,
@@ -88,7 +91,8 @@ function consequences(action: PowerAction, node: string, status: Status): readon
   return said
 }
 
-function requester(): string {
+/** Who asks, for the record. */
+export function requester(): string {
   const user = process.env.SUDO_USER || userInfo().username
   return `${user}@${hostname()}`.slice(0, 200)
 }
@@ -113,7 +117,8 @@ async function follow(
   }
 }
 
-function outcome(line: Line, json: boolean, { out, err }: Terminal): ExitCode {
+/** Say how it ended; the exit code. */
+export function outcome(line: Line, json: boolean, { out, err }: Terminal): ExitCode {
   const because = plain(line.because ?? verdictText(line) ?? 'no reason given')
   if (line.ok === true) {
     if (!json) out(`Done: ${because}`)

@@ -173,7 +173,8 @@ function stageOf(state: State, round: Fencing | undefined): string | undefined {
     hush: 'listening for its addresses',
     done: 'over',
   }
-  return `${words[round.at]}${device ? ` via ${device}` : ''}${trouble ? `; ${trouble}` : ''}`
+  const via = device && round.at !== 'durable' ? ` via ${device}` : ''
+  return `${words[round.at]}${via}${trouble ? `; ${trouble}` : ''}`
 }
 
 /** What a fencing has just found counts for more than the last check. */

@@ -6,7 +6,7 @@
  * is left to clean up after a crash, and taking it is one step that cannot be raced.
  */
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { lockFile } from './libc.ts'
 
 export type Claim =
@@ -15,25 +15,37 @@ export type Claim =
 
 /** Claims the node for this process until it ends. */
 export function claimNode(directories: readonly string[]): Claim {
-  const held: number[] = []
+  const held: (() => void)[] = []
   const release = () => {
-    for (const fd of held.splice(0)) closeSync(fd)
+    for (const each of held.splice(0)) each()
   }
   for (const directory of directories) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
     const path = join(directory, 'picketd.lock')
-    // 'a+' neither empties the file of a daemon that runs nor needs one to exist.
-    const fd = openSync(path, 'a+', 0o600)
-    held.push(fd)
-    if (lockFile(fd)) {
-      ftruncateSync(fd)
-      writeSync(fd, `${process.pid}\n`)
+    const claim = claimFile(path)
+    if (claim.ok) {
+      held.push(claim.release)
       continue
     }
-    const owner = /^\d{1,9}\n$/.exec(readFileSync(path, 'utf8'))?.[0].trim()
     release()
-    const who = owner ? `picketd (process ${owner})` : 'another picketd'
+    const who = claim.owner === '' ? 'another picketd' : `picketd (process ${claim.owner})`
     return { ok: false, because: `${who} runs on this node already: it holds ${path}` }
   }
   return { ok: true, release }
+}
+
+/** Claims one file, or tells the process number of whoever has; empty where it is not known. */
+export function claimFile(
+  path: string,
+): { readonly ok: true; release(): void } | { readonly ok: false; readonly owner: string } {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  // 'a+' neither empties the file of a process that runs nor needs one to exist.
+  const fd = openSync(path, 'a+', 0o600)
+  if (lockFile(fd)) {
+    ftruncateSync(fd)
+    writeSync(fd, `${process.pid}\n`)
+    return { ok: true, release: () => closeSync(fd) }
+  }
+  closeSync(fd)
+  const owner = /^\d{1,9}\n$/.exec(readFileSync(path, 'utf8'))?.[0].trim()
+  return { ok: false, owner: owner ?? '' }
 }
