@@ -18,6 +18,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Show the cluster: nodes, fence devices, resources, and what to do',
     load: () => import('./status.ts'),
   },
+  devices: {
+    summary: 'Show every fence device, as the picketd of this node last found it',
+    load: () => import('./device-list.ts'),
+  },
   fence: {
     summary: 'Switch a node off or on and prove it, read its power, check its devices',
     load: () => import('./fence.ts'),

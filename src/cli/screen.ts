@@ -134,7 +134,8 @@ function orderLines({ orders }: Status, paint: Paint): string[] {
   return ['', paint('strong', 'Orders'), ...open.map(line)]
 }
 
-function mark(kind: Mark, text: string, paint: Paint): string {
+/** A mark beside its word, in its colour. */
+export function mark(kind: Mark, text: string, paint: Paint): string {
   return paint(kind, `${marks[kind]} ${text}`)
 }
 

@@ -46,8 +46,7 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
   // One that has done nothing yet begins anew: others may have pressed meanwhile (P10).
   const useful = running?.at === 'done' ? running.verdict?.proven : running?.at !== 'durable'
   if (running?.id === order.id && useful && !back) {
-    // Our own fencing, interrupted by a new ring: go on where it stands.
-    put(turn, { ...running, round: order.round, heldBack: order.heldBack })
+    put(turn, resumed(running, order, turn.nowMs))
     return advance(turn, order.node)
   }
   put(turn, {
@@ -80,6 +79,17 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     verdict: undefined,
   })
   advance(turn, order.node)
+}
+
+/**
+ * Our own fencing, interrupted by a new ring, goes on where it stands. But where its next deed is
+ * to press, somebody else may have pressed while this node slept: then it looks first (P10).
+ */
+function resumed(running: Fencing, order: FenceOrder, nowMs: number): Fencing {
+  const confirmFirst = running.confirmFirst || order.confirmFirst
+  const fencing = { ...running, round: order.round, heldBack: order.heldBack, confirmFirst }
+  const looks = order.confirmFirst && running.at === 'press' && running.asked === undefined
+  return looks ? { ...fencing, at: 'confirm', nextMs: nowMs } : fencing
 }
 
 /** The next instant at which this round wants a tick. */

@@ -60,6 +60,12 @@ export interface DeviceStatus {
   /** As this node sees it; `undefined` before the first check, and for its own devices. */
   readonly ok: boolean | undefined
   readonly detail: string
+  /** Who it says that it is; empty where it cannot tell or has not been asked. */
+  readonly identity?: string
+  /** For how long it has been answering; `undefined` while it does not. */
+  readonly okForMs?: number | undefined
+  /** When it is asked again; `undefined` where nobody here asks it. */
+  readonly nextInMs?: number | undefined
 }
 
 export interface ResourceStatus {
@@ -76,7 +82,7 @@ export function describe(state: State, nowMs: number): Status {
   const because = whyNotReady(state, nowMs)
   // Also a node that has left the config may still hold what it held (S16).
   const known = [...config.nodes.map((node) => node.id), ...Object.keys(ledger.nodes)]
-  const nodes = [...new Set(known)].map((id) => nodeStatus(state, id))
+  const nodes = [...new Set(known)].map((id) => nodeStatus(state, id, nowMs))
   return {
     cluster: config.cluster,
     self: state.self,
@@ -127,11 +133,12 @@ function waitingFor(state: State): string {
   return `the members are agreeing on what they know; waiting for ${missing}`
 }
 
-function nodeStatus(state: State, id: NodeId): NodeStatus {
+function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
   const { group, ledger, config } = state
   const { standing, because, holds, barred, late, deferred, fencing } = entryOf(ledger, id)
   const node = config.nodes.find((each) => each.id === id)
   const round = state.fencings[id]
+  const troubles = [fencing?.last ?? '', ...(round?.troubles ?? [])]
   return {
     id,
     standing,
@@ -154,9 +161,7 @@ function nodeStatus(state: State, id: NodeId): NodeStatus {
     },
     devices: (node?.levels ?? [])
       .flatMap((level) => level.devices)
-      .map((device) =>
-        deviceStatus(state, device, [fencing?.last ?? '', ...(round?.troubles ?? [])]),
-      ),
+      .map((device) => deviceStatus(state, device, troubles, nowMs)),
   }
 }
 
@@ -178,18 +183,30 @@ function stageOf(state: State, round: Fencing | undefined): string | undefined {
 }
 
 /** What a fencing has just found counts for more than the last check. */
-function deviceStatus(state: State, id: string, troubles: readonly string[]): DeviceStatus {
+function deviceStatus(
+  state: State,
+  id: string,
+  troubles: readonly string[],
+  nowMs: number,
+): DeviceStatus {
   const driver = state.config.devices.find((device) => device.id === id)?.driver ?? ''
-  const health = state.devices[id]
+  const {
+    checked = false,
+    ok,
+    detail = '',
+    identity = '',
+    okSinceMs = Infinity,
+    nextMs = Infinity,
+  } = state.devices[id] ?? {}
   const trouble = troubles.flatMap((text) => text.split('; ')).find((text) => isAbout(text, id))
-  if (trouble !== undefined) {
-    return { id, driver, ok: false, detail: trouble.slice(id.length).replace(/^:? /, '') }
-  }
   return {
     id,
     driver,
-    ok: health?.checked ? health.ok : undefined,
-    detail: health?.detail ?? '',
+    ok: trouble !== undefined ? false : checked ? ok : undefined,
+    detail: trouble === undefined ? detail : trouble.slice(id.length).replace(/^:? /, ''),
+    identity,
+    okForMs: okSinceMs === Infinity ? undefined : nowMs - okSinceMs,
+    nextInMs: Number.isFinite(nextMs) ? Math.max(0, nextMs - nowMs) : undefined,
   }
 }
 

@@ -1,4 +1,5 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
+import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { levelOf, wasOff } from './witness.ts'
@@ -155,9 +156,13 @@ function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): s
   if (!isReal(daemon.mind) || world.witness.forgetful) return undefined
   if (ledger === undefined || !Array.isArray(holds)) return undefined
   const step = holds.find((hold) => hold.thing === thing)?.step ?? 0
+  const granted = { ...ledger.epoch, step }
   const keeping = world.machines.filter(({ disk }) => {
-    const epoch = disk.ledger?.epoch
-    return epoch?.seq === ledger.epoch.seq && epoch.rep === ledger.epoch.rep && epoch.step >= step
+    if (disk.ledger === undefined || compareEpochs(disk.ledger.epoch, granted) < 0) return false
+    const { seq, rep } = disk.ledger.epoch
+    // A newer ring may have written since; then it must have found the grant.
+    const same = seq === granted.seq && rep === granted.rep
+    return same || mayHold(entryOf(disk.ledger, machine.id), thing)
   })
   if (keeping.length * 2 > world.machines.length) return undefined
   return `${machine.id} starts ${thing}, which ${keeping.map(({ id }) => id)} keep`

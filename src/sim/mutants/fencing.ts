@@ -242,6 +242,15 @@ export const fencingMutants: readonly Mutant[] = [
     scenario: 'all-are-condemned',
   },
   {
+    name: 'goes-on-where-it-stood',
+    rule: 'P10',
+    file: 'core/fencing.ts',
+    find: "const looks = order.confirmFirst && running.at === 'press'",
+    replace: "const looks = order.confirmFirst && running.at === 'done'",
+    because: 'whoever slept presses where it stood, though another member has pressed meanwhile',
+    swarm: 'drowsy-daemons',
+  },
+  {
     name: 'nobody-leads-on-the-way-out',
     rule: 'P6',
     file: 'core/merge.ts',
