@@ -248,7 +248,7 @@ export const fencingMutants: readonly Mutant[] = [
     find: "const looks = order.confirmFirst && running.at === 'press'",
     replace: "const looks = order.confirmFirst && running.at === 'done'",
     because: 'whoever slept presses where it stood, though another member has pressed meanwhile',
-    swarm: 'drowsy-daemons',
+    scenario: 'asleep-before-the-press',
   },
   {
     name: 'nobody-leads-on-the-way-out',
