@@ -13,12 +13,13 @@ type Suffix = (typeof suffixes)[number]
 
 /** What may stand after such a key; neither is ever a path. */
 export const originNames = {
-  _env: { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, title: 'an environment variable' },
+  _env: { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, title: 'an environment variable', form: '' },
   _credential: {
     pattern: /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/,
-    title: 'a systemd credential (letters, digits, `.`, `_` and `-`; no path)',
+    title: 'a systemd credential',
+    form: ' (letters, digits, `.`, `_` and `-`; no path)',
   },
-} as const satisfies Record<Suffix, { pattern: RegExp; title: string }>
+} as const satisfies Record<Suffix, { pattern: RegExp; title: string; form: string }>
 
 /** Far above any password or token, far below what would hold up a start. */
 const bytesMax = 64 << 10
@@ -56,9 +57,9 @@ export function openOrigins(env: NodeJS.ProcessEnv): Origins {
     files,
     credentialFile,
     read(key, suffix, name) {
-      const { pattern, title } = originNames[suffix]
+      const { pattern, title, form } = originNames[suffix]
       if (typeof name !== 'string' || !pattern.test(name)) {
-        return refuse(`write the name of ${title} in ${key}`)
+        return refuse(`write the name of ${title}${form} in ${key}`)
       }
       if (suffix === '_env') return readVariable(env, key, name)
       const file = credentialFile(name)
