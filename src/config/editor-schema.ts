@@ -11,7 +11,7 @@ import { z } from 'zod'
 import type { Driver } from '../fence/driver.ts'
 import type { ResourceType } from '../resources/resource.ts'
 import type { Catalog } from './catalog.ts'
-import { commonSchema, notHere } from './merge.ts'
+import { commonSchema, isText, notHere } from './merge.ts'
 import { originNames, suffixes } from './origins.ts'
 import { code } from './reference.ts'
 import { configSchema } from './schema.ts'
@@ -104,11 +104,12 @@ function resourceDefinition({ name, title, options }: ResourceType, every: Schem
 }
 
 /** What may stand below `fence.drivers.NAME`: nothing is required, it may stand elsewhere. */
-function sectionOf({ title, options }: Driver): Schema {
+function sectionOf(driver: Driver): Schema {
+  const { title, options } = driver
   const own: Properties = jsonOf(options).properties ?? {}
   const all = Object.keys(own).flatMap((key): readonly Definition[] => {
     const option = objectOf(own[key], key)
-    return option.secret === true ? secretEntries(key, option) : [[key, option]]
+    return option.secret === true ? secretEntries(driver, key, option) : [[key, option]]
   })
   const { credentials_file } = jsonOf(configSchema.shape.fence.unwrap()).properties ?? {}
   return {
@@ -124,10 +125,12 @@ function sectionOf({ title, options }: Driver): Schema {
 }
 
 /** A secret is refused in this file, but its place may be named (F12). */
-function secretEntries(key: string, { title = key, type }: Schema): readonly Definition[] {
-  const isText = type === 'string'
-  // A map of secrets has no other place than the secrets file.
-  const message = isText ? notHere(key) : `${key} holds secrets; write it in the secrets file`
+function secretEntries(
+  driver: Driver,
+  key: string,
+  { title = key }: Schema,
+): readonly Definition[] {
+  const message = notHere(driver, key)
   const refused: Schema = {
     title,
     // Nothing fits it. `not: {}` would say so too, but editors give that a message of their own.
@@ -137,7 +140,7 @@ function secretEntries(key: string, { title = key, type }: Schema): readonly Def
     patternErrorMessage: message,
     doNotSuggest: true,
   }
-  if (!isText) return [[key, refused]]
+  if (!isText(driver, key)) return [[key, refused]]
   const named = suffixes.map((suffix): Definition => {
     const { pattern, title: what, form } = originNames[suffix]
     const own = { type: 'string', pattern: pattern.source } as const

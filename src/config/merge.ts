@@ -120,7 +120,7 @@ function readEntry(
   if (known.includes(key)) {
     const secret = isSecret(driver, key)
     if (!secret || layer.secret) return { key, value, secret: secret || layer.secret }
-    return notHere(key)
+    return notHere(driver, key)
   }
   const named = splitKey(key)
   if (named === undefined || !known.includes(named.base)) {
@@ -133,6 +133,7 @@ function readEntry(
   }
   const { base, suffix } = named
   if (!isSecret(driver, base)) return `${base} is no secret; write ${base} itself`
+  if (!isText(driver, base)) return `${base} is a map; write it in the secrets file`
   const read = origins.read(key, suffix, value)
   return read.ok ? { key: base, value: read.value, secret: true } : read.message
 }
@@ -140,16 +141,26 @@ function readEntry(
 /** The keys that name the origin of a secret, e.g. `password_env`. */
 function originKeys(driver: Driver): readonly string[] {
   const secrets = Object.keys(driver.options.shape).filter((key) => isSecret(driver, key))
-  return secrets.flatMap((key) => suffixes.map((suffix) => `${key}${suffix}`))
+  return secrets
+    .filter((key) => isText(driver, key))
+    .flatMap((key) => suffixes.map((suffix) => `${key}${suffix}`))
 }
 
 /** The sentence for a secret that stands in the main config. */
-export function notHere(key: string): string {
+export function notHere(driver: Driver, key: string): string {
+  const refused = `${key} is a secret and may not stand in this file; write it in the secrets file`
+  if (!isText(driver, key)) return refused
   return (
-    `${key} is a secret and may not stand in this file; write it in the secrets file, or ` +
-    `${key}_env with the name of an environment variable, or ${key}_credential with the name of ` +
-    'a systemd credential'
+    `${refused}, or ${key}_env with the name of an environment variable, or ${key}_credential ` +
+    'with the name of a systemd credential'
   )
+}
+
+/** Is this option plain text, which a variable or a credential can hold? */
+export function isText(driver: Driver, key: string): boolean {
+  let option: unknown = driver.options.shape[key]
+  while (option instanceof z.ZodOptional || option instanceof z.ZodDefault) option = option.unwrap()
+  return option instanceof z.ZodString
 }
 
 export interface MergeTerms {

@@ -204,3 +204,17 @@ test('F12 another content of a credential is another secret, and the same config
   assert.equal(second.loaded.devices.get('a/1/1')?.options.password, 'canary-8')
   assert.equal(second.loaded.core.hash, first.loaded.core.hash)
 })
+
+test('F12 secrets that are a map stand in the secrets file alone', async (t) => {
+  const { env } = given(t, { bmc: 'canary-7' })
+  const agent = (option: string) =>
+    config.replace(/fence: .*}/, `fence: {driver: agent, agent: fence_apc, ${option}} }`)
+  assert.deepEqual(
+    await problemsOf(t, { config: agent('secret_options_credential: bmc') }, { env }),
+    ['config.yaml:4:59: secret_options is a map; write it in the secrets file'],
+  )
+  assert.deepEqual(await problemsOf(t, { config: agent('secret_options: {a: canary-7}') }), [
+    'config.yaml:4:59: secret_options is a secret and may not stand in this file; write it in ' +
+      'the secrets file',
+  ])
+})
