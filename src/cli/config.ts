@@ -1,4 +1,4 @@
-/** `picket config`: is this configuration file right, and what does it come to? */
+/** `picket config`: is this configuration file right, what does it come to, what may be in it? */
 import type { Loaded } from '../config/load.ts'
 import { defaultConfigFile } from '../config/paths.ts'
 import { problemText } from '../config/problem.ts'
@@ -6,14 +6,15 @@ import { didYouMean } from '../config/suggest.ts'
 import { defineCommand, type ExitCode, UsageError } from './command.ts'
 import type { Terminal } from './terminal.ts'
 
-const actions = ['check', 'show']
+const actions = ['check', 'show', 'schema']
 
 export const command = defineCommand({
   name: 'config',
-  words: ['check|show', '[FILE]'],
+  words: ['check|show|schema', '[FILE]'],
   about: `check: reads FILE and all that belongs to it, prints the fencing levels of every node, and
 says everything that is wrong. Touches no device.
 show: prints what is in effect, with the defaults and without any secret.
+schema: prints the JSON Schema of the configuration, for editors; docs/config.schema.json is a copy.
 
 FILE is ${defaultConfigFile} when left out.`,
   flags: {
@@ -26,6 +27,10 @@ FILE is ${defaultConfigFile} when left out.`,
     }
     if (effective && action !== 'show') {
       throw new UsageError(`--effective belongs to show, not to ${action || 'nothing'}.`)
+    }
+    if (action === 'schema') {
+      if (words.length > 1) throw new UsageError('schema reads no FILE: leave it out.')
+      return await schema(terminal)
     }
     const loaded = await loadOrSay(file, terminal)
     if (loaded === undefined) return 2
@@ -47,6 +52,13 @@ export async function loadOrSay(file: string, terminal: Terminal): Promise<Loade
 async function show(loaded: Loaded, terminal: Terminal): Promise<ExitCode> {
   const { effectiveYaml } = await import('../config/show.ts')
   terminal.out(effectiveYaml(loaded))
+  return 0
+}
+
+async function schema({ out }: Terminal): Promise<ExitCode> {
+  const { builtIn } = await import('../config/catalog.ts')
+  const { editorSchemaText } = await import('../config/editor-schema.ts')
+  out(await editorSchemaText(builtIn))
   return 0
 }
 

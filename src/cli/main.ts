@@ -27,7 +27,7 @@ export const commands: Readonly<Record<string, Entry>> = {
     load: () => import('./fence.ts'),
   },
   config: {
-    summary: 'Check a configuration file, show what is in effect',
+    summary: 'Check a configuration file, show what is in effect; its JSON Schema',
     load: () => import('./config.ts'),
   },
   drivers: {

@@ -8,6 +8,7 @@ import { canonicalIdentity } from '../fence/identity.ts'
 import type { Catalog } from './catalog.ts'
 import { canonicalJson } from './hash.ts'
 import { type CommonOptions, isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
+import type { Origins } from './origins.ts'
 import type { Problem } from './problem.ts'
 import { addedRungs, type Rung, type Step, writtenRungs } from './rungs.ts'
 import type { ConfigFile, FileNode } from './schema.ts'
@@ -38,7 +39,7 @@ export interface Inputs {
   readonly main: Source
   readonly secrets: Secrets
   readonly catalog: Catalog
-  readonly env: NodeJS.ProcessEnv
+  readonly origins: Origins
 }
 
 /** Build every node's levels; with `fence.enabled: false` they are checked and then left out. */
@@ -104,7 +105,7 @@ function checkShared(
 ): void {
   for (const driver of drivers.values()) {
     const layers = sharedLayers(inputs, driver.name)
-    problems.push(...overlay(driver, layers, inputs.env).problems)
+    problems.push(...overlay(driver, layers, inputs.origins).problems)
   }
 }
 
@@ -147,7 +148,7 @@ function buildLevel(
   number: number,
   problems: Problem[],
 ): { level: Level; devices: Device[] } {
-  const { config, env } = inputs
+  const { config, origins } = inputs
   const node = config.cluster.nodes[nodeIndex]
   if (node === undefined) throw new RangeError(`there is no node ${nodeIndex}`)
   const devices = rung.steps.flatMap((step, at): Device[] => {
@@ -156,7 +157,7 @@ function buildLevel(
     const id = `${node.name}/${number}/${at + 1}`
     const place = step.source.placeOf(step.path)
     const sawAll = inputs.secrets.problems.length === 0
-    const terms = { node: node.name, place, env, sawAll }
+    const terms = { node: node.name, place, origins, sawAll }
     const merged = merge(driver, layersOf(inputs, node.name, step), terms)
     problems.push(...merged.problems)
     const { options, common, settings } = merged

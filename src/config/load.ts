@@ -10,6 +10,7 @@ import { explain, nameOf } from './explain.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
 import { isSecret } from './merge.ts'
+import { openOrigins } from './origins.ts'
 import { type Problem, shown, tidyProblems } from './problem.ts'
 import { readText } from './read.ts'
 import { placeholder, withoutFaults } from './repair.ts'
@@ -41,7 +42,7 @@ export interface Loaded {
   readonly resources: readonly LoadedResource[]
   /** Sentences that have to be said at every start. */
   readonly warnings: readonly string[]
-  /** Every secrets file that was read: to be read again when it changes (F12). */
+  /** Every secrets file and credential that was read: to be read again when it changes (F12). */
   readonly secretsFiles: readonly string[]
   /** The file itself and the topology with the origin of its options, for `config show`. */
   readonly details: { readonly config: ConfigFile; readonly topology: Topology }
@@ -74,7 +75,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     config,
     main: source,
     catalog,
-    env,
+    origins: openOrigins(env),
   })
   if (faults.length > 0 || problems.length > 0) {
     return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
@@ -117,8 +118,8 @@ export function withNodes(config: Config, names: readonly string[]): Config {
 
 /** All that the schema cannot judge: what refers to other files, to drivers, to types, to names. */
 async function readRest(context: Omit<Inputs, 'secrets'>) {
-  const { config, main, catalog } = context
-  const secrets = readSecrets(config, main, catalog.driverNames)
+  const { config, main, catalog, origins } = context
+  const secrets = readSecrets(config, main, catalog.driverNames, origins)
   const topology = await readTopology({ ...context, secrets })
   const resources = await readResources(config, main, catalog)
   const timing = readTiming(config, main)
@@ -133,7 +134,7 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
     topology,
     resources: resources.resources,
     timing: timing.timing,
-    secretsFiles: secrets.files,
+    secretsFiles: [...secrets.files, ...origins.files],
     problems,
   }
 }

@@ -5,7 +5,8 @@
 import { z } from 'zod'
 import type { Driver } from '../fence/driver.ts'
 import { explain } from './explain.ts'
-import type { Place, Problem } from './problem.ts'
+import { type Origins, splitKey, suffixes } from './origins.ts'
+import { type Place, type Problem, placeText } from './problem.ts'
 import { isMap } from './secrets.ts'
 import { didYouMean } from './suggest.ts'
 import type { Path, Source } from './yaml.ts'
@@ -22,7 +23,7 @@ export interface Layer {
 }
 
 /** What every step may say, whatever its driver. */
-const commonSchema = z.object({
+export const commonSchema = z.object({
   identity: z
     .string()
     .min(1)
@@ -74,20 +75,37 @@ export function keysOf(driver: Driver): readonly string[] {
 export function overlay(
   driver: Driver,
   layers: readonly Layer[],
-  env: NodeJS.ProcessEnv,
+  origins: Origins,
 ): { readonly settings: Settings; readonly problems: readonly Problem[] } {
   const settings = new Map<string, Setting>()
   const problems: Problem[] = []
+  // By option: the key that has set it last, e.g. `password_env`, and where.
+  const written = new Map<string, { readonly key: string; readonly place: Place }>()
   for (const layer of layers) {
     for (const [key, value] of Object.entries(layer.entries)) {
       if (layer.skip.includes(key)) continue
       const place = layer.source.placeOfKey([...layer.path, key])
-      const read = readEntry(driver, layer, key, value, env)
+      const read = readEntry(driver, layer, key, value, origins)
+      const option = typeof read === 'string' ? optionOf(driver, key) : read.key
+      const before = option === undefined ? undefined : written.get(option)
       if (typeof read === 'string') problems.push({ ...place, message: read })
       else settings.set(read.key, { value: read.value, place, secret: read.secret })
+      if (option !== undefined) written.set(option, { key, place })
+      if (before !== undefined && before.key !== key) {
+        const message =
+          `${key} says again what ${before.key} says at ${placeText(before.place)}; keep one of ` +
+          'them, or write the same one in both places'
+        problems.push({ ...place, message })
+      }
     }
   }
   return { settings, problems }
+}
+
+/** The secret that a key sets, be it only by the name of where it comes from. */
+function optionOf(driver: Driver, key: string): string | undefined {
+  const option = splitKey(key)?.base ?? key
+  return isSecret(driver, option) ? option : undefined
 }
 
 /** One entry of a layer, or why it may not stand there. */
@@ -96,40 +114,60 @@ function readEntry(
   layer: Layer,
   key: string,
   value: unknown,
-  env: NodeJS.ProcessEnv,
+  origins: Origins,
 ): { key: string; value: unknown; secret: boolean } | string {
   const known = keysOf(driver)
   if (known.includes(key)) {
     const secret = isSecret(driver, key)
     if (!secret || layer.secret) return { key, value, secret: secret || layer.secret }
-    return (
-      `${key} is a secret and may not stand in this file; write it in the secrets file, or ` +
-      `${key}_env with the name of an environment variable`
-    )
+    return notHere(driver, key)
   }
-  const base = key.replace(/_env$/, '')
-  if (base === key || !known.includes(base)) {
+  const named = splitKey(key)
+  if (named === undefined || !known.includes(named.base)) {
     if (layer.secret && isMap(value)) {
       return `there is no node ${key} in this cluster, and ${driver.name} has no such option`
     }
-    const hint = didYouMean(key, known) || ` Known here: ${known.join(', ')}.`
+    const hint =
+      didYouMean(key, [...known, ...originKeys(driver)]) || ` Known here: ${known.join(', ')}.`
     return `${driver.name} has no option ${key}.${hint}`
   }
+  const { base, suffix } = named
   if (!isSecret(driver, base)) return `${base} is no secret; write ${base} itself`
-  if (Object.hasOwn(layer.entries, base)) return `${base} stands here too; keep one of them`
-  if (typeof value !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(value)) {
-    return `write the name of an environment variable in ${key}`
-  }
-  const secret = env[value]
-  if (secret !== undefined && secret !== '') return { key: base, value: secret, secret: true }
-  return `the environment variable ${value}, which ${key} names, is not set for this program`
+  if (!isText(driver, base)) return `${base} is a map; write it in the secrets file`
+  const read = origins.read(key, suffix, value)
+  return read.ok ? { key: base, value: read.value, secret: true } : read.message
+}
+
+/** The keys that name the origin of a secret, e.g. `password_env`. */
+function originKeys(driver: Driver): readonly string[] {
+  const secrets = Object.keys(driver.options.shape).filter((key) => isSecret(driver, key))
+  return secrets
+    .filter((key) => isText(driver, key))
+    .flatMap((key) => suffixes.map((suffix) => `${key}${suffix}`))
+}
+
+/** The sentence for a secret that stands in the main config. */
+export function notHere(driver: Driver, key: string): string {
+  const refused = `${key} is a secret and may not stand in this file; write it in the secrets file`
+  if (!isText(driver, key)) return refused
+  return (
+    `${refused}, or ${key}_env with the name of an environment variable, or ${key}_credential ` +
+    'with the name of a systemd credential'
+  )
+}
+
+/** Is this option plain text, which a variable or a credential can hold? */
+export function isText(driver: Driver, key: string): boolean {
+  let option: unknown = driver.options.shape[key]
+  while (option instanceof z.ZodOptional || option instanceof z.ZodDefault) option = option.unwrap()
+  return option instanceof z.ZodString
 }
 
 export interface MergeTerms {
   readonly node: string
   /** Where the step stands, for what is wrong with it as a whole. */
   readonly place: Place
-  readonly env: NodeJS.ProcessEnv
+  readonly origins: Origins
   /** False where a secrets file could not be read: then what is missing may well stand there. */
   readonly sawAll: boolean
 }
@@ -138,9 +176,9 @@ export interface MergeTerms {
 export function merge(
   driver: Driver,
   layers: readonly Layer[],
-  { node, place, env, sawAll }: MergeTerms,
+  { node, place, origins, sawAll }: MergeTerms,
 ): Merged {
-  const { settings, problems } = overlay(driver, layers, env)
+  const { settings, problems } = overlay(driver, layers, origins)
   const shape = driver.options.shape
   const values = (keep: (key: string) => boolean) =>
     Object.fromEntries(
@@ -177,7 +215,7 @@ export function merge(
 
 function missing(driver: Driver, key: string, node: string): string {
   const { name } = driver
-  const plain = isSecret(driver, key) ? `${key}_env` : key
+  const plain = isSecret(driver, key) ? `${key}_env or ${key}_credential` : key
   return (
     `the option ${key} of ${name} is set nowhere for ${node}; write ${plain} in ` +
     `fence.drivers.${name} or in the node's own fence entry, or ${key} in the secrets file ` +

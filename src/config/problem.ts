@@ -11,11 +11,15 @@ export interface Problem extends Place {
   readonly message: string
 }
 
+/** A place as it may stand in a sentence, and as editors can follow it: `file:line:column`. */
+export function placeText({ file, line, column }: Place): string {
+  return line === 0 ? file : `${file}:${line}:${column}`
+}
+
 /** One problem as a line that editors and people can follow: `file:line:column: sentence`. */
-export function problemText({ file, line, column, message }: Problem): string {
-  const place = line === 0 ? file : `${file}:${line}:${column}`
+export function problemText(problem: Problem): string {
   // What stands in a file must not steer the terminal of whoever checks it.
-  return `${place}: ${message}`.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
+  return `${placeText(problem)}: ${problem.message}`.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
 }
 
 /** Nobody mends more of them in one go. */

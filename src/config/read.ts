@@ -5,14 +5,15 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs'
 import type { Problem } from './problem.ts'
 
-const bytesMax = 1 << 20
+/** No configuration is larger. */
+const configBytesMax = 1 << 20
 
 export type TextFile =
   | { readonly ok: true; readonly text: string; readonly stats: Stats }
   | { readonly ok: false; readonly missing: boolean; readonly problem: Problem }
 
 /** Read a whole file; with `secret` only if its owner and mode keep others out. */
-export function readText(file: string, secret: boolean): TextFile {
+export function readText(file: string, secret: boolean, bytesMax = configBytesMax): TextFile {
   let handle: number
   try {
     // Without O_NONBLOCK a named pipe would hold us for ever.
@@ -33,7 +34,7 @@ export function readText(file: string, secret: boolean): TextFile {
       got = readSync(handle, bytes, length, bytes.length - length, null)
     }
     if (length > bytesMax) {
-      return refuse(file, `this is larger than ${bytesMax >> 20} MiB, which no configuration is`)
+      return refuse(file, tooLarge(bytesMax))
     }
     return decode(file, bytes.subarray(0, length), stats)
   } catch (error) {
@@ -41,6 +42,12 @@ export function readText(file: string, secret: boolean): TextFile {
   } finally {
     closeSync(handle)
   }
+}
+
+function tooLarge(bytesMax: number): string {
+  return bytesMax === configBytesMax
+    ? `this is larger than ${bytesMax >> 20} MiB, which no configuration is`
+    : `this is larger than ${bytesMax >> 10} KiB`
 }
 
 function openSentence(code: string | undefined): string {

@@ -30,7 +30,12 @@ const address = z
   .refine((text) => isIP(text) !== 0, {
     error: ({ input }) => `${JSON.stringify(input)} is not an IP address; write one, not a name`,
   })
-  .meta({ title: 'An IPv4 or IPv6 address' })
+  .meta({
+    title: 'An IPv4 or IPv6 address',
+    // As far as an editor can tell.
+    pattern: '^[0-9A-Fa-f:.]+(%.+)?$',
+    patternErrorMessage: 'write an IP address, not a name',
+  })
 
 const node = z.strictObject({
   name: nameSchema.meta({ title: "The node's name, the same as in Corosync's nodelist" }),

@@ -2,8 +2,9 @@
  * The secrets files (F12): found, read if nobody else can read them, and cut into what belongs to a
  * driver and what belongs to one node of it. No value that stands in them is ever repeated.
  */
-import { realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import type { Origins } from './origins.ts'
 import type { Problem } from './problem.ts'
 import { readText } from './read.ts'
 import type { ConfigFile } from './schema.ts'
@@ -11,6 +12,8 @@ import { didYouMean } from './suggest.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
 export const secretsName = 'fence-secrets.yaml'
+/** The credential that stands for that file, where systemd has given one. */
+const secretsCredential = 'fence-secrets'
 
 /** What the secrets files hold for one driver. */
 export interface DriverSecrets {
@@ -27,16 +30,20 @@ export interface Secrets {
   readonly problems: readonly Problem[]
 }
 
-/** Read every secrets file that the config names, and the one beside it if there is one. */
+/**
+ * Read every secrets file that the config names, and if there is one the credential or the file
+ * beside the config.
+ */
 export function readSecrets(
   config: ConfigFile,
   main: Source,
   driverNames: readonly string[],
+  origins: Origins,
 ): Secrets {
   const drivers = new Map<string, DriverSecrets>()
   const problems: Problem[] = []
   const files: string[] = []
-  for (const { file, named } of filesOf(config, main)) {
+  for (const { file, named } of filesOf(config, main, origins)) {
     const read = readText(file, true)
     if (!read.ok) {
       if (named === undefined && read.missing) continue
@@ -65,7 +72,7 @@ interface Named {
 }
 
 /** Every file once, also where two spellings name it. */
-function filesOf({ fence }: ConfigFile, main: Source): readonly Named[] {
+function filesOf({ fence }: ConfigFile, main: Source, origins: Origins): readonly Named[] {
   const folder = dirname(main.file)
   const found: Named[] = []
   const add = (text: string | undefined, path: Path) => {
@@ -75,7 +82,10 @@ function filesOf({ fence }: ConfigFile, main: Source): readonly Named[] {
   for (const [driver, options] of Object.entries(fence.drivers)) {
     add(options.credentials_file, ['fence', 'drivers', driver, 'credentials_file'])
   }
-  found.push({ file: resolve(folder, secretsName), named: undefined })
+  const credential = origins.credentialFile(secretsCredential)
+  // A copy of the file, as a rule: both together would only contradict each other.
+  const usual = credential !== undefined && existsSync(credential) ? credential : secretsName
+  found.push({ file: resolve(folder, usual), named: undefined })
   const once = new Map<string, Named>()
   for (const entry of found) {
     const real = realPath(entry.file)

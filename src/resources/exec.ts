@@ -75,6 +75,8 @@ const schema = z
   .refine((options) => (options.run === undefined) !== (options.start === undefined), {
     error: 'exactly one of `run` and `start` is needed',
   })
+  // The same for editors.
+  .meta({ oneOf: [{ required: ['run'] }, { required: ['start'] }] })
 
 type Options = z.output<typeof schema>
 type Context = OperationContext<undefined>

@@ -43,7 +43,12 @@ const schema = z.strictObject({
         return z.NEVER
       }
     })
-    .meta({ title: 'IPv4 or IPv6 address, with a prefix like /24 where it needs its own network' }),
+    .meta({
+      title: 'IPv4 or IPv6 address, with a prefix like /24 where it needs its own network',
+      // As far as an editor can tell.
+      pattern: '^[0-9A-Fa-f:.]+(/[0-9]+)?$',
+      patternErrorMessage: 'write an IP address, with or without a prefix like /24',
+    }),
   interface: z
     .string()
     .regex(/^[^\s/:-][^\s/:]{0,14}$/)

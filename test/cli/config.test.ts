@@ -1,6 +1,6 @@
 /** `picket config`: says what is right with a configuration, or everything that is wrong. */
 import assert from 'node:assert/strict'
-import { chmodSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from '../config/files.ts'
@@ -70,4 +70,15 @@ test('C4 show --effective is a configuration itself, but for its secrets', async
   const first = await picket(['config', 'check', join(dir, 'config.yaml')])
   assert.ok(hash(first.out))
   assert.equal(hash(checked.out), hash(first.out))
+})
+
+test('C4 schema prints the schema for editors, as it lies in the repository', async () => {
+  const { code, out } = await picket(['config', 'schema'])
+  assert.equal(code, 0)
+  const copy = new URL('../../docs/config.schema.json', import.meta.url)
+  assert.ok(out === readFileSync(copy, 'utf8'), 'it prints another one')
+
+  const wrong = await picket(['config', 'schema', 'config.yaml'])
+  assert.deepEqual([wrong.code, wrong.out], [2, ''])
+  assert.match(wrong.err, /schema reads no FILE: leave it out\./)
 })

@@ -55,7 +55,7 @@ const mistakes: readonly (readonly [args: readonly string[], says: RegExp])[] = 
   [['status', '--socket', '--json'], /--socket needs a value/],
   [['status', '-j'], /there is no option -j/],
   [['status', '--', '--help'], /"--help" is one word too many/],
-  [['config'], /check\|show is missing/],
+  [['config'], /check\|show\|schema is missing/],
   [['config', 'chekc'], /there is no action "chekc"\. Did you mean check\?/],
   [['fence', 'off'], /NODE is missing/],
   [['fence', 'of', 'a'], /there is no action "of"\. Did you mean off\?/],

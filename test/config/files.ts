@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Loaded, type LoadOptions, loadConfig } from '../../src/config/load.ts'
 import { problemText } from '../../src/config/problem.ts'
+import { faultsIn } from './editor.ts'
 
 /** Write files (by name) into a new folder that goes with the test; secrets get mode 0600. */
 export function folder(t: TestContext, files: Readonly<Record<string, string | Buffer>>): string {
@@ -25,7 +26,7 @@ export interface Files {
   readonly secrets?: string
 }
 
-/** Load a configuration that has to be right. */
+/** Load a configuration that has to be right, also in the eyes of an editor. */
 export async function load(
   t: TestContext,
   files: Files,
@@ -33,6 +34,7 @@ export async function load(
 ): Promise<Loaded> {
   const result = await loadConfig(join(write(t, files), 'config.yaml'), options)
   assert.ok(result.ok, result.ok ? '' : result.problems.map(problemText).join('\n'))
+  assert.deepEqual(faultsIn(files.config), [], 'the schema for editors refuses what is right')
   return result.loaded
 }
 

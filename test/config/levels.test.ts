@@ -182,9 +182,9 @@ test('C2 a required value that is set nowhere names all the places', async (t) =
     'config.yaml:5:14: the option user of ipmi is set nowhere for a; write user in ' +
       "fence.drivers.ipmi or in the node's own fence entry, or user in the secrets file " +
       'below ipmi: or below ipmi: a:',
-    'config.yaml:5:14: the option password of ipmi is set nowhere for a; write password_env in ' +
-      "fence.drivers.ipmi or in the node's own fence entry, or password in the secrets file " +
-      'below ipmi: or below ipmi: a:',
+    'config.yaml:5:14: the option password of ipmi is set nowhere for a; write password_env or ' +
+      "password_credential in fence.drivers.ipmi or in the node's own fence entry, or password " +
+      'in the secrets file below ipmi: or below ipmi: a:',
   ])
 })
 

@@ -33,7 +33,7 @@ tming: 1
     'config.yaml:6:16: cluster.nodes[0].address: "foo.example" is not an IP address; write one, not a name',
     `config.yaml:7:24: there is no fence driver "ipmj"; there are: ${drivers}. Did you mean ipmi?`,
     'config.yaml:9:31: host ("-x") is not an address or a name',
-    'config.yaml:9:41: password is a secret and may not stand in this file; write it in the secrets file, or password_env with the name of an environment variable',
+    'config.yaml:9:41: password is a secret and may not stand in this file; write it in the secrets file, or password_env with the name of an environment variable, or password_credential with the name of a systemd credential',
     'config.yaml:9:54: ipmi has no option usr. Did you mean user?',
     'config.yaml:9:64: this level has no device, and silence alone proves nothing; to listen after a device, write both in one level: [{driver: …}, verify]',
     'config.yaml:9:72: a step is 5; write {driver: …} or the word verify',

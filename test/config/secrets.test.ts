@@ -60,7 +60,8 @@ test('F12 a secret in the main config is refused, and not repeated', async (t) =
   const problems = await problemsOf(t, { config: written })
   assert.deepEqual(problems, [
     'config.yaml:4:65: password is a secret and may not stand in this file; write it in the ' +
-      'secrets file, or password_env with the name of an environment variable',
+      'secrets file, or password_env with the name of an environment variable, or ' +
+      'password_credential with the name of a systemd credential',
   ])
 })
 
@@ -94,7 +95,12 @@ test('F12 only secrets come from the environment, and from one place at a time',
   assert.deepEqual(problems, [
     'config.yaml:4:56: user is no secret; write user itself',
     'config.yaml:4:69: write the name of an environment variable in password_env',
-    'fence-secrets.yaml:1:22: password stands here too; keep one of them',
+    'fence-secrets.yaml:1:9: password says again what password_env says at config.yaml:4:69; ' +
+      'keep one of them, or write the same one in both places',
+    'fence-secrets.yaml:1:22: the environment variable B, which password_env names, is not set ' +
+      'for this program',
+    'fence-secrets.yaml:1:22: password_env says again what password says at ' +
+      'fence-secrets.yaml:1:9; keep one of them, or write the same one in both places',
   ])
 })
 

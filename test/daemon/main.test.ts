@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -25,7 +25,7 @@ interface Started {
 }
 
 /** A node whose Corosync does not run: picketd sees no Corosync but that of its own network. */
-function node(t: TestContext, text = config) {
+function node(t: TestContext, text = config, env: NodeJS.ProcessEnv = {}) {
   const dir = scratch(t)
   const file = join(dir, 'config.yaml')
   writeFileSync(file, text)
@@ -34,7 +34,7 @@ function node(t: TestContext, text = config) {
   const start = (...words: string[]): Started => {
     const command = [process.execPath, main, ...places, ...words]
     const apart = process.getuid?.() === 0 ? ['unshare', '--net', '--', ...command] : command
-    const child = spawn(apart[0]!, apart.slice(1), { env: { PATH: process.env.PATH } })
+    const child = spawn(apart[0]!, apart.slice(1), { env: { PATH: process.env.PATH, ...env } })
     t.after(() => child.kill('SIGKILL'))
     let said = ''
     let wake = () => {}
@@ -118,6 +118,29 @@ test('without Corosync picketd waits, says so, answers, and goes when it is told
   await third.heard(/waits for Corosync/)
   third.child.kill('SIGINT')
   assert.equal((await third.ended()).code, 0)
+})
+
+test('F12 a credential of systemd is read again on SIGHUP, and never told', { skip }, async (t) => {
+  const credentials = scratch(t)
+  const credential = join(credentials, 'bmc')
+  writeFileSync(credential, 'canary-7\n', { mode: 0o400 })
+  const fenced = config.replace(
+    '{ name: a }',
+    '{ name: a, fence: { driver: ipmi, host: 192.0.2.1, user: u, password_credential: bmc } }',
+  )
+  const { start } = node(t, fenced, { CREDENTIALS_DIRECTORY: credentials })
+  const life = start()
+  await life.heard(/waits for Corosync/)
+  rmSync(credential)
+  life.child.kill('SIGHUP')
+  await life.heard(/there is no credential bmc, .*picketd\.service. The secrets are as they were/)
+  writeFileSync(credential, 'canary-8\n', { mode: 0o400 })
+  life.child.kill('SIGHUP')
+  await life.heard(/The secrets were read again/)
+  life.child.kill('SIGTERM')
+  const { code, said } = await life.ended()
+  assert.equal(code, 0)
+  assert.doesNotMatch(said, /canary/)
 })
 
 test('after five violent deaths picketd comes up to watch only, until it is restarted', {
