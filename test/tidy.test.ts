@@ -78,7 +78,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   sim: ['core'],
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
   demo: ['core', 'net', 'config', 'daemon', 'lab', 'sim'],
-  bench: ['core', 'net', 'config', 'daemon', 'lab', 'demo'],
+  bench: ['core', 'net', 'fence', 'config', 'daemon', 'lab', 'demo'],
   cli: ['core', 'net', 'fence', 'resources', 'config', 'daemon', 'sim', 'lab', 'demo', 'bench'],
 }
 
