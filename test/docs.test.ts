@@ -204,7 +204,9 @@ test('every driver has a page with all of its options, every resource type has i
   for (const name of driverNames) {
     const { text } = documentAt(`docs/drivers/${name}.md`)
     for (const reference of [`driver ${name}`, `capabilities ${name}`]) {
-      assert.ok(text.includes(`<!-- reference: ${reference} -->`), `${name}: ${reference}`)
+      const head = `<!-- reference: ${reference} -->`
+      const lacks = `docs/drivers/${name}.md lacks the lines "${head}" and "<!-- end -->"`
+      assert.ok(text.includes(head), `${lacks}; UPDATE=1 fills in what stands between them`)
     }
     const keys = keysOf(await loadDriver(name))
     none(

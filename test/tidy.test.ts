@@ -78,7 +78,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   sim: ['core'],
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
   demo: ['core', 'net', 'config', 'daemon', 'lab', 'sim'],
-  bench: ['core', 'net', 'config', 'daemon', 'lab', 'demo'],
+  bench: ['core', 'net', 'fence', 'config', 'daemon', 'lab', 'demo'],
   cli: ['core', 'net', 'fence', 'resources', 'config', 'daemon', 'sim', 'lab', 'demo', 'bench'],
 }
 
@@ -286,12 +286,22 @@ test('every option of a driver and of a resource type has a title', async () => 
   }
 })
 
+test('every driver is in the list', () => {
+  const defined = inFolder('src/fence/drivers').filter(({ text }) => /= defineDriver\(/.test(text))
+  none(
+    defined
+      .filter(({ text }) => !driverNames.includes(/^ {2}name: '([\w-]+)'/m.exec(text)?.[1] ?? ''))
+      .map(({ path }) => path),
+    'a line in src/fence/drivers/index.ts is missing, or its name is another one there',
+  )
+})
+
 test('every driver and every resource type has a test of its own', () => {
   const missing = [
     ...driverNames.map((name) => `test/fence/${name}.test.ts`),
     ...resourceTypeNames.map((name) => `test/resources/${name}.test.ts`),
   ].filter((file) => !existsSync(join(home, file)))
-  none(missing, 'write it')
+  none(missing, 'write it; that of a driver calls `contract(...)` of test/fence/contract.ts')
 })
 
 const documents = [

@@ -17,6 +17,7 @@ import {
 import { type Outcome, stories } from '../demo/stories.ts'
 import { type Answer, startClient } from '../demo/witness.ts'
 import { daemonOf, downLab, type Profile, VIP, whyNoLab } from '../lab/lab.ts'
+import { median, spreadOf } from './spread.ts'
 
 interface Run {
   readonly detectedMs: number
@@ -117,10 +118,9 @@ function runOf(outcome: Outcome, knocks: readonly Answer[]): Run | undefined {
 function print(title: string, runs: readonly Run[]): void {
   console.log(`\n${title} (n=${runs.length})`)
   const row = (what: string, pick: (run: Run) => number) => {
-    const sorted = runs.map(pick).sort((a, b) => a - b)
-    const [low = Number.NaN, high = Number.NaN] = [sorted[0], sorted.at(-1)]
-    const middle = median(sorted).toFixed(0).padStart(6)
-    console.log(`  ${what.padEnd(46)} ${middle} ms   ${low.toFixed(0)} to ${high.toFixed(0)}`)
+    const { median: middle, low, high } = spreadOf(runs.map(pick))
+    const shown = middle.toFixed(0).padStart(6)
+    console.log(`  ${what.padEnd(46)} ${shown} ms   ${low.toFixed(0)} to ${high.toFixed(0)}`)
   }
   row('fault to membership callback', (run) => run.detectedMs)
   row('membership callback to fence command', (run) => run.toCommandMs)
@@ -155,10 +155,4 @@ function cpuMs(pid: number): number {
 function residentMb(pid: number): number {
   const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
   return Number(found?.[1] ?? 0) / 1024
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }

@@ -184,7 +184,15 @@ function sentenceOf(driver: Driver, error: unknown): string {
 /** A driver that throws anything but a FenceError is broken; its own words may hold anything. */
 function brokenDriver(driver: Driver, error: unknown): string {
   const kind = error instanceof Error ? error.name : typeof error
-  return `the driver ${driver.name} broke (${kind}): report this as a fault of Picket`
+  const what = [kind, ...placeOf(error)].join(' at ')
+  return `the driver ${driver.name} broke (${what}): report this as a fault of Picket`
+}
+
+/** Where in our code it was thrown: a name and a line hold nobody's secret. */
+function placeOf(error: unknown): readonly string[] {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const frame = /\n {4}at [^\n]*\/(drivers\/[\w-]+\.ts:\d+):\d+\)?(\n|$)/.exec(stack)
+  return frame?.[1] === undefined ? [] : [frame[1]]
 }
 
 interface LaneJob {

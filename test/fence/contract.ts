@@ -37,6 +37,9 @@ export const transportFaults = [
 /** What the device itself does with an off that it has accepted, and whom it takes itself for. */
 export const deviceFaults = ['ignored', 'late', 'comes back on', 'another identity'] as const
 
+/** What can go wrong with every device: a stand that cannot show it proves too little. */
+const must: ReadonlySet<Fault> = new Set<Fault>(['hang', 'ignored', 'late', 'comes back on'])
+
 export type Fault = (typeof transportFaults)[number] | (typeof deviceFaults)[number]
 
 /** A double with its controls. */
@@ -91,12 +94,14 @@ export function contract(
   run(
     'F2 a running target is switched off, read back, and switched on again',
     async (stand, device) => {
-      assert.equal((await device.read(ask)).power, 'on')
+      const first = await device.read(ask)
+      assert.equal(first.power, 'on', `it does not read as on: ${first.detail ?? first.raw}`)
       const pressed = await device.off(ask)
       assert.equal(pressed.outcome, 'accepted', pressed.detail)
       assert.equal((await readUntil(device, 'off')).power, 'off')
       assert.equal(stand.power(), 'off')
-      assert.equal((await device.on(ask)).outcome, 'accepted')
+      const back = await device.on(ask)
+      assert.equal(back.outcome, 'accepted', back.detail)
       assert.equal((await readUntil(device, 'on')).power, 'on')
       assert.equal(stand.power(), 'on')
     },
@@ -116,6 +121,17 @@ export function contract(
       assert.equal(found.ok, true, found.detail)
       assert.equal(stand.power(), power)
     }
+  })
+
+  run('F10 verify believes nothing that it has not heard', async (stand) => {
+    for (const fault of ['hang', '401', 'HTML login page', 'another identity'] as const) {
+      stand.mend()
+      if (!stand.fail(fault, 0)) continue
+      // Without a memory: what was heard before is no answer to this.
+      const { ok, detail } = await open(driver, stand).identify({ timeoutMs: SHORT_MS })
+      assert.equal(ok, false, `${fault}, and verify says that it could fence: ${detail}`)
+    }
+    stand.mend()
   })
 
   run('F2 none of the states in between is off', async (stand, device) => {
@@ -148,7 +164,9 @@ async function readUntil(device: Device, power: PowerRead['power']): Promise<Pow
 
 async function matrix(driver: Driver, stand: Stand, warm: Device): Promise<string[]> {
   const before = stand.requests()
-  await warm.off(ask)
+  const healthy = await warm.off(ask)
+  // Where nothing works, every cell would read as refused, and look well.
+  assert.equal(healthy.outcome, 'accepted', `without any fault: ${healthy.detail}`)
   const steps = Math.max(1, stand.requests() - before)
   const rows: string[] = []
   for (const fault of [...transportFaults, ...deviceFaults]) {
@@ -164,6 +182,10 @@ async function matrix(driver: Driver, stand: Stand, warm: Device): Promise<strin
       // What was accepted late is over before the next cell begins.
       await sleep(fault === 'late' || fault === 'comes back on' ? LATE_MS : 0)
     }
+    assert.ok(
+      cells.length > 0 || !must.has(fault),
+      `the stand does not show "${fault}": let its \`fail\` do it and return true`,
+    )
     rows.push(`# ${fault.padEnd(22)} ${cells.join(' | ') || 'cannot happen here'}`)
   }
   return rows
@@ -200,6 +222,8 @@ const textsOf = ({ raw, detail = '' }: PowerRead): string[] => [raw, detail]
 /** A failure says what to do; no text holds a secret, in whatever dress. */
 function tells(stand: Stand, { outcome, detail }: Pressed, texts: readonly string[]): void {
   if (outcome !== 'accepted') {
+    const broke = /the driver [\w-]+ broke/.test(detail)
+    assert.ok(!broke, `it threw something else than a FenceError: ${detail}`)
     const said = Object.values(failures).some(({ says }) => detail.includes(says))
     assert.ok(said && /\): .{8,}/.test(detail), `what is to be done? ${detail}`)
   }

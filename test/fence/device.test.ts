@@ -69,6 +69,17 @@ test('F2 a throw is unknown power, never off, and tells nothing of a foreign err
   assert.ok(!JSON.stringify(read).includes(canary))
 })
 
+test('a driver that breaks is told with the place where it did, and without its words', async () => {
+  const status = async (): Promise<never> => {
+    const error = new Error(canary)
+    error.stack = `Error: ${canary}\n    at f (file:///opt/drivers/plug.ts:7:3)\n    at g (a:1:1)`
+    throw error
+  }
+  const { detail = '' } = await device({ status }).read(ask)
+  assert.match(detail, /the driver plug broke \(Error at drivers\/plug\.ts:7\): report this/)
+  assert.ok(!detail.includes(canary))
+})
+
 test('F3 a driver that hangs is left at the deadline, and its command counts as unknown', async () => {
   const powerOff = async (_: unknown, wire: Wire): Promise<void> => {
     await sh(wire, 'true')
