@@ -124,6 +124,8 @@ export interface Walked {
   /** The last line that follows from all before it. */
   readonly last: Link
   readonly finding: Finding | undefined
+  /** Was the line that the head names among them? An old head may name one that was dropped. */
+  readonly met: boolean
 }
 
 export interface Walk {
@@ -151,6 +153,7 @@ export function walk(head: Link | undefined): Walk {
   let last: Seen | undefined
   let doubt: Doubt | undefined
   let stands: Place = { file: 'audit.jsonl', line: 0 }
+  let met = head?.seq === 0
   /** Up to where the chain itself says that lines were dropped on purpose. */
   const dropped = new Map<unknown, unknown>()
 
@@ -167,6 +170,7 @@ export function walk(head: Link | undefined): Walk {
       const seen = { place, line, link }
       if (line.kind === 'dropped') dropped.set(line.facts.through, line.facts.hash)
       if (lines === 1) first = seen
+      met ||= head?.seq === line.seq
       if (doubt) {
         doubt = { ...doubt, finding: doubt.resolve?.({ ...line, ...link }) ?? doubt.finding }
         return
@@ -184,7 +188,7 @@ export function walk(head: Link | undefined): Walk {
       const link = last?.link ?? origin
       const cut = doubt ? undefined : cutOff(torn ?? stands, link, head, torn !== undefined)
       const finding = beheaded(first, dropped) ?? doubt?.finding ?? cut
-      return { lines, last: link, finding }
+      return { lines, last: link, finding, met }
     },
   }
 }

@@ -79,7 +79,8 @@ export async function readHead(dir: string): Promise<Link | 'missing' | 'damaged
   }
 }
 
-function headIn(text: string): Link | 'damaged' {
+/** What the text of a head says. */
+export function headIn(text: string): Link | 'damaged' {
   try {
     const { lines, hash } = JSON.parse(text) as { lines?: unknown; hash?: unknown }
     if (typeof lines !== 'number' || !Number.isSafeInteger(lines) || lines < 0) return 'damaged'

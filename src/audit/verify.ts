@@ -16,16 +16,21 @@ export interface Verified {
   /** The last line has no end: picketd is writing it, or died while it did. */
   readonly torn: boolean
   readonly finding: Finding | undefined
+  /** Was the line that the head names still there? Not where an old copy of a head is compared. */
+  readonly met: boolean
 }
 
 /** A log that is being written may change under the reader: it is looked at again. */
 const attempts = 3
 
-/** Looks through the log; `undefined` where there is none. Throws where it cannot be read. */
-export async function verify(dir: string): Promise<Verified | undefined> {
+/**
+ * Looks through the log; `undefined` where there is none. Throws where it cannot be read. With a
+ * copy of the head that was kept elsewhere, that one is believed.
+ */
+export async function verify(dir: string, copy?: Link): Promise<Verified | undefined> {
   for (let attempt = 1; ; attempt++) {
     const before = await standing(dir)
-    const verified = await lookThrough(dir)
+    const verified = await lookThrough(dir, copy)
     if (!verified?.finding || attempt === attempts) return verified
     if ((await standing(dir)) === before) return verified
   }
@@ -37,10 +42,10 @@ async function standing(dir: string): Promise<string> {
   return JSON.stringify([files, head])
 }
 
-async function lookThrough(dir: string): Promise<Verified | undefined> {
+async function lookThrough(dir: string, copy?: Link): Promise<Verified | undefined> {
   // The head first: a line is on disk before the head names it.
   const found = await readHead(dir)
-  const head = typeof found === 'string' ? undefined : found
+  const head = copy ?? (typeof found === 'string' ? undefined : found)
   const files = await filesIn(dir)
   if (files.length === 0 && found === 'missing') return undefined
   const walking = walk(head)
@@ -52,7 +57,7 @@ async function lookThrough(dir: string): Promise<Verified | undefined> {
       else walking.take(place, bytes)
     }
   }
-  const { lines, last, finding } = walking.end(torn)
+  const { lines, last, finding, met } = walking.end(torn)
   return {
     lines,
     files: files.length,
@@ -60,6 +65,7 @@ async function lookThrough(dir: string): Promise<Verified | undefined> {
     beyondHead: head === undefined ? 0 : Math.max(0, last.seq - head.seq),
     torn: torn !== undefined,
     finding,
+    met,
   }
 }
 

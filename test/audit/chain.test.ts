@@ -55,6 +55,7 @@ test('a chain that nobody touched is whole, also behind an older head', () => {
         lines: lines.length,
         last: head,
         finding: undefined,
+        met: true,
       })
       const older = { seq: index + 1, hash: sha256(lines[index]!) }
       assert.equal(walked(lines, older).finding, undefined)
