@@ -5,7 +5,7 @@
  * stands beside them, and not in them, so that whoever cuts the log has to forge two files.
  */
 import { createReadStream } from 'node:fs'
-import { open, readdir, readFile, rename } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Link } from './chain.ts'
 
@@ -40,8 +40,8 @@ export interface RawLine {
   readonly ended: boolean
 }
 
-/** The lines of a file, however large the file is. */
-export async function* linesOf(path: string): AsyncGenerator<RawLine> {
+/** The lines of a file, however large the file is; one that is open stays open. */
+export async function* linesOf(file: string | FileHandle): AsyncGenerator<RawLine> {
   let [number, offset, length] = [1, 0, 0]
   let parts: Buffer[] = []
   const add = (part: Buffer) => {
@@ -53,7 +53,11 @@ export async function* linesOf(path: string): AsyncGenerator<RawLine> {
     const bytes = length <= lineBytesMax ? Buffer.concat(parts) : undefined
     return { number, bytes, offset, ended }
   }
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  const stream =
+    typeof file === 'string'
+      ? createReadStream(file)
+      : file.createReadStream({ start: 0, autoClose: false })
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     let from = 0
     for (let to = chunk.indexOf(10); to >= 0; to = chunk.indexOf(10, from)) {
       add(chunk.subarray(from, to))

@@ -2,9 +2,8 @@
  * Looks through a whole audit log, the oldest file first, and finds the first line that is not as
  * picketd wrote it. Only reads, needs no daemon, and holds one line at a time.
  */
-import { join } from 'node:path'
 import { type Finding, type Link, type Place, walk } from './chain.ts'
-import { filesIn, linesOf, newestFile, readHead } from './files.ts'
+import { openReading, type Reading } from './reading.ts'
 
 export interface Verified {
   readonly lines: number
@@ -20,40 +19,28 @@ export interface Verified {
   readonly met: boolean
 }
 
-/** A log that is being written may change under the reader: it is looked at again. */
-const attempts = 3
-
 /**
  * Looks through the log; `undefined` where there is none. Throws where it cannot be read. With a
  * copy of the head that was kept elsewhere, that one is believed.
  */
 export async function verify(dir: string, copy?: Link): Promise<Verified | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    const before = await standing(dir)
-    const verified = await lookThrough(dir, copy)
-    if (!verified?.finding || attempt === attempts) return verified
-    if ((await standing(dir)) === before) return verified
+  const reading = await openReading(dir)
+  try {
+    return await lookThrough(reading, copy)
+  } finally {
+    await reading.close()
   }
 }
 
-/** What differs when picketd has written or put a file aside meanwhile. */
-async function standing(dir: string): Promise<string> {
-  const [files, head] = [await filesIn(dir), await readHead(dir)]
-  return JSON.stringify([files, head])
-}
-
-async function lookThrough(dir: string, copy?: Link): Promise<Verified | undefined> {
-  // The head first: a line is on disk before the head names it.
-  const found = await readHead(dir)
+async function lookThrough({ head: found, files }: Reading, copy?: Link) {
   const head = copy ?? (typeof found === 'string' ? undefined : found)
-  const files = await filesIn(dir)
   if (files.length === 0 && found === 'missing') return undefined
   const walking = walk(head)
   let torn: Place | undefined
-  for (const { name } of files) {
-    for await (const { bytes, number, ended } of linesOf(join(dir, name))) {
+  for (const { name, isNewest, lines } of files) {
+    for await (const { bytes, number, ended } of lines()) {
       const place = { file: name, line: number }
-      if (!ended && name === newestFile) torn = place
+      if (!ended && isNewest) torn = place
       else walking.take(place, bytes)
     }
   }

@@ -1,7 +1,7 @@
 /** `picket audit`: what was decided and tried on this node, and whether the log is as written. */
-import { join } from 'node:path'
 import { type Line, type Link, readLine } from '../audit/chain.ts'
-import { filesIn, headFile, headIn, linesOf, newestFile } from '../audit/files.ts'
+import { headFile, headIn } from '../audit/files.ts'
+import { type OpenFile, openReading } from '../audit/reading.ts'
 import { findingText, type Verified, verify } from '../audit/verify.ts'
 import { defaultStateDir } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
@@ -89,21 +89,32 @@ interface Wanted {
 
 async function show(
   dir: string,
+  wanted: Wanted,
+  json: boolean,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { files, close } = await openReading(dir)
+  try {
+    if (files.length > 0) return await showAll(files, wanted, json, terminal)
+  } finally {
+    await close()
+  }
+  terminal.err(`picket audit: ${none(dir)}`)
+  return 1
+}
+
+async function showAll(
+  files: readonly OpenFile[],
   { sinceMs, node }: Wanted,
   json: boolean,
   { out, err, paint }: Terminal,
 ): Promise<ExitCode> {
-  const files = await filesIn(dir)
-  if (files.length === 0) {
-    err(`picket audit: ${none(dir)}`)
-    return 1
-  }
   const isWanted = (line: Line) =>
     Date.parse(line.at) >= sinceMs && (node === undefined || concerns(line, node))
   let [shown, unreadable] = [0, 0]
-  for (const { name } of files) {
-    for await (const { number, bytes, ended } of linesOf(join(dir, name))) {
-      if (!ended && name === newestFile) break
+  for (const { name, isNewest, lines } of files) {
+    for await (const { number, bytes, ended } of lines()) {
+      if (!ended && isNewest) break
       const read = readLine(bytes)
       if (!read.ok) {
         unreadable++

@@ -282,7 +282,7 @@ test('a log that is read while it is written and put aside is whole', async (t) 
   const child = spawn(process.execPath, [writer, dir, '20000'])
   t.after(() => child.kill('SIGKILL'))
   await once(child.stdout, 'data')
-  for (let look = 0; look < 20; look++) assert.match(await faultIn(dir), /whole/)
+  for (let look = 0; look < 40; look++) assert.match(await faultIn(dir), /whole/)
 })
 
 test('a directory without a log has none', async (t) => {
