@@ -73,13 +73,26 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   checks: ['core', 'net'],
   fence: ['core', 'net'],
   resources: ['core', 'net'],
+  audit: [],
   config: ['core', 'fence', 'resources'],
-  daemon: ['core', 'net', 'corosync', 'checks', 'fence', 'resources', 'config'],
+  daemon: ['core', 'audit', 'net', 'corosync', 'checks', 'fence', 'resources', 'config'],
   sim: ['core'],
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
   demo: ['core', 'net', 'config', 'daemon', 'lab', 'sim'],
   bench: ['core', 'net', 'fence', 'config', 'daemon', 'lab', 'demo'],
-  cli: ['core', 'net', 'fence', 'resources', 'config', 'daemon', 'sim', 'lab', 'demo', 'bench'],
+  cli: [
+    'core',
+    'audit',
+    'net',
+    'fence',
+    'resources',
+    'config',
+    'daemon',
+    'sim',
+    'lab',
+    'demo',
+    'bench',
+  ],
 }
 
 /** What a file imports, as paths from the top, or as the name of a package. */

@@ -34,6 +34,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'List the fence drivers, and the options of one',
     load: () => import('./drivers.ts'),
   },
+  audit: {
+    summary: 'Show what was decided and tried, and verify that nobody has changed it since',
+    load: () => import('./audit.ts'),
+  },
   demo: {
     summary: 'See a failover on this machine: a real cluster in namespaces',
     load: () => import('./demo.ts'),

@@ -1,6 +1,7 @@
 /** What picketd may be told on its command line. */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { defaultConfigFile, defaultStateDir } from '../config/paths.ts'
 import { version } from '../config/version.ts'
 
 export interface Arguments {
@@ -19,8 +20,8 @@ export type Parsed =
 
 export const usage = `picketd: keeps the services of this cluster running, as one member of it
 
-  --config FILE      the configuration (/etc/picket/config.yaml)
-  --state DIRECTORY  what has to survive a boot (/var/lib/picket)
+  --config FILE      the configuration (${defaultConfigFile})
+  --state DIRECTORY  what has to survive a boot (${defaultStateDir})
   --run DIRECTORY    what must not survive a boot, and the control socket (/run/picket)
   --log text|json    how to write the log on standard error (text)
   --once-check       check the configuration and this node, and end
@@ -37,8 +38,8 @@ export function parseArguments(words: readonly string[]): Parsed {
       args: [...words],
       strict: true,
       options: {
-        config: { type: 'string', default: '/etc/picket/config.yaml' },
-        state: { type: 'string', default: '/var/lib/picket' },
+        config: { type: 'string', default: defaultConfigFile },
+        state: { type: 'string', default: defaultStateDir },
         run: { type: 'string', default: '/run/picket' },
         log: { type: 'string', default: 'text' },
         'once-check': { type: 'boolean', default: false },

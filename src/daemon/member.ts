@@ -1,11 +1,14 @@
 /** The daemon as a member of its group: from the first event to the end that the core decides. */
+import { openAudit } from '../audit/log.ts'
 import { withNodes } from '../config/load.ts'
+import { version } from '../config/version.ts'
 import { type Begin, begin, deadlineMs, step } from '../core/cluster.ts'
 import type { Press } from '../core/effect.ts'
 import { isAwaited } from '../core/round.ts'
 import type { State } from '../core/state.ts'
 import type { Corosync } from '../corosync/corosync.ts'
 import { hush } from '../net/hush.ts'
+import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
 import type { Parts } from './daemon.ts'
 import { handsOf, within } from './hands.ts'
@@ -35,17 +38,26 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   const state = () => mailbox.node?.state() ?? first.state
   const journal = openJournal({ path: parts.journalPath, say: log.say, state })
   journal.begin(beginning)
+  const audit = openAudit({
+    dir: parts.given.stateDir,
+    node: self,
+    say: log.say,
+    clean: log.clean,
+  })
+  const auditor = openAuditor({ audit, journal, say: log.say, state })
+  auditor.begin(version(), beginning)
 
   const ended = Promise.withResolvers<number>()
   const awaits = (press: Press) => isAwaited(state(), press)
   const hands = handsFor(parts, corosync, awaits, (code, because) => {
     log.say('info', `picketd ends: ${because}.`)
+    auditor.end(code, because)
     mailbox.node?.stop()
     ended.resolve(code)
   })
   const core = { step, deadlineMs }
   const afterStep = followUp(parts)
-  mailbox.deliverTo(runNode({ core, first, hands, clock, journal, afterStep }))
+  mailbox.deliverTo(runNode({ core, first, hands, clock, journal: auditor, afterStep }))
   takeLeave(parts)
 
   const code = await ended.promise
@@ -54,7 +66,11 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   corosync.leave()
   corosync.close()
   journal.close()
-  await within(Promise.all([fencings.settled(), store.settled()]), lastWordsMs, undefined)
+  await within(
+    Promise.all([fencings.settled(), store.settled(), audit.close()]),
+    lastWordsMs,
+    undefined,
+  )
   life.end(code === 0 ? 'forgive' : 'in order')
   return code
 }

@@ -5,7 +5,7 @@
  */
 import { begin, deadlineMs, type State, step } from '../../src/core/cluster.ts'
 import type { Effect } from '../../src/core/effect.ts'
-import type { News } from '../../src/core/event.ts'
+import type { Event, News } from '../../src/core/event.ts'
 import type { Ledger } from '../../src/core/ledger.ts'
 import type { Message } from '../../src/core/message.ts'
 import type { Config, GroupMember, NodeId, Power } from '../../src/core/model.ts'
@@ -19,6 +19,11 @@ export interface Seat {
   power: boolean
   /** What its devices say, where that is not the truth. */
   says: Power | undefined
+}
+
+export interface Ear {
+  append(event: Event): void
+  did(effects: readonly Effect[]): void
 }
 
 export const config = (change: Partial<Config> = {}): Config => {
@@ -80,6 +85,8 @@ export class Table {
   nowMs = 0
   readonly seats = new Map<NodeId, Seat>()
   readonly log: string[] = []
+  /** Those who are told every event of a seat, before its step, and the effects after it. */
+  readonly ears = new Map<NodeId, Ear>()
   readonly #config: Config
   #ring = 0
   readonly #wire: { to: NodeId; news: News }[] = []
@@ -157,8 +164,12 @@ export class Table {
     for (let next = this.#wire.shift(); next !== undefined; next = this.#wire.shift()) {
       const seat = this.seats.get(next.to)
       if (seat === undefined || !seat.power) continue
-      const { state, effects } = step(seat.state, { ...next.news, atMs: this.nowMs })
+      const ear = this.ears.get(next.to)
+      const event = { ...next.news, atMs: this.nowMs }
+      ear?.append(event)
+      const { state, effects } = step(seat.state, event)
       seat.state = state
+      ear?.did(effects)
       for (const effect of effects) this.#perform(seat, effect)
     }
   }

@@ -1,0 +1,82 @@
+/** What the audit log keeps of a message of the group and of an operator's order: plain facts. */
+import type { Facts } from '../audit/chain.ts'
+import type { Message, Verdict } from '../core/message.ts'
+import type { NodeId } from '../core/model.ts'
+import type { OrderState } from '../core/state.ts'
+
+/** A message that decides something, as a line of the audit log. */
+export interface Decision {
+  readonly kind: string
+  /** The node whose entry in the ledger changes where the message counts; for some, none does. */
+  readonly node?: NodeId
+  readonly facts: Facts
+}
+
+/** The decision in a message; `undefined` where it decides nothing that is kept. */
+export function decisionIn(by: NodeId, message: Message): Decision | undefined {
+  switch (message.say) {
+    case 'condemn': {
+      const { node: target, id, action, because, requester, barred } = message
+      const facts = { target, by, id, action, because, requester, barred }
+      return { kind: 'condemn', node: target, facts }
+    }
+    case 'fence': {
+      const { node: target, id, action, because, requester, owner, round, heldBack } = message
+      const facts = { target, by, id, action, because, requester, owner, round, heldBack }
+      return { kind: 'fence', node: target, facts }
+    }
+    case 'verdict': {
+      const { node: target, id, round, verdict } = message
+      return { kind: 'verdict', node: target, facts: { target, by, id, round, ...found(verdict) } }
+    }
+    case 'settle':
+      return { kind: 'settle', node: message.node, facts: { target: message.node, by } }
+    case 'defer': {
+      const { node: target, because } = message
+      return { kind: 'defer', node: target, facts: { target, by, because } }
+    }
+    case 'unbar': {
+      const { node: target, id } = message
+      return { kind: 'unbar', node: target, facts: { target, by, id } }
+    }
+    case 'goodbye':
+      return { kind: 'left', node: by, facts: { target: by } }
+    case 'grant': {
+      const { to: target, resource, thing } = message
+      return { kind: 'grant', node: target, facts: { target, by, resource, thing } }
+    }
+    case 'release': {
+      const { node: target, resource, because } = message
+      return { kind: 'release', facts: { target, by, resource, because } }
+    }
+    case 'request': {
+      const { id, action, target, requester, reason } = message
+      return { kind: 'request', facts: { target, by, id, action, requester, reason } }
+    }
+    case 'refuse':
+      return { kind: 'refuse', facts: { by, id: message.id, because: message.because } }
+    case 'resign':
+      return { kind: 'resign', facts: { by, because: message.because } }
+    case 'sync':
+    case 'again':
+    case 'ready':
+    case 'report':
+    case 'ack':
+    case 'accuse':
+    case 'forget':
+    case 'rested':
+      return undefined
+  }
+}
+
+function found({ proven, level, text, tookMs, late, commanded, evidence }: Verdict): Facts {
+  const readings = evidence.map(({ device, raw, askedMs, tookMs: readMs }) => {
+    return { device, raw, askedMs, tookMs: readMs }
+  })
+  return { proven, level, text, tookMs, late, commanded, evidence: readings }
+}
+
+/** An operator's order, as this node was given it. */
+export function orderFacts({ id, action, target, requester, reason }: OrderState): Facts {
+  return { target, id, action, requester, reason }
+}
