@@ -2,6 +2,7 @@
  * The stories of the demonstration, each told on real parts: break something, watch, and check what
  * must be true afterwards. The tests play the same stories.
  */
+import type { Status } from '../core/status.ts'
 import { bmc, crash, cut, freeze, type Lab, nowMs, readBmcLog, thaw, until } from '../lab/lab.ts'
 import { activeNode, type Stage, statusFrom } from './stage.ts'
 import { readTimeline, type Timeline } from './timeline.ts'
@@ -159,7 +160,7 @@ async function standstill(
   const status = await until(
     async () => {
       const seen = await statusFrom(stage, other)
-      return hasMoved() || (seen?.advice.length ?? 0) > 0 ? seen : undefined
+      return hasMoved() || advised(seen) ? seen : undefined
     },
     beganMs + ADVICE_MS - nowMs(),
     500,
@@ -174,7 +175,7 @@ async function standstill(
     ...(status?.advice ?? []).map((line) => `advice: ${line}`),
   ]
   if (blocked === undefined) broken.push('the status does not say that the service is blocked')
-  if ((status?.advice.length ?? 0) === 0) broken.push('the status does not say what to do')
+  if (!advised(status)) broken.push('the status does not say what to do')
   if (after !== undefined) {
     await after()
     await new Promise((done) => setTimeout(done, 3_000))
@@ -184,6 +185,11 @@ async function standstill(
   if (timeline.confirmedMs !== undefined) broken.push(`an off was confirmed that never happened`)
   const gap = interruption(witness.answers, beganMs)
   return { victim, beganMs, timeline, interruption: gap, now: undefined, remarks, broken }
+}
+
+/** Does the status say what a person can do about a node that nobody can prove off? */
+function advised(status: Status | undefined): boolean {
+  return status?.advice.some((line) => line.includes('cannot be proven off')) === true
 }
 
 async function wasPressed(lab: Lab, victim: string, sinceMs: number): Promise<boolean> {
