@@ -7,6 +7,7 @@
  * it gives its messages back to it, as CPG would.
  */
 import { begin } from './cluster.ts'
+import { unchecked } from './devices.ts'
 import {
   type FencingRecord,
   type Ledger,
@@ -61,18 +62,7 @@ export function beginAlone(order: AloneOrder): State {
     chain: true,
     // A round asks each device who it is when its turn comes; nobody else has to.
     devices: Object.fromEntries(
-      config.devices.map(({ id }) => [
-        id,
-        {
-          ok: false,
-          okSinceMs: Infinity,
-          checked: false,
-          identity: '',
-          detail: 'not asked yet',
-          askedId: undefined,
-          nextMs: Infinity,
-        },
-      ]),
+      config.devices.map(({ id }) => [id, { ...unchecked, nextMs: Infinity }]),
     ),
     orders: [taken(order)],
     nextBeatMs: atMs,

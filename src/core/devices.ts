@@ -8,7 +8,8 @@ import { entryOf } from './ledger.ts'
 import { type DeviceConfig, type DeviceId, type NodeId, sameHardware } from './model.ts'
 import { type DeviceHealth, freshId, type State, say, set, type Turn } from './state.ts'
 
-const unchecked: DeviceHealth = {
+/** A device that nobody has asked yet. */
+export const unchecked: DeviceHealth = {
   ok: false,
   okSinceMs: Infinity,
   checked: false,
