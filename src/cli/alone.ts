@@ -10,7 +10,7 @@ import { createMask } from '../fence/mask.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'
 import { knows } from './devices.ts'
-import { type OrderOptions, outcome, requester, words } from './order.ts'
+import { confirmed, type OrderOptions, outcome, requester } from './order.ts'
 import { plain } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -39,7 +39,7 @@ export async function orderHere(options: AloneOptions, terminal: Terminal): Prom
     terminal.err(`Refused: no fence device is configured for ${node}.`)
     return 3
   }
-  if (!options.yes && !(await confirmed(options, terminal))) return 3
+  if (!options.yes && !(await confirmed(options, consequences(options), terminal))) return 3
   const stop = new AbortController()
   const interrupted = () => stop.abort()
   process.once('SIGINT', interrupted)
@@ -106,15 +106,8 @@ function whyNotKept(stateDir: string): string | undefined {
   }
 }
 
-async function confirmed({ action, node }: AloneOptions, { err, ask }: Terminal): Promise<boolean> {
-  err('picketd is not configured on this machine: the order needs no quorum and waits for nobody.')
-  if (action !== 'on') err(`Whatever runs on ${node} dies with its power.`)
-  const answer = await ask(`Type yes to ${words[action](node)}:`)
-  if (answer?.trim() === 'yes') return true
-  err(
-    answer === undefined
-      ? 'Refused: there is nobody here to confirm it; give --yes to do it all the same.'
-      : `Refused: ${node} was left alone.`,
-  )
-  return false
+function consequences({ action, node }: AloneOptions): readonly string[] {
+  const free = 'picketd is not configured on this machine: the order needs no quorum and waits for'
+  const dies = action === 'on' ? [] : [`Whatever runs on ${node} dies with its power.`]
+  return [`${free} nobody.`, ...dies]
 }

@@ -30,7 +30,8 @@ export async function order(options: OrderOptions, terminal: Terminal): Promise<
   const line = await terminal.during('asking picketd', asked)
   const status = statusIn(line)
   if (status === undefined) throw new ControlError(whyNone(line))
-  if (!yes && !(await confirmed(action, node, status, terminal))) return 3
+  const told = consequences(action, node, status)
+  if (!yes && !(await confirmed(options, told, terminal))) return 3
   const request = {
     do: 'fence',
     action,
@@ -51,13 +52,12 @@ export async function order(options: OrderOptions, terminal: Terminal): Promise<
 }
 
 /** Say what dies, then ask; where nobody can be asked, `--yes` is the only consent. */
-async function confirmed(
-  action: PowerAction,
-  node: string,
-  status: Status,
+export async function confirmed(
+  { action, node }: Pick<OrderOptions, 'action' | 'node'>,
+  consequences: readonly string[],
   { err, ask }: Terminal,
 ): Promise<boolean> {
-  for (const sentence of consequences(action, node, status)) err(sentence)
+  for (const sentence of consequences) err(sentence)
   const answer = await ask(`Type yes to ${words[action](node)}:`)
   if (answer?.trim() === 'yes') return true
   err(
@@ -69,7 +69,7 @@ async function confirmed(
 }
 
 /** What an order does, after "Type yes to". */
-export const words: Readonly<Record<PowerAction, (node: string) => string>> = {
+const words: Readonly<Record<PowerAction, (node: string) => string>> = {
   off: (node) => `switch ${node} off`,
   on: (node) => `switch ${node} on`,
   reboot: (node) => `switch ${node} off and on again`,

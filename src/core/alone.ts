@@ -12,6 +12,7 @@ import {
   type FencingRecord,
   type Ledger,
   type NodeEntry,
+  orderedFencing,
   unknownNode,
   withFinger,
 } from './ledger.ts'
@@ -131,16 +132,5 @@ function recordOf({ id, action, requester, reason, earlier, target }: AloneOrder
   const fingers = before?.dangling ?? []
   const dangling =
     before?.owner === undefined ? fingers : withFinger(fingers, before.owner, before.life)
-  return {
-    id,
-    action,
-    because: reason,
-    requester,
-    owner: undefined,
-    life: '',
-    round: 0,
-    dangling,
-    last: '',
-    commanded: false,
-  }
+  return orderedFencing({ id, action, because: reason, requester, dangling })
 }

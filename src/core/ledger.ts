@@ -133,6 +133,13 @@ export function withEntry(ledger: Ledger, node: NodeId, change: Partial<NodeEntr
   }
 }
 
+/** A fencing that is ordered and that nobody carries out yet. */
+export function orderedFencing(
+  order: Pick<FencingRecord, 'id' | 'action' | 'because' | 'requester' | 'dangling'>,
+): FencingRecord {
+  return { ...order, owner: undefined, life: '', round: 0, last: '', commanded: false }
+}
+
 /** The fingers on a button, with one more. */
 export function withFinger(
   dangling: readonly Finger[],

@@ -12,6 +12,7 @@ import {
   type Ledger,
   mayHold,
   mayStillFire,
+  orderedFencing,
   shotsBeside,
   withEntry,
   withFinger,
@@ -61,15 +62,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   // A fencing that has begun goes on under another name.
   const goesOn = isOpen(entry) && entry.fencing?.action !== 'on'
   const fencing: FencingRecord = {
-    id,
-    action,
-    because,
-    requester,
-    owner: undefined,
-    life: '',
-    round: 0,
-    dangling,
-    last: '',
+    ...orderedFencing({ id, action, because, requester, dangling }),
     commanded: goesOn && entry.fencing?.commanded === true,
   }
   say(turn, 'warn', `${node} is condemned: ${because}`, { node, fencing: id })

@@ -11,7 +11,7 @@ import { type Handle, loadLibrary, type Native, type Status, waiting } from './n
 /** The values of `cs_error_t` that mean something to us. */
 export const status = {
   ok: 1,
-  libraryError: 2,
+  errorInLibrary: 2,
   tryAgain: 6,
   access: 11,
   notExist: 12,
@@ -196,7 +196,7 @@ async function inTime<T>(what: string, { endsAtMs }: Patience, call: Promise<T>)
 /** What a failed call means, and what to do about it. */
 export function explain(what: string, result: Status): string {
   switch (result) {
-    case status.libraryError:
+    case status.errorInLibrary:
       return `Corosync is not running on this node (${what} service): systemctl start corosync`
     case status.tryAgain:
       return `Corosync's ring is still forming (${what} service): look at corosync-cfgtool -s`

@@ -63,7 +63,7 @@ test('says so once when too many messages are waiting, and takes no more', () =>
 
 test('says so when Corosync refuses for good', () => {
   const { cpg, outbox } = fakeCpg()
-  cpg.answer = status.libraryError
+  cpg.answer = status.errorInLibrary
   outbox.send(message(0))
   assert.equal(cpg.lost.length, 1)
   assert.equal(outbox.send(message(1)), false)

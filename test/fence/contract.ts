@@ -58,7 +58,7 @@ export interface Stand {
   setBetween(raw: string): void
   /**
    * From the given request on (0 is the next one) this goes wrong, until `mend`. False where it
-   * cannot happen on this kind of interface.
+   * cannot happen on this kind of interface; "another identity" cannot where `identity` is unset.
    */
   fail(fault: Fault, fromRequest: number): boolean
   mend(): void

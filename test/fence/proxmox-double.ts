@@ -70,6 +70,14 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
     return { status, reason: message, body: { data: null, ...said, ...(errors && { errors }) } }
   }
 
+  /**
+   * Proxmox VE has no such call and says so in these words. They are part of what is imitated: a
+   * driver that asks for what does not exist has to read them as an error, never as a power.
+   */
+  function unknownMethod(method: string, path: string): HttpReply {
+    return refuse(501, `Method '${method} ${path}' not implemented`)
+  }
+
   function callerOf({ method, headers }: HttpCall): Account | HttpReply {
     const { authorization = '', cookie = '' } = headers
     const [, id = '', secret = ''] = /^PVEAPIToken=([^=]+!\w+)=(.*)$/.exec(authorization) ?? []
@@ -169,7 +177,7 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
 
   function press(verb: string, guest: Guest, call: HttpCall, caller: Account): HttpReply {
     const known = schemas[`${guest.type} ${verb}`]
-    if (known === undefined) return refuse(501, `Method 'POST ${call.path}' not implemented`)
+    if (known === undefined) return unknownMethod(call.method, call.path)
     const form = new URLSearchParams(call.body)
     for (const key of form.keys()) {
       const why = !known.includes(key)
@@ -223,7 +231,7 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
     if (!post && verb === 'status/current') return current(guest)
     if (!post && verb === 'config') return config(guest)
     if (post && verb.startsWith('status/')) return press(verb.slice(7), guest, call, caller)
-    return refuse(501, `Method '${call.method} ${call.path}' not implemented`)
+    return unknownMethod(call.method, call.path)
   }
 
   const ofTask: Handler = (_, caller, __, [node = '', upid = '']) => {
@@ -286,7 +294,7 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
     const caller = callerOf(call)
     if ('status' in caller) return caller
     const found = routes.find(([method, at]) => method.test(call.method) && at.test(path))
-    if (found === undefined) return refuse(501, `Method '${call.method} ${path}' not implemented`)
+    if (found === undefined) return unknownMethod(call.method, path)
     const [, at, handler] = found
     return handler(call, caller, host, at.exec(path)?.slice(1) ?? [])
   }

@@ -24,7 +24,7 @@ const pin = httpsOptions.fingerprint.unwrap()
 const options = z
   .strictObject({
     api_url: z.union([apiUrl, z.array(apiUrl).min(1).max(16)]).meta({
-      title: 'Address of the API, or a list of them: any node of the Proxmox cluster',
+      title: 'Address of the API, or a list of them: each node of the Proxmox cluster answers',
     }),
     vmid: z.int().min(100).max(999_999_999).meta({ title: 'Number of the guest' }),
     type: z

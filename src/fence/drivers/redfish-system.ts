@@ -18,7 +18,7 @@ export interface System {
   /** Dell's service tag. */
   readonly sku: string
   readonly uuid: string | undefined
-  /** As the service says it: any JSON. */
+  /** As the service says it: JSON of whatever shape. */
   readonly power: unknown
   /** Where a reset is asked for. */
   readonly target: string | undefined
