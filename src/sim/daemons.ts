@@ -175,12 +175,12 @@ function ring(world: World, daemon: Daemon): void {
 }
 
 /** It goes on with whatever is first: an overdue alarm, or the news that have queued up. */
-export function thawDaemon(world: World, machine: Machine): void {
+export function thawDaemon(world: World, machine: Machine, newsFirst?: boolean): void {
   const { daemon } = machine
   if (daemon === undefined) return
   const overdue = daemon.alarmMs <= world.nowMs
   if (overdue) daemon.alarmMs = Infinity
-  if (overdue && world.lots.daemon.next() < 0.5) ring(world, daemon)
+  if (overdue && !(newsFirst ?? world.lots.daemon.next() >= 0.5)) ring(world, daemon)
   const items = daemon.inbox.splice(0)
   for (const item of items) {
     if (!daemon.alive) return

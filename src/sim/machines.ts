@@ -131,7 +131,12 @@ export function freeze(
 }
 
 /** They go on as if nothing had been. */
-export function thaw(world: World, machine: Machine, parts: readonly Part[]): void {
+export function thaw(
+  world: World,
+  machine: Machine,
+  parts: readonly Part[],
+  newsFirst?: boolean,
+): void {
   let some = false
   for (const part of parts) {
     if (machine.frozen[part] === 0) continue
@@ -150,6 +155,6 @@ export function thaw(world: World, machine: Machine, parts: readonly Part[]): vo
       if (machine.powered && machine.boot === life) run()
     }
   }
-  if (machine.frozen.daemon === 0) thawDaemon(world, machine)
+  if (machine.frozen.daemon === 0) thawDaemon(world, machine, newsFirst)
   networkChanged(world)
 }

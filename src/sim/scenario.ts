@@ -106,7 +106,9 @@ const deeds: Readonly<Record<string, Deed>> = {
     applyPower(world, machine, 'it dies')
   }),
   freeze: (world, words) => freeze(world, machineOf(world, words), partsOf(words), undefined),
-  thaw: (world, words) => thaw(world, machineOf(world, words), partsOf(words)),
+  // `thaw a daemon news-first`: what waits for it is heard before an alarm that is overdue.
+  thaw: (world, words) =>
+    thaw(world, machineOf(world, words), partsOf(words), words.includes('news-first')),
   cut: (world, words) => {
     cut(world, (from, to) => words.includes(from.id) !== words.includes(to.id))
   },
@@ -206,7 +208,8 @@ function machineOf(world: World, [node]: readonly string[]): Machine {
 }
 
 /** `freeze a`: the whole machine; `freeze a daemon`: that part of it. */
-function partsOf([, ...parts]: readonly string[]): Part[] {
+function partsOf([, ...words]: readonly string[]): Part[] {
+  const parts = words.filter((word) => word !== 'news-first')
   return parts.length === 0 ? ['corosync', 'daemon', 'scripts'] : (parts as Part[])
 }
 

@@ -88,7 +88,7 @@ export const fencingMutants: readonly Mutant[] = [
       replace: 'notAfterMs: nowMs + state.config.timing.echoMs,',
     },
     because: 'a thawed daemon decides on what it knew before it froze',
-    swarm: 'drowsy-daemons',
+    scenario: 'read-while-asleep',
   },
   {
     name: 'foreign-clock',
