@@ -79,6 +79,8 @@ function decisionSaid(kind: string, word: Words, is: (name: string) => boolean):
       return { mark: 'dim', text: `no command to ${target} can be carried out any more` }
     case 'defer':
       return { mark: 'wait', text: `${target} is not fenced yet: ${why} (${word('by')})` }
+    case 'confirm':
+      return { mark: 'bad', text: `${target} is ${why}, by hand, not by a device (${word('id')})` }
     case 'unbar':
       return { mark: 'good', text: `${target} may serve again (${word('by')}, ${word('id')})` }
     case 'left':

@@ -26,6 +26,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Switch a node off or on and prove it, read its power, check its devices',
     load: () => import('./fence.ts'),
   },
+  confirm: {
+    summary: 'Say that you have seen a node dead, where no fence device can prove it',
+    load: () => import('./confirm.ts'),
+  },
   config: {
     summary: 'Check a configuration file, show what is in effect; its JSON Schema',
     load: () => import('./config.ts'),

@@ -97,7 +97,8 @@ export function requester(): string {
   return `${user}@${hostname()}`.slice(0, 200)
 }
 
-async function follow(
+/** Give a request to picketd, show what it tells, and say how it ended. */
+export async function follow(
   path: string,
   request: object,
   json: boolean,

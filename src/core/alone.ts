@@ -79,7 +79,8 @@ export function orderOf({ orders }: State): OrderState {
 
 function taken({ id, action, target, requester, reason, atMs }: AloneOrder): OrderState {
   const because = 'no cluster is asked'
-  return { id, action, target, requester, reason, sinceMs: atMs, at: 'fencing', because }
+  const taken = { id, action, target, requester, reason, boot: '', sinceMs: atMs } as const
+  return { ...taken, at: 'fencing', because }
 }
 
 function sessionOf(order: AloneOrder): Session {
@@ -131,6 +132,8 @@ function recordOf({ id, action, requester, reason, earlier, target }: AloneOrder
   const before = earlier?.nodes[target]?.fencing
   const fingers = before?.dangling ?? []
   const dangling =
-    before?.owner === undefined ? fingers : withFinger(fingers, before.owner, before.life)
+    before?.owner === undefined
+      ? fingers
+      : withFinger(fingers, { node: before.owner, life: before.life, step: 0 })
   return orderedFencing({ id, action, because: reason, requester, dangling })
 }

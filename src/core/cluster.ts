@@ -31,6 +31,7 @@ import { admits, keepSession, onAccuse, onGroup, onQuorum, onReady, onSync } fro
 import { authority, type State, say, set, type Turn } from './state.ts'
 import {
   onCondemn,
+  onConfirm,
   onDefer,
   onFence,
   onForget,
@@ -189,6 +190,7 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
     case 'rested':
     case 'request':
     case 'refuse':
+    case 'confirm':
     case 'unbar':
     case 'resign':
     case 'goodbye':
@@ -229,6 +231,8 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onForget(turn, from, message.id, message.round)
     case 'rested':
       return onRested(turn, from, message.node)
+    case 'confirm':
+      return onConfirm(turn, from, message)
     case 'unbar':
       return onUnbar(turn, from, message.node, message.id)
     case 'request':

@@ -206,12 +206,15 @@ function settle(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
 function fingerOf(
   state: State,
   session: Session,
-  { node, life }: Finger,
+  { node, life, step }: Finger,
   target: NodeId,
 ): 'on the button' | 'let go' | 'gone' {
   const member = session.merged?.members.includes(node) === true
   if (member && session.syncs[node]?.identity.incarnation === life) {
-    return session.reports[node]?.pressing.includes(target) ? 'on the button' : 'let go'
+    const report = session.reports[node]
+    // What it said before that was noted says nothing of it.
+    if (report === undefined || report.step < step) return 'on the button'
+    return report.pressing.includes(target) ? 'on the button' : 'let go'
   }
   // Another life of the daemon, in our midst, has swept away what the former one was doing.
   const { standing } = entryOf(state.ledger, node)

@@ -1,4 +1,5 @@
 /** All that can happen to a node. Every event carries the instant at which this node learned it. */
+import type { OrderAction } from './ledger.ts'
 import type { Message } from './message.ts'
 import type { GroupMember, NodeId, Power, ResourceId, RingId } from './model.ts'
 
@@ -51,11 +52,13 @@ export type PressOutcome = 'accepted' | 'refused' | 'unknown'
  */
 export type RunOutcome = 'done' | 'running' | 'stopped' | 'failed' | 'unknown'
 
-/** What an operator wants done to a node's power. */
+/** What an operator wants done to a node's power, or says of it. */
 export interface Order {
   readonly id: string
-  readonly action: 'off' | 'on' | 'reboot'
+  readonly action: OrderAction
   readonly target: NodeId
   readonly requester: string
   readonly reason: string
+  /** With `confirm`: the boot that was seen dead, as the status named it, and no other. */
+  readonly boot?: string
 }

@@ -26,13 +26,20 @@ export interface Hold {
   readonly step: number
 }
 
-/** A life of a daemon that may still have a command on its way. */
+/**
+ * A life of a daemon that may still have a command on its way, and the step at which that was
+ * noted, 0 in an earlier ring: what it said before says nothing of it (S9, S13).
+ */
 export interface Finger {
   readonly node: NodeId
   readonly life: string
+  readonly step: number
 }
 
 export type FencingAction = 'off' | 'on' | 'reboot'
+
+/** What an operator may order: a change of power, or that a person has seen a node dead (F14). */
+export type OrderAction = FencingAction | 'confirm'
 
 /** One fencing: durable before the first command, kept until there is a verdict (F4). */
 export interface FencingRecord {
@@ -141,13 +148,10 @@ export function orderedFencing(
 }
 
 /** The fingers on a button, with one more. */
-export function withFinger(
-  dangling: readonly Finger[],
-  node: NodeId,
-  life: string,
-): readonly Finger[] {
+export function withFinger(dangling: readonly Finger[], more: Finger): readonly Finger[] {
+  const { node, life } = more
   const others = dangling.filter((finger) => finger.node !== node || finger.life !== life)
-  return [...others, { node, life }]
+  return [...others, more]
 }
 
 /** Is this node unproven, so that it has to be fenced or to come back? */

@@ -196,11 +196,12 @@ function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
  * Nobody owns a round across two sessions; its last owner may still have a finger on the button.
  */
 function interrupted(record: FencingRecord): FencingRecord {
-  const { owner, life, dangling } = record
+  const { owner, life } = record
+  const dangling = record.dangling.map((finger) => ({ ...finger, step: 0 }))
   // A round that nobody here has heard of may have been ordered: the next one looks first (P10).
   const round = record.round + 1
-  if (owner === undefined) return { ...record, round }
-  const fingers = withFinger(dangling, owner, life)
+  if (owner === undefined) return { ...record, round, dangling }
+  const fingers = withFinger(dangling, { node: owner, life, step: 0 })
   // It was interrupted, it has not failed: there is no gap to keep before it goes on.
   return { ...record, round, owner: undefined, life: '', last: '', dangling: fingers }
 }

@@ -4,7 +4,7 @@
  * Every message belongs to a session (one ring, one set of daemons, one round) and is void in any
  * other, at every member alike, because CPG delivers the same order everywhere.
  */
-import type { FencingAction, Ledger } from './ledger.ts'
+import type { FencingAction, Ledger, OrderAction } from './ledger.ts'
 import type { Identity, NodeId, ResourceId } from './model.ts'
 
 export type Message = Readonly<{ session: string } & Body>
@@ -41,13 +41,17 @@ export type Body = Readonly<
   | {
       say: 'request'
       id: string
-      action: FencingAction
+      action: OrderAction
       target: NodeId
       requester: string
       reason: string
+      /** The boot that a `confirm` is about; empty with every other action. */
+      boot: string
     }
   /** An order that will not be carried out, with the reason. */
   | { say: 'refuse'; id: string; because: string }
+  /** A person has seen this boot of a node dead: proof by hand, where no device can tell (F14). */
+  | { say: 'confirm'; node: NodeId; id: string; boot: string; because: string }
   /** An operator's `on` lets a barred node serve again. */
   | { say: 'unbar'; node: NodeId; id: string }
   /** The coordinator cannot lead any more; another member does. */

@@ -6,7 +6,7 @@
  */
 
 import type { Order } from './event.ts'
-import { entryOf } from './ledger.ts'
+import { entryOf, type Standing } from './ledger.ts'
 import type { Body, Verdict } from './message.ts'
 import { majorityOf, type NodeId } from './model.ts'
 import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
@@ -19,13 +19,14 @@ type Request = Extract<Body, { say: 'request' }>
 
 /** An operator has asked this node for something. */
 export function onOrder(turn: Turn, order: Order): void {
-  const { id, action, target, requester, reason } = order
+  const { id, action, target, requester, reason, boot = '' } = order
   const accepted: OrderState = {
     id,
     action,
     target,
     requester,
     reason,
+    boot,
     sinceMs: turn.nowMs,
     at: 'waiting',
     because: 'on its way to the coordinator',
@@ -88,6 +89,10 @@ export function onRequest(turn: Turn, message: Request): void {
   if (entry.fencing?.id === id) return
   const why = refusal(turn.state, message)
   if (why !== undefined) return send(turn, { say: 'refuse', id, because: why })
+  if (action === 'confirm') {
+    const because = `confirmed dead by ${requester}${reason && `: ${reason}`}`
+    return send(turn, { say: 'confirm', node: target, id, boot: message.boot, because })
+  }
   if (action !== 'on') {
     send(turn, {
       say: 'condemn',
@@ -117,8 +122,8 @@ export function onRequest(turn: Turn, message: Request): void {
 
 function request(turn: Turn, order: OrderState): void {
   if (authority(turn.state, turn.nowMs) === undefined) return
-  const { id, action, target, requester, reason } = order
-  send(turn, { say: 'request', id, action, target, requester, reason })
+  const { id, action, target, requester, reason, boot } = order
+  send(turn, { say: 'request', id, action, target, requester, reason, boot })
 }
 
 function refusalHere(state: State, target: NodeId): string | undefined {
@@ -130,19 +135,18 @@ function refusalHere(state: State, target: NodeId): string | undefined {
   return undefined
 }
 
-function refusal(state: State, { action, target }: Request): string | undefined {
+function refusal(state: State, { action, target, boot }: Request): string | undefined {
   const node = state.config.nodes.find((each) => each.id === target)
   if (node === undefined) return `there is no node ${target}`
+  if (action === 'confirm') return whyNotConfirmed(state, target, boot) ?? whyNotKept(state)
   if (node.levels.length === 0) return `no fence device is configured for ${target}`
   const entry = entryOf(state.ledger, target)
   if (entry.fencing?.owner !== undefined) {
     return `a fencing of ${target} is under way already, by ${entry.fencing.owner}`
   }
   if (action !== 'on') {
-    const reports = Object.values(state.session?.reports ?? {})
-    if (reports.filter((report) => report.durable).length < majorityOf(state.config)) {
-      return 'too few disks can keep the order: free space on the nodes'
-    }
+    const unkept = whyNotKept(state)
+    if (unkept !== undefined) return unkept
     const others = state.session?.merged?.members.some((id) => id !== target)
     return others ? undefined : `no other member is there to fence ${target}`
   }
@@ -158,4 +162,47 @@ function refusal(state: State, { action, target }: Request): string | undefined 
         ? `a command to ${target} may still be carried out; try again in a moment`
         : undefined
   }
+}
+
+/**
+ * Why a person's word that this boot of a node is dead counts for nothing (F14); else `undefined`.
+ *
+ * It is about the boot that the person was shown: a node that has come back since, and was lost
+ * once more, is another matter. And it is never taken against a node that can be heard.
+ */
+export function whyNotConfirmed(state: State, node: NodeId, boot: string): string | undefined {
+  const { ledger, group } = state
+  const entry = entryOf(ledger, node)
+  const daemon = group?.members.some((member) => member.node === node) === true
+  const inRing = daemon || group?.ringMembers.includes(node) === true
+  const text = nothingToConfirm(node, entry.standing, inRing)
+  if (text !== undefined || entry.boot === boot) return text
+  return `${node} has been back since the status was shown: look again whether it is dead`
+}
+
+/** Why there is nothing that a person could confirm of this node. */
+export function nothingToConfirm(
+  node: NodeId,
+  standing: Standing,
+  inRing: boolean,
+): string | undefined {
+  switch (standing) {
+    case 'member':
+      return `${node} is a member: its picketd answers, so it runs`
+    case 'left':
+      return `${node} has left with everything stopped; there is nothing to confirm`
+    case 'fenced':
+      return `${node} is proven off already; there is nothing to confirm`
+    case 'lost':
+    case 'condemned':
+      return inRing ? `${node} is in the ring: its Corosync answers, so it runs` : undefined
+  }
+}
+
+/** An order must outlive whoever carries it out (F4). */
+function whyNotKept({ session, config }: State): string | undefined {
+  const reports = Object.values(session?.reports ?? {})
+  return reports.filter((report) => report.durable).length < majorityOf(config)
+    ? 'too few disks can keep the order: free space on the nodes'
+    : undefined
 }

@@ -123,7 +123,9 @@ function syncOf(turn: Turn): Sync {
 export function onSync(turn: Turn, from: NodeId, sync: Sync): void {
   const session = turn.state.session!
   if (session.merged !== undefined) return
-  const reports = { ...session.reports, [from]: sync.report }
+  // Its steps are those of a ledger that this session is about to replace.
+  const report = { ...sync.report, step: 0 }
+  const reports = { ...session.reports, [from]: report }
   setSession(turn, { syncs: { ...session.syncs, [from]: sync }, reports })
   tryMerge(turn)
 }

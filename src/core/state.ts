@@ -6,7 +6,7 @@
  * effects of one event, so that the machines can be read from top to bottom.
  */
 import type { Effect, Say } from './effect.ts'
-import type { FencingAction, Ledger } from './ledger.ts'
+import type { Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
   Config,
@@ -129,10 +129,12 @@ export interface Duty {
 /** An operator's order that was given to this node. */
 export interface OrderState {
   readonly id: string
-  readonly action: FencingAction
+  readonly action: OrderAction
   readonly target: NodeId
   readonly requester: string
   readonly reason: string
+  /** What a `confirm` is about; else empty. */
+  readonly boot: string
   readonly sinceMs: number
   readonly at: 'waiting' | 'fencing' | 'done' | 'failed' | 'refused'
   readonly because: string

@@ -35,6 +35,8 @@ export interface NodeStatus {
   readonly daemon: boolean
   readonly barred: boolean
   readonly late: boolean
+  /** The last boot it was seen in; empty before the first. */
+  readonly boot: string
   readonly holds: readonly string[]
   /** Why it is not being fenced just now; empty when nothing holds that back. */
   readonly deferred: string
@@ -135,7 +137,7 @@ function waitingFor(state: State): string {
 
 function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
   const { group, ledger, config } = state
-  const { standing, because, holds, barred, late, deferred, fencing } = entryOf(ledger, id)
+  const { standing, because, holds, barred, late, boot, deferred, fencing } = entryOf(ledger, id)
   const node = config.nodes.find((each) => each.id === id)
   const round = state.fencings[id]
   const troubles = [fencing?.last ?? '', ...(round?.troubles ?? [])]
@@ -147,6 +149,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     daemon: group?.members.some((member) => member.node === id) ?? false,
     barred,
     late,
+    boot,
     holds: holds === 'anything' ? ['anything'] : holds.map((hold) => hold.thing),
     deferred,
     fencing: fencing && {
@@ -252,11 +255,13 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
   for (const node of nodes) {
     const blocked = node.standing === 'lost' || node.standing === 'condemned'
     if (blocked && node.devices.length === 0) {
-      advice.push(`${node.id} has no fence device: switch it off by hand, then start it again`)
+      advice.push(
+        `${node.id} has no fence device: switch it off by hand, then picket confirm ${node.id}`,
+      )
     } else if (blocked && node.fencing !== undefined && failed(state, node.id)) {
       advice.push(
         `${node.id} cannot be proven off: check its devices (picket fence check ${node.id}), ` +
-          'or cut its power and start it again, so that it can report what it runs',
+          `or cut its power by hand, see that it is off, then picket confirm ${node.id}`,
       )
     }
     for (const thing of node.holds.filter((each) => isStrange(state, each))) {

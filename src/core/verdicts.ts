@@ -8,6 +8,7 @@ import { beginFencing } from './fencing.ts'
 import {
   entryOf,
   type FencingRecord,
+  type Finger,
   isOpen,
   type Ledger,
   mayHold,
@@ -20,7 +21,7 @@ import {
 import { elect } from './merge.ts'
 import type { Body, Condemnation, FenceOrder, Report } from './message.ts'
 import type { NodeId } from './model.ts'
-import { onOrderStep } from './orders.ts'
+import { onOrderStep, whyNotConfirmed } from './orders.ts'
 import { grantResource, stopResource } from './resource.ts'
 import { say, set, type Turn } from './state.ts'
 
@@ -123,7 +124,9 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
   if (record?.id !== id || record.round !== round || record.owner !== from) return
   if (from === self) dropFencing(turn, node)
   const off = record.action !== 'on'
-  const dangling = verdict.late ? withFinger(record.dangling, from, record.life) : record.dangling
+  const { life } = record
+  const finger = { node: from, life, step: ledger.epoch.step + 1 }
+  const dangling = verdict.late ? withFinger(record.dangling, finger) : record.dangling
   const late = entry.late || dangling.length > 0
   const commanded = record.commanded || verdict.commanded === 'yes'
   const books = verdict.commanded === 'no' ? uncounted(ledger, id, round) : ledger
@@ -160,6 +163,41 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
     }),
   })
   if (!reboots) onOrderStep(turn, id, 'done', verdict.text, verdict)
+}
+
+/** A person has seen it dead: as good as a proof, and told apart from one for ever (F14). */
+export function onConfirm(turn: Turn, from: NodeId, confirmation: Of<'confirm'>): void {
+  const { node, id, boot, because } = confirmation
+  const { ledger, self, config } = turn.state
+  if (from !== ledger.coordinator) return
+  if (whyNotConfirmed(turn.state, node, boot) !== undefined) return
+  const entry = entryOf(ledger, node)
+  const record = entry.fencing
+  if (record?.owner === self) dropFencing(turn, node)
+  // Whoever was at it may have a command on its way, which would hit the node when it is back (F3).
+  const dangling = record === undefined ? [] : fingersOf(record, ledger.epoch.step + 1)
+  const late = dangling.length > 0 || entry.late
+  const over = { action: 'off', owner: undefined, life: '', last: '', dangling } as const
+  const pressed = record?.commanded === true && config.rules.minIntervalMs > 0
+  say(turn, 'warn', `Node ${node} is ${because}`, { node, fencing: id })
+  set(turn, {
+    ledger: withEntry(ledger, node, {
+      standing: 'fenced',
+      because,
+      holds: [],
+      late,
+      deferred: '',
+      rests: entry.rests || pressed,
+      fencing: late && record !== undefined ? { ...record, ...over } : undefined,
+    }),
+  })
+  if (record !== undefined) onOrderStep(turn, record.id, 'done', because)
+  onOrderStep(turn, id, 'done', because)
+}
+
+/** Everybody who may have a command of this fencing on its way, its present owner included. */
+function fingersOf({ dangling, owner, life }: FencingRecord, step: number): readonly Finger[] {
+  return owner === undefined ? dangling : withFinger(dangling, { node: owner, life, step })
 }
 
 /** Nobody pressed anything in this round: it does not count (P9). */

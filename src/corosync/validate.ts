@@ -14,6 +14,7 @@ import type {
   Hold,
   Ledger,
   NodeEntry,
+  OrderAction,
   Shot,
 } from '../core/ledger.ts'
 import type {
@@ -74,6 +75,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 const action = oneOf<FencingAction>(['off', 'on', 'reboot'])
+const orderAction = oneOf<OrderAction>(['off', 'on', 'reboot', 'confirm'])
 
 const identity = object<Identity>({
   incarnation: name,
@@ -91,7 +93,7 @@ const fencing = object<FencingRecord>({
   owner: optional(name),
   round: integer,
   life: text,
-  dangling: list(object<Finger>({ node: name, life: name })),
+  dangling: list(object<Finger>({ node: name, life: name, step: integer })),
   last: text,
   commanded: flag,
 })
@@ -196,11 +198,13 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
   rested: object<Rest<'rested'>>({ node: name }),
   request: object<Rest<'request'>>({
     id: name,
-    action,
+    action: orderAction,
     target: name,
     requester: text,
     reason: text,
+    boot: text,
   }),
+  confirm: object<Rest<'confirm'>>({ node: name, id: name, boot: text, because: text }),
   refuse: object<Rest<'refuse'>>({ id: name, because: text }),
   unbar: object<Rest<'unbar'>>({ node: name, id: name }),
   resign: object<Rest<'resign'>>({ because: text }),

@@ -137,12 +137,27 @@ function answer(room: Room, socket: Socket, request: Request): void {
     }
     case 'fence': {
       const { action, target, requester, reason } = request
-      const order = { id: randomUUID(), action, target, requester, reason }
-      const because = desk.give(order)
-      if (because !== undefined) return tell(socket, { ok: false, because })
-      return follow(room, socket, { kind: 'order', order })
+      return take(room, socket, { id: randomUUID(), action, target, requester, reason })
+    }
+    case 'confirm': {
+      const { target, boot, requester, reason } = request
+      const order = {
+        id: randomUUID(),
+        action: 'confirm',
+        target,
+        requester,
+        reason,
+        boot,
+      } as const
+      return take(room, socket, order)
     }
   }
+}
+
+function take(room: Room, socket: Socket, order: Order): void {
+  const because = room.desk.give(order)
+  if (because !== undefined) return tell(socket, { ok: false, because })
+  follow(room, socket, { kind: 'order', order })
 }
 
 function follow({ clients }: Room, socket: Socket, follower: Follower): void {

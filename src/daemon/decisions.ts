@@ -35,6 +35,10 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
       const { node: target, because } = message
       return { kind: 'defer', node: target, facts: { target, by, because } }
     }
+    case 'confirm': {
+      const { node: target, id, boot, because } = message
+      return { kind: 'confirm', node: target, facts: { target, by, id, boot, because } }
+    }
     case 'unbar': {
       const { node: target, id } = message
       return { kind: 'unbar', node: target, facts: { target, by, id } }

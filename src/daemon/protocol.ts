@@ -2,7 +2,7 @@
  * What is said over the daemon's control socket: JSON, one object a line, at most 64 KiB a line.
  *
  * A connection asks any number of short questions (`status`, `journal`), each answered by one line,
- * or one long one (`fence`, `watch`), which is its last.
+ * or one long one (`fence`, `confirm`, `watch`), which is its last.
  */
 import { z } from 'zod'
 import type { Verdict } from '../core/message.ts'
@@ -19,6 +19,14 @@ export const Request = z.discriminatedUnion('do', [
     target: words(255),
     requester: words(200),
     reason: words(500),
+  }),
+  /** A person has seen a node dead, in the boot that the status named. */
+  z.strictObject({
+    do: z.literal('confirm'),
+    target: words(255),
+    boot: z.string().max(255),
+    requester: words(200),
+    reason: z.string().max(500),
   }),
 ])
 

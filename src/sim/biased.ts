@@ -245,6 +245,21 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
   },
+  'confirming-operators': {
+    about: 'devices prove little and act late, operators confirm by hand what they have seen off',
+    faults: (faults) => ({
+      ...faults,
+      confirmPercent: 40,
+      readUnknownPercent: 60,
+      deviceHangPercent: 20,
+      pressLatePercent: 40,
+      powerLossPercent: 10,
+      powerOnPercent: 40,
+      splitPercent: 6,
+      healPercent: 30,
+    }),
+    site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
+  },
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',
     faults: (faults) => ({

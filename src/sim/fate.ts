@@ -197,6 +197,11 @@ function services(world: World): void {
   if (lot.chance(faults.orderPercent)) {
     order(world, machine, lot.pick(['off', 'reboot', 'on']), lot.pick(world.machines).id)
   }
+  if (faults.confirmPercent > 0 && lot.chance(faults.confirmPercent)) {
+    // Somebody has gone and looked.
+    const dead = world.machines.filter(({ powered }) => !powered)
+    if (dead.length > 0) order(world, machine, 'confirm', lot.pick(dead).id)
+  }
 }
 
 /** The faults end, everything is mended, and an operator goes round until all is well. */

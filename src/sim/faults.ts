@@ -56,6 +56,8 @@ export interface Faults {
   /** It can never be stopped on that machine again, until the power goes. */
   readonly stuckPercent: number
   readonly orderPercent: number
+  /** A person confirms a machine dead that is off at that moment. */
+  readonly confirmPercent: number
 
   // ---- per deed ----
   /** The hands stall between the decision and the wire (S14). */
@@ -119,6 +121,7 @@ export const calm: Faults = {
   foreignPercent: 0,
   stuckPercent: 0,
   orderPercent: 0,
+  confirmPercent: 0,
   stallPercent: 0,
   stallMaxMs: 10_000,
   pressLostPercent: 0,
@@ -196,5 +199,6 @@ export function swarmFaults(lot: Rng): Faults {
     messageLatePercent: some(10),
     alarmLatePercent: some(10),
     enabledPercent: lot.chance(70) ? 0 : lot.int(1, 30),
+    confirmPercent: some(10),
   }
 }

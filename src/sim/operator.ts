@@ -1,23 +1,28 @@
 /** A person: walks from machine to machine and switches them on, gives orders, restarts daemons. */
 import type { Order } from '../core/event.ts'
-import type { FencingAction } from '../core/ledger.ts'
+import type { OrderAction } from '../core/ledger.ts'
 import type { NodeId } from '../core/model.ts'
 import { startDaemon, tell } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { applyPower, switchOn } from './machines.ts'
 import type { Machine, World } from './world.ts'
 
-/** Give an order to one daemon, as `picket fence` does. False where there is none to take it. */
-export function order(world: World, via: Machine, action: FencingAction, target: NodeId): boolean {
+/**
+ * Give an order to one daemon, as `picket fence` and `picket confirm` do. False where there is none
+ * to take it.
+ */
+export function order(world: World, via: Machine, action: OrderAction, target: NodeId): boolean {
   const { daemon } = via
   if (daemon === undefined) return false
+  const boot = daemon.mind.ledger?.nodes[target]?.boot ?? ''
   const id = `order-${world.witness.orders.size + 1}`
   const order: Order = {
     id,
     action,
     target,
     requester: `operator-${world.witness.orders.size + 1}`,
-    reason: 'an operator wants it',
+    reason: action === 'confirm' ? 'seen by an operator' : 'an operator wants it',
+    ...(action === 'confirm' && { boot }),
   }
   world.say(`operator: ${action} ${target}, to ${via.id}`)
   judge(world, 'onOrder', order)

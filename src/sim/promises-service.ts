@@ -62,6 +62,20 @@ export const servicePromises: readonly Invariant[] = [
     },
   },
   {
+    id: 'P3',
+    says: 'a person is believed about a node only while nothing speaks against it',
+    onMessage: (world, { daemon, message }) => {
+      if (message.say !== 'confirm') return undefined
+      const target = world.machine(message.node)
+      if (!target.powered) return undefined
+      const who = `${daemon.machine.id} takes ${target.id} for dead on a person's word`
+      const together = daemon.machine.corosync?.ring === target.corosync?.ring
+      if (together && target.corosync !== undefined) return `${who}, and it is in the ring`
+      const held = [...(world.witness.unproven.get(target) ?? [])].join(', ')
+      return held === '' ? undefined : `${who}, and it had ${held} when it was separated`
+    },
+  },
+  {
     id: 'S8',
     says: 'a thing starts only when a majority of disks keep the grant',
     onStart: unkept,

@@ -3,6 +3,7 @@
  * else is what the cluster did. No dice are thrown: the same commands are always the same life.
  */
 
+import type { OrderAction } from '../core/ledger.ts'
 import type { Core } from './core.ts'
 import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
@@ -137,7 +138,7 @@ const deeds: Readonly<Record<string, Deed>> = {
   leave: each(leave),
   'come-back': each(comeBack),
   order: (world, [action, target, , via]) => {
-    order(world, world.machine(via!), action as 'off' | 'on' | 'reboot', target!)
+    order(world, world.machine(via!), action as OrderAction, target!)
   },
   'resource-dies': (world, [resource, node]) => {
     const machine = world.machine(node!)

@@ -130,7 +130,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
   },
   onOrder: ({ witness }, order) => {
     witness.orders.set(order.requester, order)
-    if (order.action === 'off') return
+    if (order.action === 'off' || order.action === 'confirm') return
     witness.allowed.set(order.target, witness.orders.size)
     witness.barred.delete(order.target)
   },
@@ -159,6 +159,11 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       witness.fencings.set(message.id, nowMs)
     }
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
+    if (message.say === 'confirm') {
+      noteProof(witness, daemon, message.node)
+      witness.handled.delete(message.node)
+      for (const press of witness.presses.get(message.node) ?? []) press.concluded = true
+    }
     if (message.say === 'verdict') {
       if (message.verdict.proven) noteProof(witness, daemon, message.node)
       witness.handled.delete(message.node)

@@ -79,6 +79,7 @@ export function member(id: string, change: Partial<NodeStatus> = {}): NodeStatus
     daemon: true,
     barred: false,
     late: false,
+    boot: 'boot-1',
     holds: [],
     deferred: '',
     fencing: undefined,

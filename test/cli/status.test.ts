@@ -90,6 +90,7 @@ test('trouble is told with its reasons, and with what to do', async () => {
         target: 'web-03',
         requester: 'root@web-01',
         reason: 'smoke',
+        boot: '',
         sinceMs: 1,
         at: 'waiting',
         because: 'no quorum',
