@@ -78,14 +78,16 @@ export const OUTPUT_MAX_BYTES = 4096
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * $0 whether to join the gate's group, $1 gate, $2 directory, $3 program to look for, the rest is
- * executed. The killer's protection and the raised file limit of the daemon are taken back; neither
+ * $0 whether to join the gate's group, $1 gate, $2 directory, $3 program to look for, $4 the daemon's
+ * nice value, the rest is executed. The killer's protection and the raised file limit of the daemon are taken back; neither
  * may be handed to a service.
  */
 const WRAPPER = `
 case $0$1 in
 join*/cgroup.procs) echo 0 >"$1" || { echo scope >&3; exit 125; } ;;
-*) [ -e "$1" ] || { echo scope >&3; exit 125; } ;;
+*) [ -e "$1" ] || { echo scope >&3; exit 125; }
+  # Where the kernel groups tasks by session, this new one would stand behind all others.
+  [ "$0" = pass ] && echo "$4" >/proc/self/autogroup ;;
 esac 2>/dev/null
 { echo 0 >/proc/self/oom_score_adj; ulimit -S -n 1024; umask 022; } 2>/dev/null
 cd -- "$2" 2>/dev/null || { echo directory >&3; exit 125; }
@@ -94,7 +96,7 @@ case $3 in
   { [ -x "$3" ] && [ ! -d "$3" ]; } || { echo forbidden >&3; exit 125; } ;;
 *) command -v -- "$3" >/dev/null 2>&1 || { echo missing >&3; exit 125; } ;;
 esac
-shift 3
+shift 4
 exec "$@" 3>&-
 `
 
@@ -205,7 +207,7 @@ function wrapped({ argv, lookFor, account, directory, urgent }: Program): string
     account === undefined
       ? []
       : ['setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups', '--']
-  return [directory ?? '/', program, ...calm, ...as, ...argv]
+  return [directory ?? '/', program, String(niceness), ...calm, ...as, ...argv]
 }
 
 function environment({ env, account }: Program): Record<string, string> {
