@@ -185,8 +185,9 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
     }),
     resources: [],
     devices: targets.map(({ device: { id, driver, identity }, timeoutMs }) => {
-      const { readGapMs, lateMs, settleMs, timeoutMs: usualMs } = driver.capabilities
-      const bounds = { readGapMs, lateMs, settleMs, timeoutMs: timeoutMs ?? usualMs }
+      const { timeoutMs: usualMs, readGapMs, lateMs, returnsMs, settleMs } = driver.capabilities
+      const gaps = { readGapMs, lateMs, returnsMs, settleMs }
+      const bounds = { ...gaps, timeoutMs: timeoutMs ?? usualMs }
       return { id, driver: driver.name, identity, ...bounds }
     }),
     timing: {

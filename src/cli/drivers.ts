@@ -67,20 +67,26 @@ interface Promised {
   readonly statusAuthoritative: boolean
   readonly readGapMs: number
   readonly lateMs: number
+  readonly returnsMs: number
   readonly timeoutMs: number
 }
 
 /** What follows from its capabilities for a person who chooses. */
 function promiseOf(promised: Promised): string {
-  const { hardOff, statusAuthoritative, readGapMs, lateMs, timeoutMs } = promised
+  const { hardOff, statusAuthoritative, readGapMs, lateMs, returnsMs, timeoutMs } = promised
   const seconds = (spanMs: number) => `${spanMs / 1000} s`
   const proof =
     hardOff && statusAuthoritative
       ? `proves off by two readings, ${seconds(readGapMs)} apart`
       : 'proves nothing by itself: another level has to'
+  const returns =
+    returnsMs === 0
+      ? []
+      : [`  is watched for ${seconds(returnsMs)}, as something else may switch it on again`]
   return [
     `  ${proof}`,
     `  gives a command or a reading ${seconds(timeoutMs)}`,
     `  may carry out a command that was not answered for ${seconds(lateMs)} more`,
+    ...returns,
   ].join('\n')
 }

@@ -179,14 +179,15 @@ function deviceConfig(
   { name, capabilities }: Driver,
   common: CommonOptions,
 ): DeviceConfig {
-  const { readGapMs, lateMs, settleMs, timeoutMs } = capabilities
-  const { identity, timeout_seconds, late_seconds } = common
+  const { readGapMs, lateMs, returnsMs, settleMs, timeoutMs } = capabilities
+  const { identity, timeout_seconds, late_seconds, returns_seconds } = common
   return {
     id,
     driver: name,
     identity: identity === undefined ? undefined : canonicalIdentity(identity),
     readGapMs,
     lateMs: late_seconds === undefined ? lateMs : ms(late_seconds),
+    returnsMs: returns_seconds === undefined ? returnsMs : ms(returns_seconds),
     settleMs,
     timeoutMs: timeout_seconds === undefined ? timeoutMs : ms(timeout_seconds),
   }

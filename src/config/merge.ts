@@ -39,6 +39,9 @@ export const commonSchema = z.object({
   late_seconds: z.number().min(0).max(3600).optional().meta({
     title: 'How long a command that was not seen to be carried out may still be, by this device',
   }),
+  returns_seconds: z.number().min(0).max(3600).optional().meta({
+    title: 'How long after an off it is watched whether something else switches the node on again',
+  }),
 })
 
 export type CommonOptions = z.output<typeof commonSchema>

@@ -94,6 +94,7 @@ function stepOf({ driver, options, config }: Device): Readonly<Record<string, un
     ...(config.identity !== undefined && { identity: config.identity }),
     timeout_seconds: config.timeoutMs / 1000,
     late_seconds: config.lateMs / 1000,
+    returns_seconds: config.returnsMs / 1000,
   }
 }
 

@@ -41,9 +41,11 @@ import {
   onRested,
   onSettle,
   onUnbar,
+  onUnwatch,
   onVerdict,
   reelect,
 } from './verdicts.ts'
+import { dropWatches, onWatched } from './watch.ts'
 
 export type { State } from './state.ts'
 
@@ -84,6 +86,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     fencings: {},
     aftermath: {},
     devices: {},
+    watches: {},
     duty: { sinceMs: {}, sent: [], prepared: [] },
     orders: [],
     nextBeatMs: atMs,
@@ -139,7 +142,8 @@ function route(turn: Turn, event: Event): void {
     case 'pressed':
       return onPressed(turn, event.id, event.outcome, event.detail)
     case 'power':
-      return onPower(turn, event.id, event)
+      if (!onWatched(turn, event.id, event)) onPower(turn, event.id, event)
+      return
     case 'identified':
       onChecked(turn, event)
       return onIdentified(turn, event.id, event.ok, event.detail)
@@ -188,6 +192,7 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
     case 'defer':
     case 'forget':
     case 'rested':
+    case 'unwatch':
     case 'request':
     case 'refuse':
     case 'confirm':
@@ -231,6 +236,8 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onForget(turn, from, message.id, message.round)
     case 'rested':
       return onRested(turn, from, message.node)
+    case 'unwatch':
+      return onUnwatch(turn, from, message.node)
     case 'confirm':
       return onConfirm(turn, from, message)
     case 'unbar':
@@ -298,6 +305,7 @@ function follow(turn: Turn, before: State): void {
   decide(turn)
   const { ledger, fencings } = turn.state
   if (ledger !== before.ledger || fencings !== before.fencings) prepare(turn)
+  if (ledger !== before.ledger) dropWatches(turn)
   save(turn, before)
   if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
   leave(turn)

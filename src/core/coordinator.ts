@@ -11,6 +11,7 @@ import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
 import { defer, delayMsOf, forgetRounds, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
+import { watchFenced } from './watch.ts'
 
 /** One look at the cluster; called after every event, so that news is acted on at once. */
 export function decide(turn: Turn): void {
@@ -35,6 +36,9 @@ export function decide(turn: Turn): void {
     settle(turn, session, waits, id)
   }
   forgetRounds(turn, waits)
+  for (const id of watchFenced(turn, waits)) {
+    condemn(turn, id, 'it was proven off, and something else than us has switched it on again')
+  }
   waits.keep()
   place(turn, session)
 }

@@ -79,6 +79,8 @@ export interface NodeEntry {
   readonly deferred: string
   /** It was fenced a moment ago: the least interval before its next fencing still runs. */
   readonly rests: boolean
+  /** The level by which its return without an order is still watched for (F16); 0 by none. */
+  readonly watch: number
   readonly fencing: FencingRecord | undefined
 }
 
@@ -109,6 +111,7 @@ export const unknownNode: NodeEntry = {
   hardware: '',
   deferred: '',
   rests: false,
+  watch: 0,
   fencing: undefined,
 }
 
@@ -194,7 +197,7 @@ export function fromDisk(ledger: Ledger): Ledger {
 export function withoutProof(entry: NodeEntry): NodeEntry {
   if (entry.standing !== 'fenced' && entry.standing !== 'left') return entry
   const because = `it was ${entry.standing} in an earlier ring, which proves nothing now`
-  return { ...entry, standing: 'lost', because, seen: false }
+  return { ...entry, standing: 'lost', because, seen: false, watch: 0 }
 }
 
 /** A short fingerprint by which members compare their ledgers. Equal ledgers give equal digests. */
@@ -209,15 +212,15 @@ export function digestOf(ledger: Ledger): string {
 
 /** Field by field, because a copy that crossed the wire may hold its keys in another order. */
 function fieldsOf(entry: NodeEntry): readonly unknown[] {
-  const { standing, because, seen, barred, late, boot, hardware, deferred, rests, fencing } = entry
+  const { standing, because, seen, barred, late, boot, hardware, deferred, fencing } = entry
   const holds =
     entry.holds === 'anything' ? 'anything' : entry.holds.map((hold) => [hold.thing, hold.step])
   const record = fencing && [
     [fencing.id, fencing.action, fencing.because, fencing.requester],
     [fencing.owner ?? '', fencing.life, fencing.round, fencing.last, fencing.commanded],
-    fencing.dangling.map(({ node, life }) => [node, life]),
+    fencing.dangling.map(({ node, life, step }) => [node, life, step]),
   ]
-  const flags = [seen, barred, late, rests]
+  const flags = [seen, barred, late, entry.rests, entry.watch]
   return [standing, because, holds, flags, boot, hardware, deferred, record ?? '']
 }
 

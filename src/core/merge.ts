@@ -155,6 +155,7 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
     because: undead ? 'it was proven off and yet it never rebooted' : 'it is in the group',
     late,
     rests: old.rests || (hasInterval && struck),
+    watch: 0,
     fencing: late ? fencing : undefined,
   }
 }

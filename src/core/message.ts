@@ -35,6 +35,8 @@ export type Body = Readonly<
   | { say: 'defer'; node: NodeId; because: string }
   /** This round of a fencing does not count for the storm limit any more. */
   | { say: 'forget'; id: string; round: number }
+  /** The time in which something else may switch this node on again is over (F16). */
+  | { say: 'unwatch'; node: NodeId }
   /** The least interval after the last fencing of this node is over. */
   | { say: 'rested'; node: NodeId }
   /** An operator's order, on its way to the coordinator. */

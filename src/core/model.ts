@@ -38,6 +38,8 @@ export interface DeviceConfig {
   readonly readGapMs: number
   /** How long a command whose outcome is unknown may still take effect (F3). */
   readonly lateMs: number
+  /** How long after an off something else may switch it on again (F16); 0 where nothing does. */
+  readonly returnsMs: number
   /** How long one command, read or identification may take. */
   readonly timeoutMs: number
   /** How long after an accepted `off` the power may still read as on before the step has failed. */

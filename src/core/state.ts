@@ -46,6 +46,8 @@ export interface State {
   /** Until when a command to a node may still be carried out, of fencings that are over here. */
   readonly aftermath: Readonly<Record<NodeId, number>>
   readonly devices: Readonly<Record<DeviceId, DeviceHealth>>
+  /** What the coordinator has read of fenced nodes that may come back by themselves. */
+  readonly watches: Readonly<Record<NodeId, Watch>>
   readonly duty: Duty
   readonly orders: readonly OrderState[]
   readonly nextBeatMs: number
@@ -113,6 +115,14 @@ export interface DeviceHealth {
   readonly detail: string
   /** The question under way. */
   readonly askedId: number | undefined
+  readonly nextMs: number
+}
+
+/** The readings of one fenced node that may come back by itself (F16). */
+export interface Watch {
+  readonly askedId: number | undefined
+  /** How often in a row it was read as on. */
+  readonly ons: number
   readonly nextMs: number
 }
 

@@ -24,6 +24,7 @@ import type { NodeId } from './model.ts'
 import { onOrderStep, whyNotConfirmed } from './orders.ts'
 import { grantResource, stopResource } from './resource.ts'
 import { say, set, type Turn } from './state.ts'
+import { levelToWatch } from './watch.ts'
 
 type Of<Say extends Body['say']> = Extract<Body, { say: Say }>
 
@@ -72,6 +73,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
       standing: 'condemned',
       because,
       barred: entry.barred || barred,
+      watch: 0,
       fencing,
     }),
   })
@@ -101,7 +103,8 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const carried = { dangling, last, commanded }
   const fencing = { id, action, because, requester, owner, life, round, ...carried }
   const barred = off ? entry.barred : false
-  const next = withEntry(ledger, node, { fencing, barred, deferred })
+  // Whoever is ordered on does not come back by itself.
+  const next = withEntry(ledger, node, { fencing, barred, deferred, watch: 0 })
   set(turn, { ledger: counts ? { ...next, shots: [...next.shots, { id, node, round }] } : next })
   if (deferred !== '' && deferred !== entry.deferred) {
     say(turn, 'alarm', `${node} is not fenced yet: ${deferred}`, { node, fencing: id })
@@ -159,6 +162,7 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
       deferred: '',
       // Where the first round found it off, nobody has switched it off.
       rests: turn.state.config.rules.minIntervalMs > 0 && (verdict.commanded !== 'no' || round > 0),
+      watch: reboots ? 0 : levelToWatch(turn.state, node, verdict.level),
       fencing,
     }),
   })
@@ -232,6 +236,14 @@ export function onRested(turn: Turn, from: NodeId, node: NodeId): void {
   const { ledger } = turn.state
   if (from !== ledger.coordinator || !entryOf(ledger, node).rests) return
   set(turn, { ledger: withEntry(ledger, node, { rests: false }) })
+}
+
+/** Nothing but an order switches this node on any more. */
+export function onUnwatch(turn: Turn, from: NodeId, node: NodeId): void {
+  delivered(turn, `unwatch:${node}`)
+  const { ledger } = turn.state
+  if (from !== ledger.coordinator || entryOf(ledger, node).watch === 0) return
+  set(turn, { ledger: withEntry(ledger, node, { watch: 0 }) })
 }
 
 /** Every command to this node is over: it may serve, or be switched on, again. */

@@ -109,6 +109,7 @@ const nodeEntry = object<NodeEntry>({
   hardware: name,
   deferred: text,
   rests: flag,
+  watch: integer,
   fencing: optional(fencing),
 })
 
@@ -196,6 +197,7 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
   defer: object<Rest<'defer'>>({ node: name, because: text }),
   forget: object<Rest<'forget'>>({ id: name, round: integer }),
   rested: object<Rest<'rested'>>({ node: name }),
+  unwatch: object<Rest<'unwatch'>>({ node: name }),
   request: object<Rest<'request'>>({
     id: name,
     action: orderAction,

@@ -69,6 +69,7 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
     case 'accuse':
     case 'forget':
     case 'rested':
+    case 'unwatch':
       return undefined
   }
 }

@@ -4,8 +4,8 @@
  * `madvise`, which the kernel refuses for locked ones, and V8 then aborts the process. Programs of
  * resources begin with neither.
  *
- * Where the kernel groups tasks by session (autogroup, as Debian's does), a nice value counts within
- * the session alone: the session as a whole asks for its share separately.
+ * Where the kernel groups tasks by session (autogroup, as Debian's does), a nice value counts
+ * within the session alone: the session as a whole asks for its share separately.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
@@ -36,8 +36,8 @@ export function takePriority(say: Say): void {
 }
 
 /**
- * Is there such a group, and is it ours alone? A daemon that was started by hand shares one with the
- * shell.
+ * Is there such a group, and is it ours alone? A daemon that was started by hand shares one with
+ * the shell.
  */
 function ownSession(): boolean {
   if (!existsSync(autogroup)) return false

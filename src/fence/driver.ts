@@ -22,6 +22,11 @@ export interface Capabilities {
   readonly lateMs: number
   /** How long after an accepted off the power may still read as on. */
   readonly settleMs: number
+  /**
+   * How long after an off something else than Picket may switch the target on again: an HA manager,
+   * an auto scaling group, a timer in the device; 0 where nothing does.
+   */
+  readonly returnsMs: number
   /** How long one command, read or verification may take, unless the config says otherwise. */
   readonly timeoutMs: number
 }

@@ -78,9 +78,9 @@ export const OUTPUT_MAX_BYTES = 4096
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * $0 whether to join the gate's group, $1 gate, $2 directory, $3 program to look for, $4 the daemon's
- * nice value, the rest is executed. The killer's protection and the raised file limit of the daemon are taken back; neither
- * may be handed to a service.
+ * $0 whether to join the gate's group, $1 gate, $2 directory, $3 program to look for, $4 the
+ * daemon's nice value, the rest is executed. The killer's protection and the raised file limit of
+ * the daemon are taken back; neither may be handed to a service.
  */
 const WRAPPER = `
 case $0$1 in

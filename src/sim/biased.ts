@@ -260,6 +260,23 @@ export const biases: Readonly<Record<string, Bias>> = {
     }),
     site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
   },
+  'coming-back': {
+    about: 'what was proven off is switched on again by something else, and stays out of the ring',
+    faults: (faults) => ({
+      ...faults,
+      powerOnPercent: 30,
+      powerLossPercent: 6,
+      splitPercent: 12,
+      healPercent: 10,
+      orderPercent: 6,
+      readUnknownPercent: 0,
+      readStalePercent: 0,
+      replyLatePercent: 0,
+      deviceHangPercent: 0,
+      deviceCutPercent: 0,
+    }),
+    site: withDevices((device) => ({ ...device, returnsMs: 90_000 })),
+  },
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',
     faults: (faults) => ({

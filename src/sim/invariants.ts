@@ -14,6 +14,7 @@ import { fencingPromises } from './promises-fencing.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { servicePromises } from './promises-service.ts'
+import { watchPromises } from './promises-watch.ts'
 import type { Operation } from './resources.ts'
 import { notes } from './witness.ts'
 import { type Machine, Violation, type World } from './world.ts'
@@ -73,6 +74,7 @@ export const invariants: readonly Invariant[] = [
   ...fencingPromises,
   ...memoryPromises,
   ...livenessPromises,
+  ...watchPromises,
 ]
 
 const moments: readonly Moment[] = [

@@ -53,14 +53,14 @@ export function tend(world: World, machine: Machine): void {
     machine.switchedOn = false
     applyPower(world, machine, 'operator, by hand')
   }
-  if (!machine.powered) switchOn(world, machine, 'operator')
-  comeBack(world, machine)
-  const barred = world.machines.some(
-    (other) => world.ledgerOf(other)?.nodes[machine.id]?.barred === true,
-  )
-  if (!barred) return
   const helpers = world.machines.filter((other) => other.daemon !== undefined)
-  if (helpers.length > 0) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
+  const entries = helpers.flatMap((other) => world.ledgerOf(other)?.nodes[machine.id] ?? [])
+  // By hand it would be taken for what must not switch it on (F16).
+  const watched = entries.some(({ watch }) => watch > 0)
+  if (!machine.powered && !watched) switchOn(world, machine, 'operator')
+  comeBack(world, machine)
+  const asked = entries.some(({ barred }) => barred) || (watched && !machine.powered)
+  if (asked) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
 }
 
 /** What only a person can mend: a node that no device reaches, or a daemon cut off for good. */

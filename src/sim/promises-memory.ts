@@ -102,7 +102,7 @@ function claimOf(message: Message): number {
 }
 
 /** How long has the same been true in the ledger of the deciding ring, undisturbed? */
-function lasting(world: World, name: string): number {
+export function lasting(world: World, name: string): number {
   const { witness, nowMs } = world
   const sinceMs = Math.max(witness.standing.get(name) ?? nowMs, witness.disturbedMs)
   if (!witness.standing.has(name)) witness.standing.set(name, nowMs)
@@ -173,7 +173,11 @@ function forgotten(world: World): string | undefined {
   return broken
 }
 
-function forget(standing: Map<string, number>, kind: string, present: ReadonlySet<string>): void {
+export function forget(
+  standing: Map<string, number>,
+  kind: string,
+  present: ReadonlySet<string>,
+): void {
   for (const name of standing.keys()) {
     if (name.startsWith(kind) && !present.has(name)) standing.delete(name)
   }
@@ -185,7 +189,7 @@ function isOf({ epoch }: Ledger, { id }: Ring): boolean {
 }
 
 /** The newest ledger in the deciding ring: whoever was left out holds an older one. */
-function commonLedger(world: World): Ledger | undefined {
+export function commonLedger(world: World): Ledger | undefined {
   const joined = decidingRing(world)?.joined.filter(({ alive }) => alive) ?? []
   const ledgers = joined.flatMap(({ mind }) => mind.ledger ?? [])
   return ledgers.toSorted((a, b) => compareEpochs(b.epoch, a.epoch))[0]

@@ -34,6 +34,8 @@ export interface Wishes {
   readonly storm?: string
   /** Seconds within which a command may be carried out late. */
   readonly late?: string
+  /** Seconds after an off in which something else may switch a node on again. */
+  readonly returns?: string
   readonly verify?: string
   readonly qdevice?: string
   readonly identities?: string
@@ -50,6 +52,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       identity: identities && driver === 'bmc' ? `hw-${id[0]}` : undefined,
       readGapMs: 500,
       lateMs: 1_000 * Number(wishes.late ?? 10),
+      returnsMs: 1_000 * Number(wishes.returns ?? 0),
       timeoutMs: 3_000,
       settleMs: 4_000,
     })

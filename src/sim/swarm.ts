@@ -22,6 +22,7 @@ export function swarmSite(lot: Rng): Site {
     unfenceable: lot.chance(4) ? lot.pick(ids) : undefined,
     named: identifies && lot.chance(80),
     lateMs: lot.pick([0, 5_000, 20_000]),
+    returnsMs: lot.pick([0, 0, 30_000]),
   }
   const devices: DeviceConfig[] = []
   const nodes = ids.map((id): NodeConfig => {
@@ -54,10 +55,11 @@ interface Layout {
   readonly bmc: boolean
   readonly named: boolean
   readonly lateMs: number
+  readonly returnsMs: number
 }
 
 function levelsOf(lot: Rng, node: NodeId, layout: Layout, devices: DeviceConfig[]): Level[] {
-  const { verify, outlets, bmc, named, lateMs } = layout
+  const { verify, outlets, bmc, named, lateMs, returnsMs } = layout
   const levels: Level[] = []
   const level = (driver: string, count: number) => {
     const names = Array.from({ length: count }, (_, i) => `${node}/${levels.length + 1}/${i + 1}`)
@@ -68,6 +70,7 @@ function levelsOf(lot: Rng, node: NodeId, layout: Layout, devices: DeviceConfig[
         identity: named && driver === 'bmc' ? `hw-${node}` : undefined,
         readGapMs: lot.pick([200, 500, 1_000]),
         lateMs,
+        returnsMs,
         timeoutMs: lot.int(2_000, 5_000),
         settleMs: lot.int(2_000, 8_000),
       })

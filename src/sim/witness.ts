@@ -26,6 +26,8 @@ export interface Witness {
   readonly orders: Map<string, Order>
   /** The last order that lets a node serve, by node: its number among all orders. */
   readonly allowed: Map<NodeId, number>
+  /** Nodes that were pressed on after they were last pressed off. */
+  readonly switchedOn: Set<NodeId>
   /** Nodes that were pressed off on an operator's word, and when. */
   readonly barred: Map<NodeId, number>
   /** Every off that was sent, by target. */
@@ -97,6 +99,7 @@ export function makeWitness(): Witness {
     unproven: new Map(),
     orders: new Map(),
     allowed: new Map(),
+    switchedOn: new Set(),
     barred: new Map(),
     presses: new Map(),
     reads: new Map(),
@@ -288,8 +291,10 @@ function noteAttempt({ witness, nowMs }: World, { daemon, device }: Moments['onI
 
 function notePress(world: World, { daemon, device, press }: Moments['onPress']): void {
   noteAttempt(world, { daemon, device })
-  if (press.action !== 'off') return
   const { witness, nowMs } = world
+  if (press.action === 'on') witness.switchedOn.add(press.target)
+  else witness.switchedOn.delete(press.target)
+  if (press.action !== 'off') return
   witness.handled.set(press.target, nowMs)
   const record = daemon.mind.ledger?.nodes[press.target]?.fencing
   const orders = [...witness.orders.keys()]

@@ -53,6 +53,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       driver: 'ipmi',
       readGapMs: 100,
       lateMs: 5_000,
+      returnsMs: 0,
       timeoutMs: 2_000,
       settleMs: 3_000,
     })),

@@ -22,6 +22,7 @@ const entry: NodeEntry = {
   holds: [{ thing: 'ip 192.0.2.7/24', step: 4 }],
   seen: true,
   rests: true,
+  watch: 1,
   deferred: '',
   barred: false,
   late: true,
@@ -100,6 +101,7 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
   defer: { say: 'defer', node: 'node2', because: 'the storm limit' },
   forget: { say: 'forget', id: 'f-1', round: 3 },
   rested: { say: 'rested', node: 'node2' },
+  unwatch: { say: 'unwatch', node: 'node2' },
   request: {
     say: 'request',
     id: 'o-1',

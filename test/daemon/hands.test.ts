@@ -27,6 +27,7 @@ const fileSwitch = defineDriver({
     sharedFate: 'network',
     readGapMs: 0,
     lateMs: 0,
+    returnsMs: 0,
     settleMs: 0,
     timeoutMs: 1_000,
   },

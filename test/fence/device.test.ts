@@ -28,6 +28,7 @@ function driverWith(verbs: Partial<Driver>): Driver {
         sharedFate: 'network',
         readGapMs: 0,
         lateMs: 0,
+        returnsMs: 0,
         settleMs: 0,
         timeoutMs: 1000,
       },

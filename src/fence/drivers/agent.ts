@@ -92,6 +92,8 @@ export const agent = defineDriver({
     sharedFate: 'host-power',
     readGapMs: 1_000,
     lateMs: 60_000,
+    // What stands behind the agent is not known.
+    returnsMs: 60_000,
     settleMs: 30_000,
     // An agent polls until its own off can be read, 20 times by default.
     timeoutMs: 30_000,

@@ -104,6 +104,8 @@ export const http = defineDriver({
     // Nobody knows what is behind it: a vendor's cache, a relay with a delay.
     readGapMs: 1_000,
     lateMs: 60_000,
+    // Many plugs switch on by a timer or a scene of their own.
+    returnsMs: 60_000,
     settleMs: 30_000,
     timeoutMs: 10_000,
   },

@@ -29,6 +29,7 @@ export const ipmi = defineDriver({
     // A BMC that hung may read a waiting command when it wakes up, until the session expires there:
     // 60 s +- 3 s without traffic (IPMI 2.0, 6.12.15).
     lateMs: 65_000,
+    returnsMs: 0,
     settleMs: 10_000,
     timeoutMs: 8_000,
   },

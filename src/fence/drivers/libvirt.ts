@@ -78,6 +78,7 @@ export const libvirt = defineDriver({
     readGapMs: 500,
     // libvirt waits up to 30 s for another operation on the machine, then 30 s for its process.
     lateMs: 60_000,
+    returnsMs: 0,
     settleMs: 5_000,
     // SIGTERM, then SIGKILL after 10 s and more.
     timeoutMs: 20_000,

@@ -104,6 +104,8 @@ export const proxmox = defineDriver({
     readGapMs: 1_000,
     // Until the HA manager has certainly carried out, or forgotten, what it was told.
     lateMs: 120_000,
+    // Proxmox's own HA manager starts what it is told to keep running.
+    returnsMs: 120_000,
     // A lock that is waited for, `quit`, SIGTERM, SIGKILL; or two rounds of the HA manager.
     settleMs: 40_000,
     timeoutMs: 10_000,

@@ -45,6 +45,7 @@ export const qemuGuestAgent = defineDriver({
     readGapMs: 1_000,
     // A guest stops its services first, and systemd gives each of them 90 s.
     lateMs: 120_000,
+    returnsMs: 0,
     // No read ever ends this wait, and it is downtime: long enough for a guest with little to stop.
     settleMs: 30_000,
     timeoutMs: 5_000,

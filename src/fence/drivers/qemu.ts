@@ -48,6 +48,7 @@ export const qemu = defineDriver({
     readGapMs: 100,
     // A process that is stopped, or waits for its storage, reads a waiting quit when it goes on.
     lateMs: 60_000,
+    returnsMs: 0,
     settleMs: 5_000,
     timeoutMs: 5_000,
   },

@@ -94,6 +94,7 @@ export const redfish = defineDriver({
     readGapMs: 1_000,
     // Commands become tasks, and a BMC that restarts may find them again.
     lateMs: 60_000,
+    returnsMs: 0,
     settleMs: 20_000,
     // Weak BMCs take a second for each request, and an off by name is four of them.
     timeoutMs: 15_000,

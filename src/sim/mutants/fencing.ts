@@ -269,6 +269,26 @@ export const fencingMutants: readonly Mutant[] = [
     swarm: 'confirming-operators',
   },
   {
+    name: 'return-unseen',
+    rule: 'F16',
+    file: 'core/verdicts.ts',
+    find: 'watch: reboots ? 0 : levelToWatch(turn.state, node, verdict.level),',
+    replace: 'watch: reboots ? 0 : 0 * levelToWatch(turn.state, node, verdict.level),',
+    because: 'an HA manager starts a fenced node again, outside of the ring, and nobody sees it',
+    scenario: 'comes-back-by-itself',
+  },
+  {
+    name: 'watch-forgotten-by-successor',
+    rule: 'F16',
+    file: 'core/merge.ts',
+    find: "if (kept.standing === 'fenced' || kept.standing === 'left') return { ...kept, fencing }",
+    replace: `if (kept.standing === 'fenced' || kept.standing === 'left') {
+    return { ...kept, watch: 0, fencing }
+  }`,
+    because: 'after the next change of the ring nobody watches any more',
+    scenario: 'comes-back-to-a-successor',
+  },
+  {
     name: 'all-condemned-and-nobody-acts',
     rule: 'P6',
     file: 'core/coordinator.ts',

@@ -1,0 +1,52 @@
+/** F16: what comes back by itself after it was proven off is found out. */
+import type { Invariant } from './invariants.ts'
+import { commonLedger, forget, lasting } from './promises-memory.ts'
+import { decidingRing } from './witness.ts'
+import type { World } from './world.ts'
+
+/** Two readings, the gap before them, and what a loaded cluster adds to both. */
+const BOUND_MS = 25_000
+
+export const watchPromises: readonly Invariant[] = [
+  {
+    id: 'F16',
+    says: 'a fenced node that something else switches on again is fenced again',
+    onScan: unseen,
+  },
+]
+
+function unseen(world: World): string | undefined {
+  const { witness, site, faults } = world
+  const ledger = commonLedger(world)
+  const ring = decidingRing(world)
+  // Where devices do not tell the truth at once, nobody can be expected to see it in time.
+  const honest =
+    faults.readUnknownPercent + faults.readStalePercent + faults.deviceHangPercent === 0 &&
+    faults.replyLatePercent + faults.deviceCutPercent === 0
+  if (ledger === undefined || ring === undefined || !honest) return undefined
+  const present = new Set<string>()
+  let broken: string | undefined
+  for (const machine of world.machines) {
+    const entry = ledger.nodes[machine.id]
+    if (entry?.standing !== 'fenced') continue
+    const fenced = `back: fenced ${machine.id}`
+    const back = `back: on ${machine.id}`
+    present.add(fenced)
+    const fencedMs = world.nowMs - (witness.standing.get(fenced) ?? world.nowMs)
+    if (!witness.standing.has(fenced)) witness.standing.set(fenced, world.nowMs)
+    const ordered = entry.fencing !== undefined || witness.switchedOn.has(machine.id)
+    if (!machine.powered || machine.corosync?.ring === ring || ordered) continue
+    present.add(back)
+    const devices = site.config.devices.filter(({ id }) => id.startsWith(`${machine.id}/`))
+    const windowMs = Math.min(...devices.map(({ returnsMs }) => returnsMs))
+    const honestly = [...world.devices.values()].every(
+      ({ target, manner, cutFrom }) =>
+        target !== machine || (manner === 'ok' && cutFrom.size === 0),
+    )
+    if (honestly && lasting(world, back) > BOUND_MS && fencedMs < windowMs) {
+      broken = `${machine.id} has been on again for more than ${BOUND_MS} ms, and nobody minds`
+    }
+  }
+  forget(witness.standing, 'back: ', present)
+  return broken
+}
