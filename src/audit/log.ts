@@ -24,6 +24,8 @@ export interface AuditOptions {
   readonly dir: string
   /** The node that writes. */
   readonly node: string
+  /** The program that writes, where it is not picketd. */
+  readonly writer?: string
   readonly say: (level: 'info' | 'warn' | 'alarm', text: string) => void
   /** Takes secrets out of a text. */
   readonly clean: (text: string) => string
@@ -156,14 +158,17 @@ function queueOf({ node, clean, queueMax = 4_096 }: AuditOptions): Queue {
 }
 
 /** What an earlier life left, or somebody else did, is said, and written down before the rest. */
-async function openTold({ dir, say }: AuditOptions, queue: Queue): Promise<Book> {
+async function openTold(
+  { dir, say, writer = 'picketd' }: AuditOptions,
+  queue: Queue,
+): Promise<Book> {
   const book = await openBook(dir)
   for (const { kind, facts } of book.notes) {
     queue.addFirst(kind, facts)
     if (kind === 'torn') {
-      say('warn', `In the audit log in ${dir} ${facts.found}: picketd died while it wrote it.`)
+      say('warn', `In the audit log in ${dir} ${facts.found}: ${writer} died while it wrote it.`)
     } else {
-      const text = `The audit log in ${dir} is not as picketd left it: ${facts.found}.`
+      const text = `The audit log in ${dir} is not as ${writer} left it: ${facts.found}.`
       say('alarm', `${text} It goes on; \`picket audit verify\` names the first bad line.`)
     }
   }

@@ -134,6 +134,10 @@ function orderSaid(kind: string, word: Words): Said | undefined {
       return { mark: 'wait', text: `${word('requester')} asks here ${what}` }
     case 'request':
       return { mark: 'wait', text: `${word('requester')} asks at ${word('by')} ${what}` }
+    case 'interrupted': {
+      const text = `an earlier order to switch ${word('target')} ${word('action')}`
+      return { mark: 'wait', text: `${text} was interrupted (${word('id')})` }
+    }
     case 'refuse':
       return { mark: 'bad', text: `the order ${word('id')} is refused: ${word('because')}` }
     default:
