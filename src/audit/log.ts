@@ -9,7 +9,7 @@
  */
 import { type Book, openBook } from './book.ts'
 import { bounded } from './bound.ts'
-import type { Entry, Facts } from './chain.ts'
+import type { Entry, Facts, Head } from './chain.ts'
 
 export interface Audit {
   /** Writes this down, soon and in order. Never throws, never waits. */
@@ -29,6 +29,11 @@ export interface AuditOptions {
   readonly say: (level: 'info' | 'warn' | 'alarm', text: string) => void
   /** Takes secrets out of a text. */
   readonly clean: (text: string) => string
+  /**
+   * Told up to where the log is durable, whenever that changes. `opened`: the log was opened just
+   * now, and may be another one than before.
+   */
+  readonly onHead?: (head: Head, opened: boolean) => void
   /** A file that is longer is put aside. */
   readonly bytesMax?: number
   /** How many files there are at most, the one being written included; two or more. */
@@ -48,6 +53,7 @@ export function openAudit(options: AuditOptions): Audit {
   const {
     dir,
     say,
+    onHead = () => {},
     bytesMax = 8 * 2 ** 20,
     filesMax = 8,
     gatherMs = 100,
@@ -56,8 +62,16 @@ export function openAudit(options: AuditOptions): Audit {
   const queue = queueOf(options)
   const rest = restful()
   let book: Book | undefined
+  let opened = false
   let working: Promise<void> | undefined
   let failing = false
+
+  const tell = (): void => {
+    const head = book?.head()
+    if (head === undefined) return
+    onHead(head, opened)
+    opened = false
+  }
 
   /** One write, or whatever has to be done before it. Throws what the disk says. */
   const advance = async (): Promise<void> => {
@@ -66,11 +80,16 @@ export function openAudit(options: AuditOptions): Audit {
       book = undefined
       await touched.close()
     }
-    book ??= await openTold(options, queue)
+    if (book === undefined) {
+      book = await openTold(options, queue)
+      opened = true
+      tell()
+    }
     const batch = queue.first(batchMax)
     await book.append(batch)
     queue.kept(batch.length)
     await book.cover()
+    tell()
     if (book.size() >= bytesMax) {
       await book.rotate(filesMax, (facts) => queue.entryOf('dropped', facts))
     }

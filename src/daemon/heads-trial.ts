@@ -1,0 +1,133 @@
+/**
+ * Compares what the other members have seen of this node's audit log with what the log holds, and
+ * accuses: in the log of picketd, and in the audit log itself.
+ *
+ * What the log was told to be lately is known without a look. Whatever else somebody says is looked
+ * up in the files, once in a while, however often it is said.
+ */
+import type { Head } from '../audit/chain.ts'
+import type { Judged } from '../audit/compare.ts'
+import { isAmong, isSame, type Unlike, type Word, withLost } from '../audit/heads.ts'
+import { judgedIn } from '../audit/verify.ts'
+import type { NodeId } from '../core/model.ts'
+import type { HeadsOptions, KeptFile } from './heads.ts'
+
+/** So many heads are remembered that the log is known to hold. */
+const heldMax = 1_024
+/** So many heads of one member wait to be compared. */
+const doubtsMax = 8
+
+export interface Trial {
+  hear(from: NodeId, word: Word): void
+  own(head: Head, opened: boolean): void
+  settled(): Promise<void>
+}
+
+/** Compares what the others have seen of the own log with what it holds. */
+export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial {
+  const { dir, self, clock, gatherMs = 1_000, restMs = 60_000 } = options
+  const held = new Set<string>()
+  const doubts = new Map<NodeId, readonly Head[]>()
+  let own: Head | undefined
+  let nextMs = -Infinity
+  let timer: NodeJS.Timeout | undefined
+  let working = Promise.resolve()
+
+  const remember = ({ chain, seq, hash }: Head): void => {
+    held.add(`${chain} ${seq} ${hash}`)
+    for (const oldest of held) {
+      if (held.size <= heldMax) break
+      held.delete(oldest)
+    }
+  }
+  const isHeld = ({ chain, seq, hash }: Head) => held.has(`${chain} ${seq} ${hash}`)
+
+  const judge = (from: NodeId, { head, stand }: Judged): void => {
+    if (stand === 'held' || stand === 'dropped' || stand === 'accepted') return remember(head)
+    const word = said.get(from)
+    if (own === undefined || word === undefined || isAmong(word.lost, head)) return
+    said.set(from, { ...word, lost: withLost(word.lost, head) })
+    save()
+    accuse(options, { by: from, target: self, seen: head, ends: own.seq, unlike: stand })
+  }
+  const look = async (): Promise<void> => {
+    const asked = new Map(doubts)
+    doubts.clear()
+    try {
+      const judged = await judgedIn(dir, [...asked.values()].flat())
+      for (const [from, heads] of asked) {
+        for (const each of judged) if (heads.includes(each.head)) judge(from, each)
+      }
+    } catch {
+      // A disk that cannot be read is an alarm of the audit log itself; the others say it again.
+    }
+  }
+  const begin = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    nextMs = clock.nowMs() + restMs
+    working = working.then(look).then(lookSoon)
+  }
+  const lookSoon = (): void => {
+    if (timer !== undefined || own === undefined || doubts.size === 0) return
+    timer = setTimeout(begin, Math.max(gatherMs, nextMs - clock.nowMs())).unref()
+  }
+
+  return {
+    hear(from, { head, lost }) {
+      const before = said.get(from)
+      if (before === undefined || !isSame(before.head, head)) {
+        said.set(from, { head, lost: before?.lost ?? [] })
+        save()
+      }
+      const known = before?.lost ?? []
+      const open = [head, ...lost].filter((each) => !isHeld(each) && !isAmong(known, each))
+      if (open.length === 0) return
+      // What is in doubt stays so until it is looked at, also when a newer head takes its place.
+      const doubted = doubts.get(from) ?? []
+      const more = open.filter((each) => !isAmong(doubted, each))
+      doubts.set(from, [...doubted, ...more].slice(0, doubtsMax))
+      lookSoon()
+    },
+    own(head, opened) {
+      own = head
+      if (opened) held.clear()
+      remember(head)
+      lookSoon()
+    },
+    async settled() {
+      if (timer !== undefined && nextMs <= clock.nowMs()) begin()
+      await working
+    },
+  }
+}
+
+export interface Accusation {
+  /** Who has seen that head. */
+  readonly by: NodeId
+  /** Whose log it is. */
+  readonly target: NodeId
+  readonly seen: Head
+  /** The last line that there is now. */
+  readonly ends: number
+  readonly unlike: Unlike
+}
+
+/** An alarm, and a line in the audit log of this node. */
+export function accuse({ self, say, audit }: HeadsOptions, accusation: Accusation): void {
+  const { by, target, seen, ends, unlike } = accusation
+  const who = by === self ? 'This node' : by
+  const whose = target === self ? 'this node' : target
+  const where = target === self ? '' : ` on ${target}`
+  const found = {
+    'cut off': `and it ends with line ${ends} now: its end was cut off, or its disk was set back`,
+    edited: `and it holds another line ${seen.seq} now: it was written anew`,
+    'another log': `and there is another log now, at line ${ends}: the former was taken away, or the disk is new`,
+  } as const satisfies Record<Unlike, string>
+  const text = `${who} has seen line ${seen.seq} of the audit log of ${whose}, ${found[unlike]}`
+  say('alarm', `${text}. Run \`picket audit verify\`${where}; if you know why, accept it there.`, {
+    node: target,
+  })
+  const { chain, seq: line, hash } = seen
+  audit.note('contradicted', { target, by, found: unlike, line, ends, chain, hash })
+}
