@@ -86,10 +86,15 @@ export function wordsFrom(value: unknown): Words | undefined {
   const words = new Map<string, Word>()
   for (const [name, each] of entries) {
     const word = wordFrom(each)
-    if (word === undefined || name.length > nameMax) return undefined
+    if (word === undefined || !isName(name)) return undefined
     words.set(name, word)
   }
   return words
+}
+
+/** Names are shown to people, and from a file that anybody may have changed. */
+function isName(name: string): boolean {
+  return name.length <= nameMax && !/[\p{Cc}\p{Cs}\u2028\u2029]/u.test(name)
 }
 
 function wordFrom(value: unknown): Word | undefined {

@@ -87,10 +87,15 @@ function seenIn(said: Words): readonly { peer: string; head: Head }[] {
   })
 }
 
+/** Has it seen what the log does not hold, and nobody knows why? */
+export function isAgainst<J extends Judged>(judged: J): judged is J & { readonly stand: Unlike } {
+  const { stand } = judged
+  return stand !== 'held' && stand !== 'dropped' && stand !== 'accepted'
+}
+
 /** The first line that a member has seen otherwise, or that is not there any more. */
 function contradictionIn(witnesses: readonly Witness[], last: number): Finding | undefined {
-  for (const { peer, head, stand, place } of witnesses) {
-    if (stand === 'held' || stand === 'dropped' || stand === 'accepted') continue
+  for (const { peer, head, stand, place } of witnesses.filter(isAgainst)) {
     const because = {
       'cut off': `${peer} has seen line ${head.seq} of it, and it ends with line ${last}`,
       edited: `${peer} has seen another line ${head.seq}: this one, or all from an earlier one on, is changed`,

@@ -8,7 +8,7 @@
 import type { Head } from '../audit/chain.ts'
 import type { Judged } from '../audit/compare.ts'
 import { isAmong, isSame, type Unlike, type Word, withLost } from '../audit/heads.ts'
-import { judgedIn } from '../audit/verify.ts'
+import { isAgainst, judgedIn } from '../audit/verify.ts'
 import type { NodeId } from '../core/model.ts'
 import type { HeadsOptions, KeptFile } from './heads.ts'
 
@@ -16,16 +16,19 @@ import type { HeadsOptions, KeptFile } from './heads.ts'
 const heldMax = 1_024
 /** So many heads of one member wait to be compared. */
 const doubtsMax = 8
+/** So many heads are accepted by one line, well within its bound. */
+const acceptedMax = 16
 
 export interface Trial {
   hear(from: NodeId, word: Word): void
   own(head: Head, opened: boolean): void
+  accept(requester: string, reason: string): Promise<number | string>
   settled(): Promise<void>
 }
 
 /** Compares what the others have seen of the own log with what it holds. */
 export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial {
-  const { dir, self, clock, gatherMs = 1_000, restMs = 60_000 } = options
+  const { dir, self, audit, clock, gatherMs = 1_000, restMs = 60_000 } = options
   const held = new Set<string>()
   const doubts = new Map<NodeId, readonly Head[]>()
   let own: Head | undefined
@@ -42,13 +45,14 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
   }
   const isHeld = ({ chain, seq, hash }: Head) => held.has(`${chain} ${seq} ${hash}`)
 
-  const judge = (from: NodeId, { head, stand }: Judged): void => {
-    if (stand === 'held' || stand === 'dropped' || stand === 'accepted') return remember(head)
+  const judge = (from: NodeId, judged: Judged): void => {
+    const { head } = judged
+    if (!isAgainst(judged)) return remember(head)
     const word = said.get(from)
     if (own === undefined || word === undefined || isAmong(word.lost, head)) return
     said.set(from, { ...word, lost: withLost(word.lost, head) })
     save()
-    accuse(options, { by: from, target: self, seen: head, ends: own.seq, unlike: stand })
+    accuse(options, { by: from, target: self, seen: head, ends: own.seq, unlike: judged.stand })
   }
   const look = async (): Promise<void> => {
     const asked = new Map(doubts)
@@ -94,6 +98,20 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
       if (opened) held.clear()
       remember(head)
       lookSoon()
+    },
+    async accept(requester, reason) {
+      const lost: Head[] = []
+      for (const head of [...said.values()].flatMap((word) => word.lost)) {
+        if (!isHeld(head) && !isAmong(lost, head)) lost.push(head)
+      }
+      if (lost.length === 0) return 'nobody has seen lines of this log that it does not hold'
+      for (let at = 0; at < lost.length; at += acceptedMax) {
+        const heads = lost.slice(at, at + acceptedMax).map((head) => ({ ...head }))
+        audit.note('accepted', { target: self, requester, reason, heads })
+      }
+      await audit.settled()
+      for (const head of lost) remember(head)
+      return lost.length
     },
     async settled() {
       if (timer !== undefined && nextMs <= clock.nowMs()) begin()

@@ -29,6 +29,11 @@ export interface Heads {
   asideOf(message: Message): object | undefined
   /** What came with a message of that node. */
   heard(from: NodeId, aside: unknown): void
+  /**
+   * An operator knows why lines of this log are gone: that is noted in the log, and they are no
+   * fault of it any more. How many heads there were, once that is on disk, or why not.
+   */
+  accept(requester: string, reason: string): Promise<number | string>
   /** The log of this node is durable up to here: see `AuditOptions.onHead`. */
   own(head: Head, opened: boolean): void
   /** Everything that is kept is on disk, or the disk has refused it. */
@@ -41,7 +46,7 @@ export interface HeadsOptions {
   readonly self: NodeId
   /** All nodes of the config: of nobody else anything is kept. */
   readonly nodes: readonly NodeId[]
-  readonly audit: Pick<Audit, 'note'>
+  readonly audit: Pick<Audit, 'note' | 'settled'>
   readonly say: Say
   readonly clock: Pick<Clock, 'nowMs'>
   /** How long changes are gathered for one write. */
@@ -120,6 +125,7 @@ export function openHeads(options: HeadsOptions): Heads {
       const word = aside.kept.get(self)
       if (word) trial.hear(from, word)
     },
+    accept: trial.accept,
     own(head, opened) {
       own = head
       changed = true

@@ -13,7 +13,7 @@ export interface Mailbox {
   /** Why the loop does not run yet. */
   waitsFor: string
   /** What goes beside the messages, once the loop runs. */
-  heads: Pick<Heads, 'asideOf' | 'heard'> | undefined
+  heads: Omit<Heads, 'own' | 'settled'> | undefined
   readonly tell: (news: News) => void
   /** Hands over what has come, and everything that will. */
   deliverTo(node: RunningNode<State>): void

@@ -258,6 +258,26 @@ test('F13 a log that was written anew from its first line on is another log, and
   )
 })
 
+test('what an operator accepts is in the log, and no fault of it any more', async (t) => {
+  const all = await cluster(t)
+  const one = all.of('web-01')
+  assert.match(String(await one.heads.accept('anna', 'new disk')), /^nobody has seen lines/)
+  await all.restart('web-01', (dir) => {
+    for (const name of readdirSync(dir)) rmSync(join(dir, name))
+  })
+  await all.talk()
+  assert.match(await foundIn(one.dir), /another log/)
+  assert.equal(await one.heads.accept('anna', 'new disk'), 1)
+  const [accepted] = lines(one.dir).filter(({ kind }) => kind === 'accepted')
+  assert.deepEqual([accepted?.facts.requester, accepted?.facts.reason], ['anna', 'new disk'])
+  assert.equal(await foundIn(one.dir), 'whole')
+  await all.restart('web-01')
+  await all.talk()
+  await all.talk()
+  assert.equal(await foundIn(one.dir), 'whole')
+  assert.equal(alarms(one).length, 2, 'one for each that had seen it, and no more')
+})
+
 test('garbage from a peer is told once, and costs nothing', async (t) => {
   const all = await cluster(t)
   const { heads, said, dir } = all.of('web-01')
