@@ -96,10 +96,13 @@ export function isAgainst<J extends Judged>(judged: J): judged is J & { readonly
 /** The first line that a member has seen otherwise, or that is not there any more. */
 function contradictionIn(witnesses: readonly Witness[], last: number): Finding | undefined {
   for (const { peer, head, stand, place } of witnesses.filter(isAgainst)) {
+    const { seq } = head
     const because = {
-      'cut off': `${peer} has seen line ${head.seq} of it, and it ends with line ${last}`,
-      edited: `${peer} has seen another line ${head.seq}: this one, or all from an earlier one on, is changed`,
-      'another log': `${peer} has seen line ${head.seq} of a log of this node that did not begin with this line`,
+      'cut off': `${peer} has seen line ${seq} of it, and it ends with line ${last}`,
+      edited:
+        `${peer} has seen another line ${seq}: this one, or all from an earlier one on, ` +
+        'is changed',
+      'another log': `${peer} has seen line ${seq} of a log of this node that began otherwise`,
     } as const satisfies Record<Unlike, string>
     return { ...place, fault: stand, because: because[stand] }
   }

@@ -27,7 +27,7 @@ export interface Desk {
   orders(): readonly OrderView[]
   /** Hands an order to the core, or says why it cannot be taken now. */
   give(order: Order): string | undefined
-  /** Notes that an operator knows why lines of the audit log are gone; how many heads, or why not. */
+  /** Notes that an operator knows why lines of the audit log are gone; how many, or why not. */
   accept(requester: string, reason: string): Promise<number | string>
   readonly journalPath: string
 }

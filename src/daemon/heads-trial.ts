@@ -29,25 +29,16 @@ export interface Trial {
 /** Compares what the others have seen of the own log with what it holds. */
 export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial {
   const { dir, self, audit, clock, gatherMs = 1_000, restMs = 60_000 } = options
-  const held = new Set<string>()
+  const held = memory()
   const doubts = new Map<NodeId, readonly Head[]>()
   let own: Head | undefined
   let nextMs = -Infinity
   let timer: NodeJS.Timeout | undefined
   let working = Promise.resolve()
 
-  const remember = ({ chain, seq, hash }: Head): void => {
-    held.add(`${chain} ${seq} ${hash}`)
-    for (const oldest of held) {
-      if (held.size <= heldMax) break
-      held.delete(oldest)
-    }
-  }
-  const isHeld = ({ chain, seq, hash }: Head) => held.has(`${chain} ${seq} ${hash}`)
-
   const judge = (from: NodeId, judged: Judged): void => {
     const { head } = judged
-    if (!isAgainst(judged)) return remember(head)
+    if (!isAgainst(judged)) return held.add(head)
     const word = said.get(from)
     if (own === undefined || word === undefined || isAmong(word.lost, head)) return
     said.set(from, { ...word, lost: withLost(word.lost, head) })
@@ -85,7 +76,7 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
         save()
       }
       const known = before?.lost ?? []
-      const open = [head, ...lost].filter((each) => !isHeld(each) && !isAmong(known, each))
+      const open = [head, ...lost].filter((each) => !held.has(each) && !isAmong(known, each))
       if (open.length === 0) return
       // What is in doubt stays so until it is looked at, also when a newer head takes its place.
       const doubted = doubts.get(from) ?? []
@@ -96,13 +87,13 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
     own(head, opened) {
       own = head
       if (opened) held.clear()
-      remember(head)
+      held.add(head)
       lookSoon()
     },
     async accept(requester, reason) {
       const lost: Head[] = []
       for (const head of [...said.values()].flatMap((word) => word.lost)) {
-        if (!isHeld(head) && !isAmong(lost, head)) lost.push(head)
+        if (!held.has(head) && !isAmong(lost, head)) lost.push(head)
       }
       if (lost.length === 0) return 'nobody has seen lines of this log that it does not hold'
       for (let at = 0; at < lost.length; at += acceptedMax) {
@@ -110,12 +101,29 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
         audit.note('accepted', { target: self, requester, reason, heads })
       }
       await audit.settled()
-      for (const head of lost) remember(head)
+      for (const head of lost) held.add(head)
       return lost.length
     },
     async settled() {
       if (timer !== undefined && nextMs <= clock.nowMs()) begin()
       await working
+    },
+  }
+}
+
+/** Heads that need no look; the newest of them. */
+function memory() {
+  const keys = new Set<string>()
+  const keyOf = ({ chain, seq, hash }: Head) => `${chain} ${seq} ${hash}`
+  return {
+    has: (head: Head) => keys.has(keyOf(head)),
+    clear: () => keys.clear(),
+    add(head: Head): void {
+      keys.add(keyOf(head))
+      for (const oldest of keys) {
+        if (keys.size <= heldMax) break
+        keys.delete(oldest)
+      }
     },
   }
 }
@@ -140,7 +148,9 @@ export function accuse({ self, say, audit }: HeadsOptions, accusation: Accusatio
   const found = {
     'cut off': `and it ends with line ${ends} now: its end was cut off, or its disk was set back`,
     edited: `and it holds another line ${seen.seq} now: it was written anew`,
-    'another log': `and there is another log now, at line ${ends}: the former was taken away, or the disk is new`,
+    'another log':
+      `and there is another log now, at line ${ends}: the former was taken away, ` +
+      'or the disk is new',
   } as const satisfies Record<Unlike, string>
   const text = `${who} has seen line ${seen.seq} of the audit log of ${whose}, ${found[unlike]}`
   say('alarm', `${text}. Run \`picket audit verify\`${where}; if you know why, accept it there.`, {

@@ -194,7 +194,8 @@ function readKnown(dir: string, say: Say): Peers {
   } catch (error) {
     because = error instanceof Error ? error.message : String(error)
   }
-  const text = `${peersFile} in ${dir} cannot be read: ${because}. What this node has kept of the`
-  say('alarm', `${text} audit logs of others is lost, and begins anew with what they tell.`)
+  const text = `${peersFile} in ${dir} cannot be read: ${because}.`
+  const lost = 'What this node has kept of the audit logs of others is lost'
+  say('alarm', `${text} ${lost}, and begins anew with what they tell.`)
   return noPeers
 }

@@ -1,7 +1,7 @@
 /** `picket fence` where picketd is not configured: orders on a person's authority, against real BMCs. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -164,10 +164,13 @@ test('an order that was killed is taken up by a look (F4)', { skip: noBmc }, asy
   child.kill('SIGKILL')
   await over
   while (here.bmcs[0].power() === 'on') await sleep(50)
+  // What it looks like when it died in the middle of a line.
+  appendFileSync(join(here.state, 'orders', 'node-01', 'audit.jsonl'), '{"seq":')
   const { code, err } = await order(here, 'off', '--yes')
   assert.equal(code, 0, err)
   assert.match(err, /\(off\) was interrupted here: the power is read before anything is pressed/)
   assert.deepEqual(here.bmcs[0].commands(), ['power 0'])
+  assert.match(err, /had no end \(7 bytes\) and was cut off: picket fence died while it wrote it/)
   const kinds = (await audited(here)).map(({ kind }) => kind)
   const found = kinds.indexOf('interrupted')
   assert.deepEqual([kinds[0], kinds[found + 1]], ['order', 'order'])

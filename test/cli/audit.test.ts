@@ -62,6 +62,28 @@ test('F13 show tells a fencing in sentences, one a line, with time and mark', as
   )
 })
 
+test('show tells what members say against a log, and what an operator knows of it', async (t) => {
+  const dir = scratch(t)
+  const audit = openAudit({ dir, node: 'web-01', say: () => {}, clean: (text) => text })
+  const seen = { target: 'web-01', by: 'web-02', line: 812, ends: 800, found: 'cut off' }
+  audit.note('contradicted', seen)
+  audit.note('accepted', { target: 'web-01', requester: 'anna', reason: 'a new disk', heads: [] })
+  audit.note('interrupted', { target: 'web-02', id: 'o1', action: 'off' })
+  await audit.close()
+  const { out } = await run(dir, 'show')
+  assert.deepEqual(
+    out
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^\S+ \S+ {2}/, '')),
+    [
+      '✗ web-02 has seen line 812 of the audit log of web-01, which ends with line 800: cut off',
+      '! anna knows why lines of this log are gone: a new disk',
+      '! an earlier order to switch web-02 off was interrupted (o1)',
+    ],
+  )
+})
+
 test('show takes a node and a time, and gives the lines as they are', async (t) => {
   const dir = await stateDir(t)
   const count = async (...words: string[]) => {
