@@ -5,7 +5,7 @@
  * What the log was told to be lately is known without a look. Whatever else somebody says is looked
  * up in the files, once in a while, however often it is said.
  */
-import type { Head } from '../audit/chain.ts'
+import type { Facts, Head } from '../audit/chain.ts'
 import type { Judged } from '../audit/compare.ts'
 import { isAmong, isSame, type Unlike, type Word, withLost } from '../audit/heads.ts'
 import { isAgainst, judgedIn } from '../audit/verify.ts'
@@ -36,23 +36,30 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
   let timer: NodeJS.Timeout | undefined
   let working = Promise.resolve()
 
-  const judge = (from: NodeId, judged: Judged): void => {
-    const { head } = judged
-    if (!isAgainst(judged)) return held.add(head)
+  /** Keeps that this member has seen what the log does not hold; was it not known yet? */
+  const isNews = (from: NodeId, { head }: Judged): boolean => {
     const word = said.get(from)
-    if (own === undefined || word === undefined || isAmong(word.lost, head)) return
+    if (word === undefined || isAmong(word.lost, head)) return false
     said.set(from, { ...word, lost: withLost(word.lost, head) })
     save()
-    accuse(options, { by: from, target: self, seen: head, ends: own.seq, unlike: judged.stand })
+    return true
+  }
+  /** One accusation for a head, however many have seen it. */
+  const judge = (judged: readonly Judged[], asked: ReadonlyMap<NodeId, readonly Head[]>): void => {
+    for (const each of judged) {
+      const { head } = each
+      if (!isAgainst(each)) held.add(head)
+      if (!isAgainst(each) || own === undefined) continue
+      const by = [...asked].filter(([, heads]) => isAmong(heads, head)).map(([from]) => from)
+      const news = by.filter((from) => isNews(from, each))
+      accuse(options, { by: news, target: self, seen: head, ends: own.seq, unlike: each.stand })
+    }
   }
   const look = async (): Promise<void> => {
     const asked = new Map(doubts)
     doubts.clear()
     try {
-      const judged = await judgedIn(dir, [...asked.values()].flat())
-      for (const [from, heads] of asked) {
-        for (const each of judged) if (heads.includes(each.head)) judge(from, each)
-      }
+      judge(await judgedIn(dir, [...asked.values()].flat()), asked)
     } catch {
       // A disk that cannot be read is an alarm of the audit log itself; the others say it again.
     }
@@ -91,15 +98,11 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
       lookSoon()
     },
     async accept(requester, reason) {
-      const lost: Head[] = []
-      for (const head of [...said.values()].flatMap((word) => word.lost)) {
-        if (!held.has(head) && !isAmong(lost, head)) lost.push(head)
-      }
+      const lost = distinct([...said.values()].flatMap((word) => word.lost)).filter(
+        (head) => !held.has(head),
+      )
       if (lost.length === 0) return 'nobody has seen lines of this log that it does not hold'
-      for (let at = 0; at < lost.length; at += acceptedMax) {
-        const heads = lost.slice(at, at + acceptedMax).map((head) => ({ ...head }))
-        audit.note('accepted', { target: self, requester, reason, heads })
-      }
+      noteAccepted(options, lost, { requester, reason })
       await audit.settled()
       for (const head of lost) held.add(head)
       return lost.length
@@ -108,6 +111,19 @@ export function trialOf(options: HeadsOptions, { said, save }: KeptFile): Trial 
       if (timer !== undefined && nextMs <= clock.nowMs()) begin()
       await working
     },
+  }
+}
+
+/** Each of them once. */
+function distinct(heads: readonly Head[]): readonly Head[] {
+  return heads.filter((head, at) => heads.findIndex((each) => isSame(each, head)) === at)
+}
+
+/** In as many lines as it takes. */
+function noteAccepted({ self, audit }: HeadsOptions, lost: readonly Head[], why: Facts): void {
+  for (let at = 0; at < lost.length; at += acceptedMax) {
+    const heads = lost.slice(at, at + acceptedMax).map((head) => ({ ...head }))
+    audit.note('accepted', { target: self, ...why, heads })
   }
 }
 
@@ -129,8 +145,8 @@ function memory() {
 }
 
 export interface Accusation {
-  /** Who has seen that head. */
-  readonly by: NodeId
+  /** Who has seen that head; nobody, and nothing is said. */
+  readonly by: readonly NodeId[]
   /** Whose log it is. */
   readonly target: NodeId
   readonly seen: Head
@@ -139,23 +155,26 @@ export interface Accusation {
   readonly unlike: Unlike
 }
 
-/** An alarm, and a line in the audit log of this node. */
+/** An alarm, and a line in the audit log of this node for each who has seen it. */
 export function accuse({ self, say, audit }: HeadsOptions, accusation: Accusation): void {
   const { by, target, seen, ends, unlike } = accusation
-  const who = by === self ? 'This node' : by
-  const whose = target === self ? 'this node' : target
-  const where = target === self ? '' : ` on ${target}`
+  if (by.length === 0) return
+  const name = (node: NodeId) => (node === self ? 'this node' : node)
   const found = {
-    'cut off': `and it ends with line ${ends} now: its end was cut off, or its disk was set back`,
-    edited: `and it holds another line ${seen.seq} now: it was written anew`,
+    'cut off': `and the log ends with line ${ends} now: it was cut off, or its disk was set back`,
+    edited: `and the log holds another line ${seen.seq} now: it was written anew`,
     'another log':
       `and there is another log now, at line ${ends}: the former was taken away, ` +
       'or the disk is new',
   } as const satisfies Record<Unlike, string>
-  const text = `${who} has seen line ${seen.seq} of the audit log of ${whose}, ${found[unlike]}`
-  say('alarm', `${text}. Run \`picket audit verify\`${where}; if you know why, accept it there.`, {
+  const who = by.map(name).join(', ')
+  const text = `Line ${seen.seq} of the audit log of ${name(target)} was seen by ${who}`
+  const advice = `Run \`picket audit verify\`${target === self ? '' : ` on ${target}`}`
+  say('alarm', `${text}, ${found[unlike]}. ${advice}; if you know why, accept it there.`, {
     node: target,
   })
   const { chain, seq: line, hash } = seen
-  audit.note('contradicted', { target, by, found: unlike, line, ends, chain, hash })
+  for (const each of by) {
+    audit.note('contradicted', { target, by: each, found: unlike, line, ends, chain, hash })
+  }
 }

@@ -79,7 +79,7 @@ export function openHeads(options: HeadsOptions): Heads {
       // What is told too often is not believed, and not forgotten either: the head stays.
       if (clock.nowMs() < (alarmedMs.get(from) ?? -Infinity) + restMs) return
       alarmedMs.set(from, clock.nowMs())
-      accuse(options, { by: self, target: from, seen: word.head, ends: head.seq, unlike })
+      accuse(options, { by: [self], target: from, seen: word.head, ends: head.seq, unlike })
     }
     kept.set(from, next)
     changed = true

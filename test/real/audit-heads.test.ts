@@ -44,10 +44,11 @@ describe('audit logs that the members keep the heads of', { skip }, () => {
     await killDaemon(scene, victim)
     await serves(scene, victim, active)
 
-    const told = /alarm: .* has seen line \d+ of the audit log of this node, and it (ends|holds)/
+    const told =
+      /alarm: Line \d+ of the audit log of this node was seen by .*, and the log (ends|holds)/
     await eventually(`${victim} hears of it`, () => told.test(logSince(scene, victim)))
     for (const node of [active, other]) {
-      const theirs = new RegExp(`This node has seen line \\d+ of the audit log of ${victim}`)
+      const theirs = new RegExp(`Line \\d+ of the audit log of ${victim} was seen by this node`)
       await eventually(`${node} says it`, () => theirs.test(logSince(scene, node)))
     }
     const { status, stdout } = await verified(scene, victim)
