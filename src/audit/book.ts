@@ -10,7 +10,16 @@
 import type { Stats } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { chained, type Entry, type Link, origin, readLine } from './chain.ts'
+import {
+  chained,
+  chainOf,
+  type Entry,
+  type Head,
+  type Link,
+  origin,
+  readLine,
+  unknownChain,
+} from './chain.ts'
 import {
   fileName,
   filesIn,
@@ -32,6 +41,8 @@ export interface Book {
   readonly notes: readonly Note[]
   /** Is everything that was appended covered by the head? */
   readonly covered: () => boolean
+  /** Up to where the log is durable, head and all; `undefined` before its first line. */
+  readonly head: () => Head | undefined
   readonly size: () => number
   /** Is the file that is written still the one that was opened, and as it was left? */
   readonly untouched: () => Promise<boolean>
@@ -48,12 +59,13 @@ export interface Book {
 export async function openBook(dir: string): Promise<Book> {
   const found = await endOf(dir)
   let { last } = found
-  let headed = found.head
+  let headed: Link | undefined = found.head
   if (headed === undefined && last === origin) {
     // Before the first line: from now on a log without a head has lost it.
-    await writeHead(dir, origin)
+    await writeHead(dir, { ...origin, chain: unknownChain })
     headed = origin
   }
+  let chain = (await chainIn(dir)) ?? found.head?.chain ?? unknownChain
   const path = join(dir, newestFile)
   let file = await open(path, 'a', 0o600)
   let size = (await statOf(path))?.size ?? 0
@@ -64,9 +76,11 @@ export async function openBook(dir: string): Promise<Book> {
   const append = async (entries: readonly Entry[]): Promise<void> => {
     if (entries.length === 0) return
     let link = last
+    let begun = chain
     const lines = entries.map((entry) => {
       const next = chained(link, entry)
       link = next.link
+      if (link.seq === 1) begun = chainOf(link)
       return `${next.text}\n`
     })
     const bytes = Buffer.from(lines.join(''))
@@ -77,17 +91,19 @@ export async function openBook(dir: string): Promise<Book> {
     dirty = false
     size += bytes.length
     last = link
+    chain = begun
   }
   const cover = async (): Promise<void> => {
     if (headed === last) return
     const link = last
-    await writeHead(dir, link)
+    await writeHead(dir, { ...link, chain })
     headed = link
   }
 
   return {
     notes: found.notes,
     covered: () => headed === last,
+    head: () => (headed && headed.seq > 0 ? { ...headed, chain } : undefined),
     size: () => size,
     async untouched() {
       const [there, own] = [await statOf(path), await file.stat()]
@@ -150,7 +166,7 @@ async function beforeFile(path: string): Promise<{ through: number; hash: string
 interface End {
   readonly last: Link
   /** What the head says; `undefined`: there is none yet, or none that can be read. */
-  readonly head: Link | undefined
+  readonly head: Head | undefined
   readonly notes: readonly Note[]
 }
 
@@ -182,13 +198,24 @@ async function endOf(dir: string): Promise<End> {
 }
 
 /** The chain goes on from where the head says. */
-function behead(head: Link, found: string): End {
+function behead(head: Head, found: string): End {
   return { last: head, head, notes: [{ kind: 'damage', facts: { found } }] }
 }
 
 /** Without a head nobody can tell whether the file ends where it ended. */
 function headless(last: Link, found: string): End {
   return { last, head: undefined, notes: [{ kind: 'damage', facts: { found, headless: true } }] }
+}
+
+/** Which log it is, as its first line tells, if that is still kept. */
+async function chainIn(dir: string): Promise<string | undefined> {
+  const [oldest] = await filledIn(dir)
+  if (oldest === undefined) return undefined
+  for await (const { bytes } of linesOf(join(dir, oldest))) {
+    const read = readLine(bytes)
+    return read.ok && read.link.seq === 1 ? chainOf(read.link) : undefined
+  }
+  return undefined
 }
 
 /** A line that lost its end stays as it is, and what follows stands on lines of its own. */

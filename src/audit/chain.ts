@@ -33,6 +33,12 @@ export interface Link {
   readonly hash: string
 }
 
+/** The end of a log, and which log it is. */
+export interface Head extends Link {
+  /** What tells this log of a node from every other one: the beginning of its first line's hash. */
+  readonly chain: string
+}
+
 export interface Line extends Entry {
   readonly seq: number
   readonly prev: string
@@ -40,6 +46,14 @@ export interface Line extends Entry {
 
 /** What stands before the first line. */
 export const origin: Link = { seq: 0, hash: '0'.repeat(64) }
+
+/** The log that begins with this line. */
+export function chainOf({ hash }: Link): string {
+  return hash.slice(0, 16)
+}
+
+/** Of a log whose first line nobody knows any more. */
+export const unknownChain = chainOf(origin)
 
 /** Where a line stands: in which file, and there the how manieth, from 1. */
 export interface Place {
@@ -54,6 +68,7 @@ export type Fault =
   | 'reordered'
   | 'inserted'
   | 'cut off'
+  | 'another log'
   | 'unreadable'
   | 'unproven'
 
@@ -129,7 +144,7 @@ export interface Walked {
 }
 
 export interface Walk {
-  take(place: Place, bytes: Uint8Array | undefined): void
+  take(place: Place, bytes: Uint8Array | undefined): Read
   /** All lines are taken; `torn` is where the last one lacks its end, if it does. */
   end(torn?: Place): Walked
 }
@@ -164,7 +179,7 @@ export function walk(head: Link | undefined): Walk {
       const read = readLine(bytes)
       if (!read.ok) {
         doubt ??= { finding: { ...place, fault: read.fault, because: read.because } }
-        return
+        return read
       }
       const { line, link } = read
       const seen = { place, line, link }
@@ -173,11 +188,12 @@ export function walk(head: Link | undefined): Walk {
       met ||= head?.seq === line.seq
       if (doubt) {
         doubt = { ...doubt, finding: doubt.resolve?.({ ...line, ...link }) ?? doubt.finding }
-        return
+        return read
       }
       doubt = last ? doubtOf(last, seen) : undefined
       doubt ??= unlikeHead(seen, head) ?? headless(seen)
       if (!doubt) last = seen
+      return read
     },
     end(torn) {
       // The head names the last line as a successor would.

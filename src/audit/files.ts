@@ -7,7 +7,7 @@
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Link } from './chain.ts'
+import { type Head, unknownChain } from './chain.ts'
 
 export const newestFile = 'audit.jsonl'
 export const headFile = 'audit.head'
@@ -74,7 +74,7 @@ export async function* linesOf(file: string | FileHandle): AsyncGenerator<RawLin
 }
 
 /** The head; `missing` where there is none, `damaged` where it tells nothing. */
-export async function readHead(dir: string): Promise<Link | 'missing' | 'damaged'> {
+export async function readHead(dir: string): Promise<Head | 'missing' | 'damaged'> {
   try {
     return headIn(await readFile(join(dir, headFile), 'utf8'))
   } catch (error) {
@@ -84,23 +84,29 @@ export async function readHead(dir: string): Promise<Link | 'missing' | 'damaged
 }
 
 /** What the text of a head says. */
-export function headIn(text: string): Link | 'damaged' {
+export function headIn(text: string): Head | 'damaged' {
   try {
-    const { lines, hash } = JSON.parse(text) as { lines?: unknown; hash?: unknown }
+    const { lines, hash, chain } = JSON.parse(text) as Record<string, unknown>
     if (typeof lines !== 'number' || !Number.isSafeInteger(lines) || lines < 0) return 'damaged'
     if (typeof hash !== 'string' || !/^[0-9a-f]{64}$/.test(hash)) return 'damaged'
-    return { seq: lines, hash }
+    const named = typeof chain === 'string' && /^[0-9a-f]{16}$/.test(chain)
+    return { seq: lines, hash, chain: named ? chain : unknownChain }
   } catch {
     return 'damaged'
   }
 }
 
 /** Makes a head durable, in one piece. */
-export async function writeHead(dir: string, { seq, hash }: Link): Promise<void> {
-  const path = join(dir, headFile)
+export async function writeHead(dir: string, { seq, hash, chain }: Head): Promise<void> {
+  await writeWhole(dir, headFile, `${JSON.stringify({ lines: seq, hash, chain })}\n`)
+}
+
+/** Makes a small file durable: the old text or the new one, whatever happens meanwhile. */
+export async function writeWhole(dir: string, name: string, text: string): Promise<void> {
+  const path = join(dir, name)
   const file = await open(`${path}.tmp`, 'w', 0o600)
   try {
-    await file.writeFile(`${JSON.stringify({ lines: seq, hash })}\n`)
+    await file.writeFile(text)
     await file.sync()
   } finally {
     await file.close()

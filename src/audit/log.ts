@@ -9,7 +9,7 @@
  */
 import { type Book, openBook } from './book.ts'
 import { bounded } from './bound.ts'
-import type { Entry, Facts } from './chain.ts'
+import type { Entry, Facts, Head } from './chain.ts'
 
 export interface Audit {
   /** Writes this down, soon and in order. Never throws, never waits. */
@@ -24,9 +24,16 @@ export interface AuditOptions {
   readonly dir: string
   /** The node that writes. */
   readonly node: string
+  /** The program that writes, where it is not picketd. */
+  readonly writer?: string
   readonly say: (level: 'info' | 'warn' | 'alarm', text: string) => void
   /** Takes secrets out of a text. */
   readonly clean: (text: string) => string
+  /**
+   * Told up to where the log is durable, whenever that changes. `opened`: the log was opened just
+   * now, and may be another one than before.
+   */
+  readonly onHead?: (head: Head, opened: boolean) => void
   /** A file that is longer is put aside. */
   readonly bytesMax?: number
   /** How many files there are at most, the one being written included; two or more. */
@@ -46,6 +53,7 @@ export function openAudit(options: AuditOptions): Audit {
   const {
     dir,
     say,
+    onHead = () => {},
     bytesMax = 8 * 2 ** 20,
     filesMax = 8,
     gatherMs = 100,
@@ -54,8 +62,16 @@ export function openAudit(options: AuditOptions): Audit {
   const queue = queueOf(options)
   const rest = restful()
   let book: Book | undefined
+  let opened = false
   let working: Promise<void> | undefined
   let failing = false
+
+  const tell = (): void => {
+    const head = book?.head()
+    if (head === undefined) return
+    onHead(head, opened)
+    opened = false
+  }
 
   /** One write, or whatever has to be done before it. Throws what the disk says. */
   const advance = async (): Promise<void> => {
@@ -64,11 +80,16 @@ export function openAudit(options: AuditOptions): Audit {
       book = undefined
       await touched.close()
     }
-    book ??= await openTold(options, queue)
+    if (book === undefined) {
+      book = await openTold(options, queue)
+      opened = true
+      tell()
+    }
     const batch = queue.first(batchMax)
     await book.append(batch)
     queue.kept(batch.length)
     await book.cover()
+    tell()
     if (book.size() >= bytesMax) {
       await book.rotate(filesMax, (facts) => queue.entryOf('dropped', facts))
     }
@@ -156,14 +177,17 @@ function queueOf({ node, clean, queueMax = 4_096 }: AuditOptions): Queue {
 }
 
 /** What an earlier life left, or somebody else did, is said, and written down before the rest. */
-async function openTold({ dir, say }: AuditOptions, queue: Queue): Promise<Book> {
+async function openTold(
+  { dir, say, writer = 'picketd' }: AuditOptions,
+  queue: Queue,
+): Promise<Book> {
   const book = await openBook(dir)
   for (const { kind, facts } of book.notes) {
     queue.addFirst(kind, facts)
     if (kind === 'torn') {
-      say('warn', `In the audit log in ${dir} ${facts.found}: picketd died while it wrote it.`)
+      say('warn', `In the audit log in ${dir} ${facts.found}: ${writer} died while it wrote it.`)
     } else {
-      const text = `The audit log in ${dir} is not as picketd left it: ${facts.found}.`
+      const text = `The audit log in ${dir} is not as ${writer} left it: ${facts.found}.`
       say('alarm', `${text} It goes on; \`picket audit verify\` names the first bad line.`)
     }
   }

@@ -4,12 +4,12 @@
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Link } from './chain.ts'
+import type { Head } from './chain.ts'
 import { filesIn, linesOf, newestFile, type RawLine, readHead } from './files.ts'
 
 export interface Reading {
   /** As it was before the first file was opened: a line is on disk before the head names it. */
-  readonly head: Link | 'missing' | 'damaged'
+  readonly head: Head | 'missing' | 'damaged'
   /** The oldest first. */
   readonly files: readonly OpenFile[]
   close(): Promise<void>

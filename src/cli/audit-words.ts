@@ -134,6 +134,10 @@ function orderSaid(kind: string, word: Words): Said | undefined {
       return { mark: 'wait', text: `${word('requester')} asks here ${what}` }
     case 'request':
       return { mark: 'wait', text: `${word('requester')} asks at ${word('by')} ${what}` }
+    case 'interrupted': {
+      const text = `an earlier order to switch ${word('target')} ${word('action')}`
+      return { mark: 'wait', text: `${text} was interrupted (${word('id')})` }
+    }
     case 'refuse':
       return { mark: 'bad', text: `the order ${word('id')} is refused: ${word('because')}` }
     default:
@@ -156,6 +160,18 @@ function ownSaid({ kind, node, facts }: Line, word: Words): Said {
       return { mark: 'bad', text: `this log was not as picketd left it: ${word('found')}` }
     case 'dropped':
       return { mark: 'dim', text: `lines up to ${word('through')} are dropped: the log is long` }
+    case 'contradicted': {
+      const [target, by] = [word('target'), word('by')]
+      const text = `${by} has seen line ${word('line')} of the audit log of ${target}`
+      return {
+        mark: 'bad',
+        text: `${text}, which ends with line ${word('ends')}: ${word('found')}`,
+      }
+    }
+    case 'accepted': {
+      const text = `${word('requester')} knows why lines of this log are gone: ${word('reason')}`
+      return { mark: 'wait', text }
+    }
     case 'gap':
       return { mark: 'bad', text: `${word('lines')} lines are missing: the disk took none` }
     default:

@@ -2,23 +2,37 @@
 import { type Line, type Link, readLine } from '../audit/chain.ts'
 import { headFile, headIn } from '../audit/files.ts'
 import { type OpenFile, openReading } from '../audit/reading.ts'
-import { findingText, type Verified, verify } from '../audit/verify.ts'
+import { findingText, isAgainst, type Verified, verify, type Witness } from '../audit/verify.ts'
 import { defaultStateDir } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
 import { concerns, rowOf } from './audit-words.ts'
 import { defineCommand, type ExitCode, textOf, UsageError } from './command.ts'
+import { askOnce, ControlError, socketPath } from './control.ts'
+import { requester } from './order.ts'
+import { plain } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
-const actions = ['show', 'verify']
+const actions = ['show', 'verify', 'accept'] as const
+type Action = (typeof actions)[number]
+
+/** What means nothing to an action. */
+const foreign = {
+  show: ['head', 'reason', 'socket'],
+  verify: ['since', 'node', 'reason', 'socket'],
+  accept: ['since', 'node', 'head', 'state'],
+} as const satisfies Record<Action, readonly string[]>
 
 export const command = defineCommand({
   name: 'audit',
-  words: ['show|verify'],
+  words: ['show|verify|accept'],
   about: `The audit log holds every decision that this node has seen take effect, and every attempt
-that it made itself. picketd need not run.
+that it made itself. To look at it, picketd need not run.
 
 show: one sentence a line, with its time (UTC).
-verify: is the log whole, as picketd wrote it? If not: the first bad line, and what is wrong.`,
+verify: is the log whole, as picketd wrote it, and as the other members have seen it? If not: the
+first bad line, and what is wrong. If so: up to which line which member vouches for it.
+accept: tells picketd that you know why lines are gone which other members have seen, as after a
+new disk. That and your reason are written into the log, and verify goes by it.`,
   flags: {
     since: {
       title: 'With show: from then on: 2026-01-31, 2026-01-31T12:00Z, 90s, 2h, 7d',
@@ -26,19 +40,21 @@ verify: is the log whole, as picketd wrote it? If not: the first bad line, and w
     },
     node: { title: 'With show: only what concerns this node', value: 'NODE' },
     head: { title: `With verify: a copy of ${headFile} that was kept elsewhere`, value: 'FILE' },
+    reason: { title: 'With accept: why they are gone', value: 'TEXT' },
+    socket: { title: "With accept: picketd's control socket", value: 'PATH' },
     state: { title: `picketd's state directory (${defaultStateDir})`, value: 'DIR' },
-    json: { title: 'Print the lines as they are, or what verify found, as JSON' },
+    json: { title: 'Print the lines as they are, or what came of it, as JSON' },
   },
   async run({ words: [action = ''], flags }, terminal) {
-    if (!actions.includes(action)) {
+    if (!isAction(action)) {
       throw new UsageError(`there is no action "${action}".${didYouMean(action, actions)}`)
     }
-    const foreign = action === 'verify' ? (['since', 'node'] as const) : (['head'] as const)
-    for (const name of foreign) {
+    for (const name of foreign[action]) {
       if (flags[name] === undefined) continue
       throw new UsageError(`--${name} means nothing to ${action}: leave it out.`)
     }
     const { since, node, head, state: dir = defaultStateDir, json = false } = flags
+    if (action === 'accept') return await accept(flags.reason, flags.socket, json, terminal)
     const wanted = { sinceMs: since === undefined ? -Infinity : instantOf(since, Date.now()), node }
     const copy = head === undefined ? undefined : copyOf(head)
     try {
@@ -50,6 +66,10 @@ verify: is the log whole, as picketd wrote it? If not: the first bad line, and w
     }
   },
 })
+
+function isAction(word: string): word is Action {
+  return actions.some((action) => action === word)
+}
 
 /** The instant from which on lines are shown. */
 function instantOf(text: string, nowMs: number): number {
@@ -151,6 +171,7 @@ async function check(
   const checked = `${counted(verified.lines, 'line')} in ${counted(verified.files, 'file')}`
   if (finding) {
     out(`${paint('bad', '✗')} ${findingText(finding)} ${checked} were checked.`)
+    for (const remark of witnessed(verified)) out(`  ${remark}`)
   } else if (met) {
     out(`${paint('good', '✓')} ${checked}: all as picketd wrote them.`)
     for (const remark of remarksOn(verified)) out(`  ${remark}`)
@@ -163,8 +184,10 @@ async function check(
   return ok ? 0 : 1
 }
 
-function remarksOn({ last, beyondHead, torn }: Verified): readonly string[] {
-  const remarks = [`The last is number ${last.seq}, SHA-256 ${last.hash}.`]
+function remarksOn(verified: Verified): readonly string[] {
+  const { last, peers, beyondHead, torn } = verified
+  const remarks = [`The last is number ${last.seq}, SHA-256 ${last.hash}.`, ...witnessed(verified)]
+  if (peers.length === 0) remarks.push('No other member has told yet what it has seen of it.')
   if (beyondHead > 0) {
     remarks.push(`${counted(beyondHead, 'line')} at the end are newer than the head.`)
   }
@@ -174,6 +197,56 @@ function remarksOn({ last, beyondHead, torn }: Verified): readonly string[] {
     )
   }
   return remarks
+}
+
+/** What each of the other members has seen. */
+function witnessed({ peers }: Verified): readonly string[] {
+  if (peers === 'damaged') return []
+  const advice = 'If you know why: `picket audit accept --reason TEXT`, with picketd running.'
+  return [...peers.map(witnessText), ...(peers.some(isAgainst) ? [advice] : [])]
+}
+
+function witnessText({ peer, head, stand }: Witness): string {
+  switch (stand) {
+    case 'held':
+      return `${peer} vouches for it up to line ${head.seq}.`
+    case 'dropped':
+      return `${peer} has last seen line ${head.seq}, which was dropped on purpose since.`
+    case 'accepted':
+      return `${peer} has seen line ${head.seq}, which is gone; an operator knows why.`
+    case 'cut off':
+    case 'edited':
+    case 'another log':
+      return `${peer} has seen line ${head.seq} with SHA-256 ${head.hash}: not in this log.`
+  }
+}
+
+/** Through picketd: nobody else writes its log. */
+async function accept(
+  reason: string | undefined,
+  socket: string | undefined,
+  json: boolean,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  if (reason === undefined || reason.trim() === '') {
+    throw new UsageError('--reason is missing: say why the lines are gone.')
+  }
+  const request = { do: 'accept', requester: requester(), reason: reason.slice(0, 500) }
+  try {
+    const asked = askOnce(socketPath(socket), request)
+    const answer = await terminal.during('waiting for picketd', asked)
+    if (json) terminal.out(JSON.stringify(answer))
+    if (answer.ok !== true) {
+      if (!json) terminal.err(`Refused: ${plain(answer.because ?? 'no reason given')}.`)
+      return 3
+    }
+    if (!json) terminal.out('Done: it is in the audit log. `picket audit verify` goes by it.')
+    return 0
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error
+    terminal.err(`picket audit: ${error.message}.`)
+    return 1
+  }
 }
 
 function counted(count: number, noun: string): string {

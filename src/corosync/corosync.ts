@@ -65,6 +65,10 @@ export interface CorosyncOptions {
   readonly group: string
   /** `quorum`, `group` and `message`, in order. What it throws ends the process. */
   onNews(news: News): void
+  /** What goes beside a message of ours, for nobody who decides anything. */
+  asideOf?(message: Message): object | undefined
+  /** What came beside a message of that node, from outside and as it is. */
+  onAside?(from: NodeId, aside: unknown): void
   /** The local Corosync is gone, or of no use any more. The last that is told, and told once. */
   onLost(because: string): void
   /** Somebody sends what is no message. */
@@ -155,7 +159,9 @@ function assemble(
     },
     links,
     send(message) {
-      const bytes = writeMessage(message)
+      const whole = writeMessage(message, options.asideOf?.(message))
+      // What goes beside a message must never be what keeps it back.
+      const bytes = whole.length > cpg.postBytesMax ? writeMessage(message) : whole
       if (bytes.length > cpg.postBytesMax) {
         const text = `a message may have ${cpg.postBytesMax} bytes, this ${message.say} has`
         throw new RangeError(`${text} ${bytes.length}: too many resources or nodes`)

@@ -20,7 +20,7 @@ export interface TellerOptions {
 /** A listener for the inbox. */
 export function createTeller(given: TellerOptions): (item: Item) => void {
   const { self, nameOf, outbox, links } = given
-  const { onNews, onLost, onLinks, onWarning } = given.options
+  const { onNews, onAside, onLost, onLinks, onWarning } = given.options
   const group = createGroup(self)
   const complain = createComplaints((text) => onWarning?.(text))
 
@@ -39,6 +39,7 @@ export function createTeller(given: TellerOptions): (item: Item) => void {
     const received = readMessage(bytes)
     if (!received.ok) return complain(from, node, received.because)
     onNews({ kind: 'message', from: node, pid: from.pid, message: received.message })
+    if (received.aside !== undefined) onAside?.(node, received.aside)
   }
 
   return (item) => {

@@ -45,7 +45,12 @@ import {
 
 /** A message, or why it is none. */
 export type Received =
-  | { readonly ok: true; readonly message: Message }
+  | {
+      readonly ok: true
+      readonly message: Message
+      /** What goes beside it, as it came: nobody has looked at it yet. */
+      readonly aside?: unknown
+    }
   | { readonly ok: false; readonly because: string }
 
 /** Reads a message; never throws, whatever the bytes are. */
@@ -53,16 +58,21 @@ export function readMessage(bytes: Uint8Array): Received {
   const value = parse(bytes)
   if (value === undefined) return { ok: false, because: 'it is not JSON' }
   try {
-    return { ok: true, message: message(value, '') }
+    const said = message(value, '')
+    const { aside } = value as { aside?: unknown }
+    return { ok: true, message: said, ...(aside !== undefined && { aside }) }
   } catch (error) {
     if (error instanceof Mismatch) return { ok: false, because: error.message }
     throw error
   }
 }
 
-/** The bytes of a message. */
-export function writeMessage(said: Message): Uint8Array {
-  return Buffer.from(JSON.stringify(said))
+/**
+ * The bytes of a message, with what goes beside it. A member that knows of nothing beside messages
+ * leaves it out like every field that it does not know.
+ */
+export function writeMessage(said: Message, aside?: object): Uint8Array {
+  return Buffer.from(JSON.stringify(aside === undefined ? said : { ...said, aside }))
 }
 
 function parse(bytes: Uint8Array): unknown {

@@ -4,7 +4,9 @@
  * interrupted is taken up by looking (F4).
  */
 import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { type Audit, openAudit } from '../audit/log.ts'
 import type { LoadedDevice } from '../config/load.ts'
 import { aloneAuthority, beginAlone, memberOf, orderOf } from '../core/alone.ts'
 import { deadlineMs, step } from '../core/cluster.ts'
@@ -14,13 +16,15 @@ import { isAwaited } from '../core/round.ts'
 import type { OrderState } from '../core/state.ts'
 import { describe } from '../core/status.ts'
 import { hush } from '../net/hush.ts'
+import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
+import { orderFacts } from './decisions.ts'
 import { openDevices } from './devices.ts'
-import { openFencings } from './fencings.ts'
-import { handsOf } from './hands.ts'
+import { type Fencings, openFencings } from './fencings.ts'
+import { handsOf, within } from './hands.ts'
 import { claimFile } from './instance.ts'
 import { type RunningNode, runNode } from './runner.ts'
-import { openStore } from './store.ts'
+import { openStore, type Store } from './store.ts'
 
 export interface AloneOptions {
   readonly config: Config
@@ -41,6 +45,11 @@ export interface AloneOptions {
 
 type State = ReturnType<typeof beginAlone>
 
+/** How the one who orders is named in messages, which only he reads. */
+const self = 'operator'
+/** How long a disk may take for the last lines of the audit log. */
+const lastWordsMs = 2_000
+
 /** The order as it ended; `undefined` when it was stopped. */
 export async function orderAlone(options: AloneOptions): Promise<OrderState | undefined> {
   const { target, action, requester, reason, stateDir } = options
@@ -53,31 +62,59 @@ export async function orderAlone(options: AloneOptions): Promise<OrderState | un
 }
 
 async function carryOut(options: AloneOptions, directory: string): Promise<OrderState | undefined> {
-  const { config, target, action, requester, reason, clean, stop } = options
-  const self = 'operator'
-  const warn = (_: string, text: string) => options.progress(clean(text))
+  const { config, target, action, clean, progress } = options
+  const warn = (_: string, text: string) => progress(clean(text))
   const store = openStore(directory, config.cluster, warn)
   const fencings = openFencings(directory, clean)
-  for (const { action: before } of fencings.unfinished) {
-    const text = `An order for ${target} (${before}) was interrupted here`
-    options.progress(`${text}: the power is read before anything is pressed.`)
-  }
   const state = beginAlone({
+    ...options,
     self,
-    config,
     identity: { incarnation: randomUUID(), boot: 'none' },
     id: `${action}-${target}-${Date.now().toString(36)}`,
-    action,
-    target,
-    requester,
-    reason,
     earlier: store.ledger,
     atMs: clock.nowMs(),
   })
+  // In the same place as the records, and under the same lock: nobody else writes this log.
+  const audit = openAudit({
+    dir: directory,
+    node: hostname(),
+    writer: 'picket fence',
+    say: warn,
+    clean,
+  })
+  for (const { id, action: before } of fencings.unfinished) {
+    const text = `An order for ${target} (${before}) was interrupted here`
+    progress(`${text}: the power is read before anything is pressed.`)
+    audit.note('interrupted', { target, id, action: before })
+  }
+  audit.note('order', orderFacts(orderOf(state)))
+  const { ended, last } = await untilEnded(options, { state, store, fencings, audit })
+  // The end of the order is as durable as its beginning.
+  await store.save(last.ledger)
+  await Promise.all([store.settled(), fencings.settled()])
+  // A log that takes nothing has said so, and holds nobody up.
+  await within(audit.close(), lastWordsMs, undefined)
+  return ended
+}
+
+interface Kept {
+  readonly state: State
+  readonly store: Store
+  readonly fencings: Fencings
+  readonly audit: Audit
+}
+
+/** Runs the loop until the order has ended, or was stopped. */
+async function untilEnded(
+  options: AloneOptions,
+  { state, store, fencings, audit }: Kept,
+): Promise<{ ended: OrderState | undefined; last: State }> {
   const devices = openDevices(options.devices)
   const { promise, resolve } = Promise.withResolvers<OrderState | undefined>()
   const tell = progressOf(options)
   let node: RunningNode<State> | undefined
+  const now = () => node?.state() ?? state
+  const warn = (_: string, text: string) => options.progress(options.clean(text))
   const hands = handsOf({
     clock,
     corosync: {
@@ -86,7 +123,7 @@ async function carryOut(options: AloneOptions, directory: string): Promise<Order
         node?.tell({ kind: 'message', from: self, pid: memberOf(self).pid, message })
       },
     },
-    awaits: (press) => isAwaited(node?.state() ?? state, press),
+    awaits: (press) => isAwaited(now(), press),
     store,
     device: devices.get,
     fencings,
@@ -99,25 +136,23 @@ async function carryOut(options: AloneOptions, directory: string): Promise<Order
     say: tell.said,
     exit: () => {},
   })
+  const unkept = { append: () => {}, did: () => {} }
   node = runNode({
     core: { step, deadlineMs },
     first: { state, effects: [] },
     hands,
     clock,
-    journal: { append: () => {}, did: () => {} },
-    afterStep: (now) => {
-      tell.stage(now)
-      const order = orderOf(now)
+    journal: openAuditor({ audit, journal: unkept, say: warn, state: now }),
+    afterStep: (after) => {
+      tell.stage(after)
+      const order = orderOf(after)
       if (order.at === 'done' || order.at === 'failed' || order.at === 'refused') resolve(order)
     },
   })
-  stop.addEventListener('abort', () => resolve(undefined), { once: true })
+  options.stop.addEventListener('abort', () => resolve(undefined), { once: true })
   const ended = await promise
   node.stop()
-  // The end of the order is as durable as its beginning.
-  await store.save(node.state().ledger)
-  await Promise.all([store.settled(), fencings.settled()])
-  return ended
+  return { ended, last: node.state() }
 }
 
 /** Every stage once, and what the core says on the way. */

@@ -27,6 +27,8 @@ export interface Desk {
   orders(): readonly OrderView[]
   /** Hands an order to the core, or says why it cannot be taken now. */
   give(order: Order): string | undefined
+  /** Notes that an operator knows why lines of the audit log are gone; how many, or why not. */
+  accept(requester: string, reason: string): Promise<number | string>
   readonly journalPath: string
 }
 
@@ -127,6 +129,12 @@ function answer(room: Room, socket: Socket, request: Request): void {
   switch (request.do) {
     case 'journal':
       return tell(socket, { ok: true, path: desk.journalPath })
+    case 'accept':
+      void desk.accept(request.requester, request.reason).then((accepted) => {
+        if (typeof accepted === 'number') tell(socket, { ok: true, accepted })
+        else tell(socket, { ok: false, because: accepted })
+      })
+      return
     case 'status':
     case 'watch': {
       const status = desk.status()

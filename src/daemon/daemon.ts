@@ -100,6 +100,8 @@ async function joinGroup({ log: { say }, mailbox, leaving }: Parts): Promise<Cor
       await openCorosync({
         group,
         onNews: mailbox.tell,
+        asideOf: (message) => mailbox.heads?.asideOf(message),
+        onAside: (from, aside) => mailbox.heads?.heard(from, aside),
         onLost: (because) => mailbox.tell({ kind: 'corosyncLost', because }),
         onWarning: (text) => say('warn', text),
         onLinks: sayLinks(say),

@@ -40,6 +40,9 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       if (running === undefined) return waitsFor()
       return { ...describe(running.state(), clock.nowMs()), daemon: daemon() }
     },
+    accept: async (requester, reason) => {
+      return (await mailbox.heads?.accept(requester, reason)) ?? waitsFor()
+    },
     orders: () => mailbox.node?.state().orders ?? [],
     give(order) {
       const running = mailbox.node

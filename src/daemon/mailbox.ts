@@ -4,6 +4,7 @@
  */
 import type { News } from '../core/event.ts'
 import type { State } from '../core/state.ts'
+import type { Heads } from './heads.ts'
 import type { RunningNode } from './runner.ts'
 
 export interface Mailbox {
@@ -11,6 +12,8 @@ export interface Mailbox {
   readonly node: RunningNode<State> | undefined
   /** Why the loop does not run yet. */
   waitsFor: string
+  /** What goes beside the messages, once the loop runs. */
+  heads: Omit<Heads, 'own' | 'settled'> | undefined
   readonly tell: (news: News) => void
   /** Hands over what has come, and everything that will. */
   deliverTo(node: RunningNode<State>): void
@@ -23,6 +26,7 @@ export function openMailbox(): Mailbox {
     get node() {
       return node
     },
+    heads: undefined,
     waitsFor: 'Corosync has not been asked yet',
     tell(news) {
       if (node === undefined) early.push(news)

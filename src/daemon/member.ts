@@ -1,5 +1,5 @@
 /** The daemon as a member of its group: from the first event to the end that the core decides. */
-import { openAudit } from '../audit/log.ts'
+import { type Audit, openAudit } from '../audit/log.ts'
 import { withNodes } from '../config/load.ts'
 import { version } from '../config/version.ts'
 import { type Begin, begin, deadlineMs, step } from '../core/cluster.ts'
@@ -12,6 +12,7 @@ import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
 import type { Parts } from './daemon.ts'
 import { handsOf, within } from './hands.ts'
+import { type Heads, openHeads } from './heads.ts'
 import { readIdentity } from './identity.ts'
 import { openJournal } from './journal.ts'
 import { openPulse, watchdogMsOf } from './pulse.ts'
@@ -38,12 +39,8 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   const state = () => mailbox.node?.state() ?? first.state
   const journal = openJournal({ path: parts.journalPath, say: log.say, state })
   journal.begin(beginning)
-  const audit = openAudit({
-    dir: parts.given.stateDir,
-    node: self,
-    say: log.say,
-    clean: log.clean,
-  })
+  const { audit, heads } = auditFor(parts, self)
+  mailbox.heads = heads
   const auditor = openAuditor({ audit, journal, say: log.say, state })
   auditor.begin(version(), beginning)
 
@@ -66,13 +63,29 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   corosync.leave()
   corosync.close()
   journal.close()
-  await within(
-    Promise.all([fencings.settled(), store.settled(), audit.close()]),
-    lastWordsMs,
-    undefined,
-  )
+  const kept = [fencings.settled(), store.settled(), audit.close(), heads.settled()]
+  await within(Promise.all(kept), lastWordsMs, undefined)
   life.end(code === 0 ? 'forgive' : 'in order')
   return code
+}
+
+/** The audit log, and what the members keep of each other's. */
+function auditFor(
+  { given, loaded, log }: Parts,
+  self: string,
+): { readonly audit: Audit; readonly heads: Heads } {
+  const { say, clean } = log
+  const dir = given.stateDir
+  const audit = openAudit({
+    dir,
+    node: self,
+    say,
+    clean,
+    onHead: (head, opened) => heads.own(head, opened),
+  })
+  const nodes = loaded.core.nodes.map(({ id }) => id)
+  const heads = openHeads({ dir, self, nodes, audit, say, clock })
+  return { audit, heads }
 }
 
 function beginningOf({ given, loaded, life, store }: Parts, { self, nodes }: Corosync): Begin {

@@ -1,10 +1,11 @@
 /** `picket fence` where picketd is not configured: orders on a person's authority, against real BMCs. */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { verify } from '../../src/audit/verify.ts'
 import { configuredHere } from '../../src/cli/alone.ts'
 import { folder } from '../config/files.ts'
 import { admin, type Bmc, noBmc, startBmc } from '../fence/ipmi-sim.ts'
@@ -48,6 +49,18 @@ function recorded({ state }: Site): readonly { what: string; [field: string]: un
     .map((line) => JSON.parse(line))
 }
 
+/** The audit log of the orders for node-01, line by line; it has to be whole. */
+async function audited({ state }: Site) {
+  const dir = join(state, 'orders', 'node-01')
+  const verified = await verify(dir)
+  assert.deepEqual([verified?.finding, verified?.torn], [undefined, false])
+  assert.equal(statSync(join(dir, 'audit.jsonl')).mode & 0o777, 0o600)
+  return readFileSync(join(dir, 'audit.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line): { kind: string; facts: Record<string, unknown> } => JSON.parse(line))
+}
+
 test('an order without picketd is proven, told, and recorded first', { skip: noBmc }, async (t) => {
   const here = await site(t)
   const { code, out, err } = await order(here, 'off', '--yes', '--reason', 'it smokes')
@@ -70,6 +83,49 @@ test('an order without picketd is proven, told, and recorded first', { skip: noB
   assert.equal(here.bmcs[0].power(), 'on')
   const last = JSON.parse(on.out.trim().split('\n').at(-1) ?? '')
   assert.deepEqual([last.ok, last.refused, last.verdict.proven], [true, false, true])
+})
+
+test('F13 an order without picketd is in an audit log, from the order to the proof', {
+  skip: noBmc,
+}, async (t) => {
+  const here = await site(t)
+  const { code, err } = await order(here, 'off', '--yes', '--reason', 'it smokes')
+  assert.equal(code, 0, err)
+  const lines = await audited(here)
+  const kinds = ['order', 'fence', 'press', 'pressed', 'read', 'read', 'verdict']
+  const notable = lines.filter(({ kind }) => kinds.includes(kind))
+  assert.deepEqual(
+    notable.map(({ kind }) => kind),
+    kinds,
+  )
+  const [given, , press, pressed, read, , verdict] = notable.map(({ facts }) => facts)
+  const { target, action, reason } = given ?? {}
+  assert.deepEqual([target, action, reason], ['node-01', 'off', 'it smokes'])
+  assert.equal(press?.fencing, given?.id)
+  assert.deepEqual([press?.device, press?.action], ['node-01/1/1', 'off'])
+  assert.deepEqual([pressed?.outcome, read?.power, verdict?.proven], ['accepted', 'off', true])
+  assert.doesNotMatch(JSON.stringify(lines), /canary/)
+
+  assert.equal((await order(here, 'on', '--yes')).code, 0)
+  const after = (await audited(here)).slice(lines.length)
+  assert.deepEqual([after[0]?.kind, after[0]?.facts.action], ['order', 'on'])
+  assert.equal(after.at(-1)?.kind, 'verdict')
+  const dir = join(here.state, 'orders', 'node-01')
+  const shown = await picket(['audit', 'show', '--state', dir])
+  assert.match(shown.out, /! .* asks here to switch node-01 off: it smokes \(off-node-01-/)
+})
+
+test('an audit log that cannot be written is told, and stops no order', {
+  skip: noBmc,
+}, async (t) => {
+  const here = await site(t)
+  const dir = join(here.state, 'orders', 'node-01')
+  mkdirSync(dir, { recursive: true })
+  symlinkSync('/dev/full', join(dir, 'audit.jsonl'))
+  const { code, err } = await order(here, 'off', '--yes')
+  assert.equal(code, 0, err)
+  assert.match(err, /^The audit log in .* cannot be written: ENOSPC.*Free space on its disk/m)
+  assert.equal(here.bmcs[0].power(), 'off')
 })
 
 test('reboot switches on only what is proven off', { skip: noBmc }, async (t) => {
@@ -108,10 +164,18 @@ test('an order that was killed is taken up by a look (F4)', { skip: noBmc }, asy
   child.kill('SIGKILL')
   await over
   while (here.bmcs[0].power() === 'on') await sleep(50)
+  // What it looks like when it died in the middle of a line.
+  appendFileSync(join(here.state, 'orders', 'node-01', 'audit.jsonl'), '{"seq":')
   const { code, err } = await order(here, 'off', '--yes')
   assert.equal(code, 0, err)
   assert.match(err, /\(off\) was interrupted here: the power is read before anything is pressed/)
   assert.deepEqual(here.bmcs[0].commands(), ['power 0'])
+  assert.match(err, /had no end \(7 bytes\) and was cut off: picket fence died while it wrote it/)
+  const kinds = (await audited(here)).map(({ kind }) => kind)
+  const found = kinds.indexOf('interrupted')
+  assert.deepEqual([kinds[0], kinds[found + 1]], ['order', 'order'])
+  assert.equal(kinds.filter((kind) => kind === 'press').length, 1)
+  assert.equal(kinds.at(-1), 'verdict')
 })
 
 test('without --yes, a device or a node it is refused, and says why', {

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import type { Facts } from '../../src/audit/chain.ts'
 import { openAudit } from '../../src/audit/log.ts'
 import { scratch } from '../daemon/scratch.ts'
+import { openDesk } from './daemon.ts'
 import { picket } from './picket.ts'
 
 const order = { target: 'web-02', by: 'web-01', id: 'f1', requester: 'web-01' }
@@ -58,6 +59,28 @@ test('F13 show tells a fencing in sentences, one a line, with time and mark', as
 ✗ the order o1 is refused: there is no node web-09
 · picketd ends on web-01: left cleanly
 `,
+  )
+})
+
+test('show tells what members say against a log, and what an operator knows of it', async (t) => {
+  const dir = scratch(t)
+  const audit = openAudit({ dir, node: 'web-01', say: () => {}, clean: (text) => text })
+  const seen = { target: 'web-01', by: 'web-02', line: 812, ends: 800, found: 'cut off' }
+  audit.note('contradicted', seen)
+  audit.note('accepted', { target: 'web-01', requester: 'anna', reason: 'a new disk', heads: [] })
+  audit.note('interrupted', { target: 'web-02', id: 'o1', action: 'off' })
+  await audit.close()
+  const { out } = await run(dir, 'show')
+  assert.deepEqual(
+    out
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/^\S+ \S+ {2}/, '')),
+    [
+      '✗ web-02 has seen line 812 of the audit log of web-01, which ends with line 800: cut off',
+      '! anna knows why lines of this log are gone: a new disk',
+      '! an earlier order to switch web-02 off was interrupted (o1)',
+    ],
   )
 })
 
@@ -146,6 +169,62 @@ test('F13 a copy of the head shows a log that was written anew as a whole, head 
   assert.match(out, /^✗ audit\.jsonl, line 12: edited: the head names another line/)
 })
 
+/** What other members have told, beside the log. */
+function heard(dir: string, said: object): void {
+  writeFileSync(join(dir, 'audit.peers'), JSON.stringify({ kept: {}, said }))
+}
+
+test('F13 verify tells which member vouches, and fails where one has seen more', async (t) => {
+  const dir = await stateDir(t)
+  const { lines: seq, hash, chain } = JSON.parse(readFileSync(join(dir, 'audit.head'), 'utf8'))
+  const held = { head: { seq, hash, chain }, lost: [] }
+  assert.match((await run(dir, 'verify')).out, /No other member has told yet what it has seen/)
+  heard(dir, { 'web-02': held, 'web-03': held })
+  const good = await run(dir, 'verify')
+  assert.equal(good.code, 0)
+  assert.match(good.out, /^ {2}web-02 vouches for it up to line 12\.\n {2}web-03 vouches for it/m)
+  const told = JSON.parse((await run(dir, 'verify', '--json')).out)
+  assert.deepEqual([told.peers[0].peer, told.peers[0].stand], ['web-02', 'held'])
+
+  const more = { seq: 14, hash: 'e'.repeat(64), chain }
+  heard(dir, { 'web-02': held, 'web-03': { head: held.head, lost: [more] } })
+  const bad = await run(dir, 'verify')
+  assert.equal(bad.code, 1)
+  assert.equal(
+    bad.out,
+    `✗ audit.jsonl, line 12: cut off behind it: web-03 has seen line 14 of it, and it ends with line 12. 12 lines in 1 file were checked.
+  web-02 vouches for it up to line 12.
+  web-03 vouches for it up to line 12.
+  web-03 has seen line 14 with SHA-256 ${'e'.repeat(64)}: not in this log.
+  If you know why: \`picket audit accept --reason TEXT\`, with picketd running.
+`,
+  )
+  const worse = JSON.parse((await run(dir, 'verify', '--json')).out)
+  assert.deepEqual([worse.ok, worse.finding.fault], [false, 'cut off'])
+
+  writeFileSync(join(dir, 'audit.peers'), 'x')
+  const damaged = await run(dir, 'verify')
+  assert.equal(damaged.code, 1)
+  assert.match(damaged.out, /^✗ audit\.peers, line 1: unreadable: nobody can tell what the other/)
+})
+
+test('accept goes through picketd, and says what came of it', async (t) => {
+  const desk = await openDesk(t, {})
+  const words = ['audit', 'accept', '--reason', 'a new disk', '--socket', desk.socket]
+  assert.deepEqual(await picket(words), {
+    code: 0,
+    signal: null,
+    out: 'Done: it is in the audit log. `picket audit verify` goes by it.\n',
+    err: '',
+  })
+  assert.match(desk.accepted.join(), /^.+@.+: a new disk$/)
+  const again = await picket(words)
+  assert.deepEqual([again.code, again.err], [3, 'Refused: there is nothing to accept.\n'])
+  const gone = await picket(['audit', 'accept', '--reason', 'x', '--socket', '/gone'])
+  assert.equal(gone.code, 1)
+  assert.match(gone.err, /^picket audit: .*\/gone.*\.\n$/)
+})
+
 test('a copy of the head whose line was dropped on purpose proves nothing, and says so', async (t) => {
   const dir = scratch(t)
   const copy = join(scratch(t), 'head')
@@ -205,10 +284,13 @@ test('what cannot be read is one sentence that says what to do', async (t) => {
 
 for (const [words, sentence] of [
   [['shw'], /there is no action "shw"\. Did you mean show\?/],
-  [[], /show\|verify is missing\./],
+  [[], /show\|verify\|accept is missing\./],
   [['show', '--since', 'yesterday'], /--since takes a time such as .*, not "yesterday"\./],
   [['show', '--since', '2026-99-01'], /--since takes a time such as/],
   [['verify', '--node', 'a'], /--node means nothing to verify: leave it out\./],
+  [['verify', '--reason', 'x'], /--reason means nothing to verify: leave it out\./],
+  [['accept', '--state', '/x'], /--state means nothing to accept: leave it out\./],
+  [['accept'], /--reason is missing: say why the lines are gone\./],
   [['show', '--head', 'x'], /--head means nothing to show: leave it out\./],
   [['verify', '--head', '/dev/null'], /--head \/dev\/null: that is no copy of an audit\.head\./],
   [['verify', '--head', '/gone'], /--head \/gone: there is no such file\./],

@@ -14,6 +14,8 @@ export interface Desk {
   readonly control: Control
   readonly given: Order[]
   readonly orders: OrderView[]
+  /** Who has accepted what, and why. */
+  readonly accepted: string[]
   world: { status: object | string; refusal: string | undefined }
 }
 
@@ -26,6 +28,7 @@ export async function openDesk(
   const runDir = folder(t)
   const given: Order[] = []
   const orders: OrderView[] = []
+  const accepted: string[] = []
   const world: Desk['world'] = { status, refusal: undefined }
   const control = await openControl({
     runDir,
@@ -40,11 +43,15 @@ export async function openDesk(
         setImmediate(() => onOrder(desk, order))
         return undefined
       },
+      async accept(requester, reason) {
+        if (accepted.push(`${requester}: ${reason}`) === 1) return 1
+        return 'there is nothing to accept'
+      },
       journalPath: '/nowhere',
     },
   })
   t.after(() => control.close())
-  const desk: Desk = { socket: join(runDir, socketName), control, given, orders, world }
+  const desk: Desk = { socket: join(runDir, socketName), control, given, orders, accepted, world }
   return desk
 }
 

@@ -183,6 +183,14 @@ test('unknown fields are left out, and known ones are never inherited', () => {
   assert.equal(bare.ok, false)
 })
 
+test('what goes beside a message is no part of it, and is not looked at', () => {
+  const ack = { session: 's', say: 'ack', step: 1 } as const
+  const aside = { audit: { deep: [[{ x: 1 }]] } }
+  assert.deepEqual(readMessage(writeMessage(ack, aside)), { ok: true, message: ack, aside })
+  assert.deepEqual(readMessage(writeMessage(ack)), { ok: true, message: ack })
+  assert.deepEqual(read({ ...ack, aside: 7 }), { ok: true, message: ack, aside: 7 })
+})
+
 test('text that is no UTF-8 is refused, not mended', () => {
   const bytes = Buffer.from('{"session":"?","say":"ack","step":1}')
   assert.equal(readMessage(bytes).ok, true)

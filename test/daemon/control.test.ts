@@ -35,6 +35,7 @@ async function daemon(t: TestContext, options: Partial<ControlOptions> = {}) {
         if (world.refusal === undefined) given.push(order)
         return world.refusal
       },
+      accept: async () => 'nothing is accepted here',
       journalPath: '/var/lib/picket/journal.jsonl',
     },
     watchMs: 20,
@@ -241,6 +242,7 @@ test('the socket of a dead daemon is replaced, and a path that is too long is re
     status: () => ({}),
     orders: () => [],
     give: () => undefined,
+    accept: async () => 'nothing is accepted here',
     journalPath: '',
   }
   const second = await openControl({ runDir, desk })

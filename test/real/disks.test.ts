@@ -51,8 +51,9 @@ describe('what the disks remember', { skip }, () => {
     await quiet(6_500)
     const said = logSince(scene, active, mark)
     assert.equal(count(said, full), 1)
-    // The journal, the ledger and the audit log, each of them once.
-    assert.equal(count(said, /no space left/i), 3, said)
+    // The journal, the ledger, the audit log and perhaps what the others tell of theirs, once each.
+    const times = count(said, /no space left/i)
+    assert.ok(times === 3 || times === 4, said)
     uninterrupted(scene)
     await nobodyFenced(scene)
     await crash(lab, active)
