@@ -63,9 +63,39 @@ export async function readTopology(inputs: Inputs): Promise<Topology> {
     levels.set(node.name, config.fence.enabled ? built.map(({ level }) => level) : [])
     devices.push(...built.flatMap((level) => level.devices))
   }
-  problems.push(...sharedDevices(devices, main, config))
+  problems.push(
+    ...unprovable(rungs, drivers, config, main),
+    ...sharedDevices(devices, main, config),
+  )
   return { levels, devices: config.fence.enabled ? devices : [], problems }
 }
+
+/** A level is proven by all of its steps: a node without one that can be is never off (F15). */
+function unprovable(
+  rungs: readonly (readonly Rung[])[],
+  drivers: ReadonlyMap<string, Driver>,
+  { cluster }: ConfigFile,
+  main: Source,
+): readonly Problem[] {
+  const isWeak = ({ driver }: Step): boolean => {
+    const { hardOff, statusAuthoritative, isolation } = drivers.get(driver)?.capabilities ?? strong
+    return !hardOff || !statusAuthoritative || isolation === 'cooperative'
+  }
+  return cluster.nodes.flatMap(({ name }, index): readonly Problem[] => {
+    const levels = rungs[index] ?? []
+    if (levels.length === 0 || levels.some(({ steps }) => !steps.some(isWeak))) return []
+    const weak = new Set(
+      levels.flatMap(({ steps }) => steps.filter(isWeak).map((each) => each.driver)),
+    )
+    const names = [...weak].join(' and ')
+    const message = `no level of ${name} can prove it off, because ${names} proves nothing; \
+add a level whose drivers all cut its power (\`picket drivers\` tells which do)`
+    return [{ ...main.placeOf(['cluster', 'nodes', index, 'fence']), message }]
+  })
+}
+
+/** What is not known is told elsewhere. */
+const strong = { hardOff: true, statusAuthoritative: true, isolation: 'power' } as const
 
 async function loadDrivers(
   { config, main, secrets, catalog }: Inputs,

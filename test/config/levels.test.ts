@@ -253,13 +253,35 @@ test('identity and bounds of a step reach the core, whatever the driver', async 
   name: test
   nodes:
     - name: a
-      fence: {driver: ipmi, host: x, identity: 4C4C4544-0001-4222-8333-123456789ABC, timeout_seconds: 2.5, late_seconds: 0}
+      fence: {driver: ipmi, host: x, identity: 4C4C4544-0001-4222-8333-123456789ABC, timeout_seconds: 2.5, late_seconds: 0, returns_seconds: 7}
 `
   const { core } = await load(t, { config, secrets: login })
   const [device] = core.devices
   assert.equal(device?.timeoutMs, 2500)
   assert.equal(device?.lateMs, 0)
+  assert.equal(device?.returnsMs, 7000)
   // In the one spelling that devices are compared in.
   assert.match(device?.identity ?? '', /^[0-9a-f-]{36}$/)
   assert.equal(device?.driver, 'ipmi')
+})
+
+test('F15 a node that no level can prove off is refused; a weak step may stand before a strong one', async (t) => {
+  const config = (fence: string) => `cluster:
+  name: test
+  nodes:
+    - name: a
+      fence: ${fence}
+`
+  const weak = '{driver: qemu-guest-agent, socket: /run/a.agent}'
+  const strong = '{driver: ipmi, host: x}'
+  for (const fence of [weak, `[[${weak}]]`, `[[${strong}, ${weak}]]`]) {
+    const problems = await problemsOf(t, { config: config(fence), secrets: login })
+    assert.deepEqual(
+      problems.map((problem) => /no level of a can prove it off/.test(problem)),
+      [true],
+    )
+    assert.match(problems[0] ?? '', /^config\.yaml:5:\d+: .*qemu-guest-agent proves nothing; add/)
+  }
+  const { core } = await load(t, { config: config(`[[${weak}], [${strong}]]`), secrets: login })
+  assert.equal(core.nodes[0]?.levels.length, 2)
 })
