@@ -207,6 +207,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       delayMs: 0,
       randomDelayMs: 0,
       priorityDelayMs: 0,
+      reprieveMs: 0,
       minIntervalMs: 0,
       stormMax: 1_000_000,
       stormWindowMs: 600_000,

@@ -80,6 +80,12 @@ const fence = z.strictObject({
     .max(600)
     .default(0)
     .meta({ title: 'So much more for a node whose `priority` is above that of all others' }),
+  reprieve_seconds: z
+    .number()
+    .min(0)
+    .max(600)
+    .default(0)
+    .meta({ title: 'How long a lost node that answers on one of its `addresses` is left alone' }),
   min_interval_seconds: z
     .number()
     .min(0)

@@ -36,6 +36,7 @@ export function effectiveYaml({ core, details }: Loaded): string {
       delay_seconds: seconds(rules.delayMs),
       delay_random_seconds: seconds(rules.randomDelayMs),
       priority_delay_seconds: seconds(rules.priorityDelayMs),
+      reprieve_seconds: seconds(rules.reprieveMs),
       min_interval_seconds: seconds(rules.minIntervalMs),
       storm_limit: rules.stormMax,
       storm_window_seconds: seconds(rules.stormWindowMs),

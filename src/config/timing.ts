@@ -38,6 +38,7 @@ export function readRules({ fence }: ConfigFile): FencingRules {
     delayMs: ms(fence.delay_seconds),
     randomDelayMs: ms(fence.delay_random_seconds),
     priorityDelayMs: ms(fence.priority_delay_seconds),
+    reprieveMs: ms(fence.reprieve_seconds),
     minIntervalMs: ms(fence.min_interval_seconds),
     stormMax: fence.storm_limit,
     stormWindowMs: ms(fence.storm_window_seconds),

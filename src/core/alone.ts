@@ -50,7 +50,12 @@ export function beginAlone(order: AloneOrder): State {
   const { self, config: whole, identity, target, atMs } = order
   const nodes = whole.nodes.filter(({ id }) => id === target)
   const rules = { ...whole.rules, delayMs: 0, randomDelayMs: 0, minIntervalMs: 0, stormMax: 1 }
-  const config = { ...whole, nodes, resources: [], rules: { ...rules, priorityDelayMs: 0 } }
+  const config = {
+    ...whole,
+    nodes,
+    resources: [],
+    rules: { ...rules, priorityDelayMs: 0, reprieveMs: 0 },
+  }
   const { state } = begin({ self, config, identity, ledger: undefined, atMs })
   const session = sessionOf(order)
   return {
@@ -92,6 +97,7 @@ function sessionOf(order: AloneOrder): Session {
     saved: -1,
     resources: {},
     pressing: [],
+    hears: [],
     leaving: false,
     passive: false,
     durable: true,

@@ -19,6 +19,7 @@ import { type Config, type Identity, majorityOf, type NodeId } from './model.ts'
 import { keepOrders, onOrder, onOrderStep, onRequest } from './orders.ts'
 import { prepare } from './placement.ts'
 import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
+import { listenForLost, onAsked } from './reprieve.ts'
 import {
   onRan,
   resourceDeadlineMs,
@@ -86,6 +87,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     fencings: {},
     aftermath: {},
     devices: {},
+    ears: {},
     watches: {},
     duty: { sinceMs: {}, sent: [], prepared: [] },
     orders: [],
@@ -148,6 +150,8 @@ function route(turn: Turn, event: Event): void {
       onChecked(turn, event)
       return onIdentified(turn, event.id, event.ok, event.detail)
     case 'heard':
+      // News of a lost node are told at once: its fencing may be waiting for them.
+      if (onAsked(turn, event.id, event.answered)) sendReport(turn)
       return onHeard(turn, event.id, event.silent, event.answered)
     case 'ran': {
       const resource = turn.state.config.resources.find(({ id }) => id === event.resource)
@@ -279,6 +283,7 @@ function onTick(turn: Turn): void {
   checkDevices(turn)
   if (turn.nowMs < turn.state.nextBeatMs) return
   set(turn, { nextBeatMs: turn.nowMs + turn.state.config.timing.beatMs })
+  listenForLost(turn)
   sendReport(turn)
   keepSession(turn)
   keepOrders(turn)
@@ -305,7 +310,10 @@ function follow(turn: Turn, before: State): void {
   decide(turn)
   const { ledger, fencings } = turn.state
   if (ledger !== before.ledger || fencings !== before.fencings) prepare(turn)
-  if (ledger !== before.ledger) dropWatches(turn)
+  if (ledger !== before.ledger) {
+    dropWatches(turn)
+    listenForLost(turn)
+  }
   save(turn, before)
   if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
   leave(turn)

@@ -9,6 +9,7 @@ import { entryOf, type FencingRecord, type Finger, isOpen, type NodeEntry } from
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
+import { askingMs, hearersOf } from './reprieve.ts'
 import { defer, delayMsOf, forgetRounds, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
 import { watchFenced } from './watch.ts'
@@ -73,8 +74,13 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   const { timing } = config
   const graceMs = entry.seen ? 0 : timing.startGraceMs
   if (!group!.ringMembers.includes(id)) {
-    const waitMs = entry.seen ? delayMsOf(turn.state, session!, id) : graceMs
-    if (waits.standingMs(`lost:${id}`) >= waitMs) return fence(turn, session!, waits, id, entry)
+    const spentMs = waits.standingMs(`lost:${id}`)
+    const waitMs = entry.seen ? waitMsOf(turn.state, session!, id) : graceMs
+    const hearers = entry.seen ? hearersOf(session!, id) : []
+    if (spentMs >= waitMs && hearers.length > 0 && spentMs < waitMs + config.rules.reprieveMs) {
+      return defer(turn, id, `${hearers.join(', ')} can still hear it: it may come back by itself`)
+    }
+    if (spentMs >= waitMs) return fence(turn, session!, waits, id, entry)
     const span = (waitMs / 1000).toFixed(1)
     const because = entry.seen
       ? `the delay before a fencing is ${span} s: it may come back by itself`
@@ -93,6 +99,11 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
       ? 'its config has been another one for too long'
       : 'its daemon has been gone for too long while its ring lives on'
   condemn(turn, id, because)
+}
+
+/** The delays before a fencing, and the time in which other paths are asked at all. */
+function waitMsOf(state: State, session: Session, id: NodeId): number {
+  return Math.max(delayMsOf(state, session, id), askingMs(state, id))
 }
 
 function stuckOf(session: Session, id: NodeId): string | undefined {

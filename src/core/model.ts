@@ -116,6 +116,8 @@ export interface FencingRules {
   readonly randomDelayMs: number
   /** So much more where the lost node matters more than every member that is left. */
   readonly priorityDelayMs: number
+  /** How long a lost node that still answers on one of its addresses is left alone (F18). */
+  readonly reprieveMs: number
   /** Least gap between the end of a node's fencing and the first command of its next one. */
   readonly minIntervalMs: number
   /** How many fencings may send a command within `stormWindowMs` (P9). */

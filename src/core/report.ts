@@ -7,6 +7,7 @@ import { advance } from './fencing.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
 import type { Report, ResourceReport } from './message.ts'
 import type { NodeId, ResourceId } from './model.ts'
+import { heardHere } from './reprieve.ts'
 import { type Local, reportedState } from './resource.ts'
 import { type State, send, set, setSession, type Turn } from './state.ts'
 
@@ -31,6 +32,7 @@ export function reportOf(turn: Turn): Report {
     saved: state.disk.saved,
     resources,
     pressing: [...new Set([...Object.keys(state.fencings), ...lingering(state, nowMs)])],
+    hears: heardHere(state),
     leaving: state.leaving !== undefined,
     passive: state.passive !== '',
     durable: state.disk.ok,

@@ -46,6 +46,8 @@ export interface State {
   /** Until when a command to a node may still be carried out, of fencings that are over here. */
   readonly aftermath: Readonly<Record<NodeId, number>>
   readonly devices: Readonly<Record<DeviceId, DeviceHealth>>
+  /** What was heard of lost nodes that may be spared for a while. */
+  readonly ears: Readonly<Record<NodeId, Ear>>
   /** What the coordinator has read of fenced nodes that may come back by themselves. */
   readonly watches: Readonly<Record<NodeId, Watch>>
   readonly duty: Duty
@@ -115,6 +117,13 @@ export interface DeviceHealth {
   readonly detail: string
   /** The question under way. */
   readonly askedId: number | undefined
+  readonly nextMs: number
+}
+
+/** What a lost node's addresses have answered (F18). */
+export interface Ear {
+  readonly askedId: number | undefined
+  readonly answers: boolean
   readonly nextMs: number
 }
 

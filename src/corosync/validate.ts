@@ -143,6 +143,7 @@ const report = object<Report>({
   saved: integer,
   resources: record(resourceReport),
   pressing: list(name),
+  hears: list(name),
   leaving: flag,
   passive: flag,
   durable: flag,

@@ -30,6 +30,7 @@ export function patienceMs(config: Config): number {
     rules.delayMs +
     rules.randomDelayMs +
     rules.priorityDelayMs +
+    rules.reprieveMs +
     timing.strangerMs +
     timing.silentMs +
     timing.retryMaxMs +

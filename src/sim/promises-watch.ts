@@ -1,4 +1,7 @@
-/** F16: what comes back by itself after it was proven off is found out. */
+/**
+ * F16: what comes back by itself after it was proven off is found out. F18: what is heard of a lost
+ * node defers its fencing, but not for ever.
+ */
 import type { Invariant } from './invariants.ts'
 import { commonLedger, forget, lasting } from './promises-memory.ts'
 import { decidingRing } from './witness.ts'
@@ -13,7 +16,40 @@ export const watchPromises: readonly Invariant[] = [
     says: 'a fenced node that something else switches on again is fenced again',
     onScan: unseen,
   },
+  {
+    id: 'F18',
+    says: 'a lost node that is still heard is spared for a bounded time only',
+    onScan: spared,
+  },
 ]
+
+/** Messages, beats and starved alarms beside the times of the config. */
+const SLACK_MS = 10_000
+
+function spared(world: World): string | undefined {
+  const { witness, nowMs, site } = world
+  const { delayMs, randomDelayMs, priorityDelayMs, reprieveMs, ...limits } = site.config.rules
+  const ring = decidingRing(world)
+  const ledger = commonLedger(world)
+  const other = limits.minIntervalMs > 0 || limits.stormMax <= site.config.nodes.length
+  if (ring === undefined || ledger === undefined || other || reprieveMs === 0) return undefined
+  const present = new Set<string>()
+  let broken: string | undefined
+  for (const [node, { standing, seen, fencing, deferred }] of Object.entries(ledger.nodes)) {
+    if (standing !== 'lost' || !seen || fencing !== undefined || deferred === '') continue
+    // A new ring and a new coordinator begin their waits anew.
+    const name = `spared: ${node} ${ring.id.rep}.${ring.id.seq} ${ledger.coordinator}`
+    present.add(name)
+    const sinceMs = witness.standing.get(name) ?? nowMs
+    if (!witness.standing.has(name)) witness.standing.set(name, nowMs)
+    const boundMs = delayMs + randomDelayMs + priorityDelayMs + reprieveMs + SLACK_MS
+    const asleep = ring.members.some(({ frozen }) => frozen.daemon + frozen.corosync > 0)
+    if (asleep) witness.standing.set(name, nowMs)
+    else if (nowMs - sinceMs > boundMs) broken = `${node} is spared for more than ${boundMs} ms`
+  }
+  forget(witness.standing, 'spared: ', present)
+  return broken
+}
 
 function unseen(world: World): string | undefined {
   const { witness, site, faults } = world

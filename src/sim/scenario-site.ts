@@ -28,6 +28,8 @@ export interface Wishes {
   readonly resources?: string
   /** Seconds to wait before a lost node is fenced. */
   readonly delay?: string
+  /** Seconds in which a lost node that still answers is left alone. */
+  readonly reprieve?: string
   /** Seconds between two fencings of one node. */
   readonly interval?: string
   /** How many fencings may send a command within a minute. */
@@ -91,6 +93,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       delayMs: 1_000 * Number(wishes.delay ?? 0),
       randomDelayMs: 0,
       priorityDelayMs: 0,
+      reprieveMs: 1_000 * Number(wishes.reprieve ?? 0),
       minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
       stormMax: Number(wishes.storm ?? 100),
       stormWindowMs: 60_000,

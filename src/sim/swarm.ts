@@ -118,6 +118,7 @@ function rulesOf(lot: Rng): FencingRules {
     delayMs: lot.chance(60) ? 0 : lot.int(200, 3_000),
     randomDelayMs: lot.chance(80) ? 0 : lot.int(200, 2_000),
     priorityDelayMs: lot.chance(80) ? 0 : lot.int(200, 2_000),
+    reprieveMs: lot.chance(75) ? 0 : lot.int(1_000, 6_000),
     minIntervalMs: strict ? lot.int(0, 15_000) : 0,
     stormMax: strict ? lot.int(1, 3) : 1_000,
     stormWindowMs: strict ? lot.int(10_000, 30_000) : 1_000,

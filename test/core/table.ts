@@ -74,6 +74,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       delayMs: 0,
       randomDelayMs: 0,
       priorityDelayMs: 0,
+      reprieveMs: 0,
       minIntervalMs: 0,
       stormMax: 100,
       stormWindowMs: 60_000,

@@ -269,6 +269,15 @@ export const fencingMutants: readonly Mutant[] = [
     swarm: 'confirming-operators',
   },
   {
+    name: 'reprieve-without-end',
+    rule: 'F18',
+    file: 'core/coordinator.ts',
+    find: 'hearers.length > 0 && spentMs < waitMs + config.rules.reprieveMs',
+    replace: 'hearers.length > 0 && config.rules.reprieveMs > 0',
+    because: 'a node that has lost its Corosync and still answers is never fenced',
+    scenario: 'reprieve',
+  },
+  {
     name: 'return-unseen',
     rule: 'F16',
     file: 'core/verdicts.ts',
