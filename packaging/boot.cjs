@@ -1,0 +1,29 @@
+/**
+ * Runs a bundle of a release with its compiled code, which `npm run build` has kept from a run and
+ * which saves a start most of the parsing. V8 refuses compiled code of another version or other
+ * flags, and what is missing or refused is compiled again: nothing depends on it. Both files carry
+ * the digest of the bundle in their names, so that those of two releases never meet.
+ */
+'use strict'
+const { readFileSync } = require('node:fs')
+const { dirname, join } = require('node:path')
+const { Script } = require('node:vm')
+
+module.exports = (module, require, name) => {
+  const folder = dirname(module.filename)
+  const filename = join(folder, `${name}.bundle`)
+  const script = new Script(readFileSync(filename, 'latin1'), {
+    filename,
+    cachedData: compiled(join(folder, `${name}.code`)),
+  })
+  const run = script.runInThisContext()
+  run(module.exports, require, module, module.filename, folder)
+}
+
+function compiled(file) {
+  try {
+    return readFileSync(file)
+  } catch {
+    return undefined
+  }
+}
