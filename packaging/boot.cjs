@@ -9,6 +9,9 @@ const { readFileSync } = require('node:fs')
 const { dirname, join } = require('node:path')
 const { Script } = require('node:vm')
 
+// zod would compile its checks at each start, for a config that is checked once.
+globalThis.__zod_globalConfig = { jitless: true }
+
 module.exports = (module, require, name) => {
   const folder = dirname(module.filename)
   const filename = join(folder, `${name}.bundle`)
