@@ -11,7 +11,7 @@ import { type OutputOptions, type Plugin, rolldown } from 'rolldown'
 const home = dirname(import.meta.dirname)
 const sources = join(home, 'src')
 
-/** The commands of `picket`, which stay programs of their own: only the one that is called loads. */
+/** The commands of `picket`: each stays a file of its own, and only the one called is read. */
 export const commands = [
   ...readFileSync(join(sources, 'cli/main.ts'), 'utf8').matchAll(/import\('\.\/([\w-]+)\.ts'\)/g),
 ].map(([, name]) => `cli/${name}`)

@@ -1,7 +1,7 @@
 /**
  * `picket fence status` from its start to its answer, out of a release and out of a checkout, and
- * where that time goes. In a checkout the compile cache of Node.js is warm, as it is after the first
- * call of a user; without it is measured too. A release needs none.
+ * where that time goes. In a checkout the compile cache of Node.js is warm, as it is after a first
+ * call; without it is measured too. A release needs none.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
