@@ -84,27 +84,15 @@ const calls: Plugin = {
 }
 
 /**
- * Loads what Node.js and koffi bring with their first use: `https` alone takes longer than all of
- * our own code, and no IPMI device needs it. `let x = require("y")` becomes a function that is
- * called wherever `x.` stands.
+ * Loads what Node.js and koffi bring with the first use of something in it: `https` alone takes
+ * longer than all of our own code, and no IPMI device needs it.
  */
 const whenUsed: Plugin = {
   name: 'when-used',
   renderChunk(code) {
-    const head = /^let (\w+) = require\("([\w:/]+)"\);$(?:\n\1 = __toESM\(\1(, 1)?\);$)?/gm
-    const found = [...code.matchAll(head)]
-    const body = found.reduce(
-      (rest, [, name]) => {
-        const use = new RegExp(`(?<![\\w$.])${name}(?=\\.[a-zA-Z])`, 'g')
-        return rest.replace(use, () => `(${name}())`)
-      },
-      code.replace(head, ''),
-    )
-    const loaders = found.map(([, name, from, mode]) => {
-      const loaded = `require("${from}")`
-      const wanted = mode === undefined ? loaded : `__toESM(${loaded}, 1)`
-      return `let ${name}$;\nfunction ${name}() {\n\treturn ${name}$ ??= ${wanted};\n}\n`
-    })
-    return loaders.join('') + body
+    const head = /^let (\w+) = (require\("[\w:/]+"\));$(?:\n\1 = __toESM\(\1, 1\);$)?/gm
+    const deferred = code.replace(head, 'let $1 = __whenUsed(() => $2);')
+    const get = "(_, name) => (name === 'default' ? load() : load()[name])"
+    return `const __whenUsed = (load) => new Proxy({}, { get: ${get} });\n${deferred}`
   },
 }

@@ -5,6 +5,7 @@
 'use strict'
 const { writeFileSync } = require('node:fs')
 const vm = require('node:vm')
+const { crc32 } = require('node:zlib')
 
 const scripts = []
 
@@ -17,5 +18,10 @@ vm.Script = class extends vm.Script {
 }
 
 process.on('exit', () => {
-  for (const { script, file } of scripts) writeFileSync(file, script.createCachedData())
+  for (const { script, file } of scripts) {
+    const code = script.createCachedData()
+    const sum = Buffer.alloc(4)
+    sum.writeUInt32LE(crc32(code))
+    writeFileSync(file, Buffer.concat([code, sum]))
+  }
 })

@@ -94,11 +94,14 @@ test('it holds what it runs by path, and nothing of where it was made', () => {
   assert.ok(!text.includes(`${home}/`), 'the path of the checkout is in it')
 })
 
-test('compiled code that is lost, cut or of another program is not missed', () => {
+test('compiled code that is lost, cut, or damaged is not missed', () => {
   const [code = ''] = globSync('lib/cli/fence-*.code', { cwd: tree })
   const help = checkout('fence', '--help')
-  for (const text of ['', 'no code of anything', readFileSync(join(tree, code)).subarray(0, 900)]) {
-    writeFileSync(join(tree, code), text)
+  const whole = readFileSync(join(tree, code))
+  const flipped = Buffer.from(whole)
+  for (let at = 20_000; at < flipped.length; at += 30_000) flipped[at]! ^= 0xff
+  for (const bytes of ['', 'no code of anything', whole.subarray(0, 900), flipped]) {
+    writeFileSync(join(tree, code), bytes)
     assert.deepEqual(picket('fence', '--help'), help)
   }
   rmSync(join(tree, code))
