@@ -1,6 +1,7 @@
 /**
- * `picket fence status` from its start to its answer, and where that time goes. The compile cache
- * of Node.js is warm, as it is after the first call of a user; without it is measured too.
+ * `picket fence status` from its start to its answer, out of a release and out of a checkout, and
+ * where that time goes. In a checkout the compile cache of Node.js is warm, as it is after a first
+ * call; without it is measured too. A release needs none.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,6 +11,7 @@ import { run } from '../lab/run.ts'
 import type { Finding, Phase } from './fence-finding.ts'
 import { agentOf, timed } from './fence-off.ts'
 import type { Machine } from './machine.ts'
+import { buildRelease } from './release.ts'
 import { spreadOf } from './spread.ts'
 
 const bin = (name: string) => fileURLToPath(new URL(`../../bin/${name}`, import.meta.url))
@@ -19,25 +21,31 @@ export async function measureCommand(
   runs: number,
   progress: (text: string) => void,
 ): Promise<{ readonly findings: readonly Finding[]; readonly phases: readonly Phase[] }> {
+  progress('building a release')
+  const release = await buildRelease()
   const home = mkdtempSync(join(tmpdir(), 'picket-bench-'))
   try {
     const config = writeConfig(home, machine)
     const env = { HOME: home }
-    const status = [bin('picket'), 'fence', 'status', 'machine', '--config', config]
+    const picket = release.program('picket')
+    const words = ['fence', 'status', 'machine', '--config', config]
+    const status = [picket, ...words]
+    const checkout = [bin('picket'), ...words]
     const peers: Readonly<Record<Peer, () => Promise<number>>> = {
       ours: () => timed(status, 0, env),
       theirs: () => timed(agentOf(machine, 'status'), 0),
       node: () => timed([bin('node'), '-e', '0'], 0, env),
-      version: () => timed([bin('picket'), '--version'], 0, env),
-      config: () => timed([bin('picket'), 'config', 'check', config], 0, env),
+      version: () => timed([picket, '--version'], 0, env),
+      config: () => timed([picket, 'config', 'check', config], 0, env),
       device: () => deviceMs(status, env),
-      cold: () => timed(status, 0, { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }),
+      checkout: () => timed(checkout, 0, env),
+      cold: () => timed(checkout, 0, { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }),
     }
     const took = await inTurns(peers, runs)
     progress(`status ${runs}/${runs}`)
     const of = (peer: Peer) => spreadOf(took[peer])
     const finding: Finding = {
-      what: '`picket fence status`, start to answer',
+      what: '`picket fence status` of a release, start to answer',
       ours: of('ours'),
       peer: { name: 'fence_ipmilan -o status', took: of('theirs') },
       target: { kind: 'ratio', atMost: 0.6 },
@@ -45,20 +53,23 @@ export async function measureCommand(
     const phases = phaseNames.map(([peer, what]) => ({ what, took: of(peer) }))
     return { findings: [finding], phases }
   } finally {
+    release.remove()
     rmSync(home, { recursive: true, force: true })
   }
 }
 
-type Peer = 'ours' | 'theirs' | 'node' | 'version' | 'config' | 'device' | 'cold'
+type Part = 'node' | 'version' | 'config' | 'device' | 'checkout' | 'cold'
+type Peer = 'ours' | 'theirs' | Part
 
-/** Each row holds the rows above it; the device's own time is within the whole. */
+/** Of a release each row holds those above it; the device's own time is within the whole. */
 const phaseNames = [
   ['node', 'the start of Node.js alone'],
   ['version', '`picket --version`: and our own first modules'],
   ['config', '`picket config check`: and zod, YAML, the driver'],
   ['device', 'the conversation with the BMC'],
-  ['cold', 'the whole without a compile cache'],
-] as const satisfies readonly (readonly [Peer, string])[]
+  ['checkout', 'the whole out of a checkout'],
+  ['cold', 'the same without a compile cache'],
+] as const satisfies readonly (readonly [Part, string])[]
 
 /** The peers one after the other, in every run beginning with another one. */
 async function inTurns(

@@ -1,7 +1,7 @@
 /** `picket demo`: the main job on real parts, told as stories; in the simulator where they lack. */
 import { readFileSync } from 'node:fs'
 import { begin, deadlineMs, step } from '../core/cluster.ts'
-import { checkerReports } from '../demo/blind.ts'
+import { checkerReports, whyNoTrial } from '../demo/blind.ts'
 import { closing, heading, picture, timelineOf } from '../demo/show.ts'
 import { raise, restore, type Stage, strike } from '../demo/stage.ts'
 import { type Story, stories } from '../demo/stories.ts'
@@ -40,7 +40,12 @@ without fencing it must report an overlap).`,
     }
     const why = flags.simulate ? 'you asked for the simulator' : whyNoLab()
     if (why !== undefined) return inSimulator(why, terminal)
-    return onRealParts({ chosen, blind, profile }, terminal)
+    const untried = blind ? whyNoTrial() : undefined
+    if (untried !== undefined) {
+      if (chosen.length === 0) throw new UsageError(`${untried}.`)
+      terminal.err(`Left out: ${untried}.`)
+    }
+    return onRealParts({ chosen, blind: blind && untried === undefined, profile }, terminal)
   },
 })
 

@@ -26,15 +26,19 @@ const codes: Readonly<Record<Colour, string>> = {
   strong: '1',
 }
 
-/** The terminal of this process. */
+/**
+ * The terminal of this process. The first look at one of its streams opens it, which takes a
+ * millisecond or two: each is looked at where it is needed.
+ */
 export function processTerminal(): Terminal {
-  const { stdin, stdout, stderr, env } = process
+  const { stdout, env } = process
   const colour = stdout.isTTY && !env.NO_COLOR && env.TERM !== 'dumb'
   return {
     out: (text) => void stdout.write(`${text}\n`),
-    err: (text) => void stderr.write(`${text}\n`),
+    err: (text) => void process.stderr.write(`${text}\n`),
     paint: (name, text) => (colour ? `\x1b[${codes[name]}m${text}\x1b[0m` : text),
     ask: async (question) => {
+      const { stdin, stderr } = process
       if (!stdin.isTTY || !stderr.isTTY) return undefined
       const lines = createInterface({ input: stdin, output: stderr })
       // Ctrl-C ends the program as anywhere else; it is not an answer.
@@ -51,29 +55,26 @@ export function processTerminal(): Terminal {
         lines.close()
       }
     },
-    during: (what, work) => during(what, work, stderr),
+    during,
   }
 }
 
 /** One line that is rewritten every second on a screen; in a log a line every ten seconds. */
-async function during<T>(
-  what: string | (() => string),
-  work: Promise<T>,
-  to: NodeJS.WriteStream,
-): Promise<T> {
+async function during<T>(what: string | (() => string), work: Promise<T>): Promise<T> {
   const sinceMs = performance.now()
   let shown = false
   const timer = setInterval(() => {
     const seconds = Math.round((performance.now() - sinceMs) / 1000)
     const text = `${typeof what === 'string' ? what : what()} … ${seconds} s`
-    if (to.isTTY) to.write(`\r\x1b[K${text}`)
-    else if (seconds === 1 || seconds % 10 === 0) to.write(`${text}\n`)
+    const { stderr } = process
+    if (stderr.isTTY) stderr.write(`\r\x1b[K${text}`)
+    else if (seconds === 1 || seconds % 10 === 0) stderr.write(`${text}\n`)
     shown = true
   }, 1000)
   try {
     return await work
   } finally {
     clearInterval(timer)
-    if (shown && to.isTTY) to.write('\r\x1b[K')
+    if (shown && process.stderr.isTTY) process.stderr.write('\r\x1b[K')
   }
 }

@@ -100,4 +100,4 @@ async function live(given: Arguments, loaded: Loaded, log: Log): Promise<number>
 }
 
 // Not `process.exit`: a worker thread that is stuck in a hung disk would keep the process alive.
-exitNow(await main(process.argv.slice(2)))
+void main(process.argv.slice(2)).then(exitNow)

@@ -2,9 +2,18 @@
  * The checker on trial: the same cluster, but with a daemon that believes a node dead without
  * pressing or reading anything. A frozen node then has a twin, and the checker has to see both.
  */
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { freeze, type Profile, thaw, until } from '../lab/lab.ts'
 import { activeNode, raise, strike } from './stage.ts'
+
+const mutation = fileURLToPath(new URL('./without-fencing.ts', import.meta.url))
+
+/** Why the checker cannot be tried here; `undefined` where it can. */
+export function whyNoTrial(): string | undefined {
+  if (existsSync(mutation)) return undefined
+  return 'the checker is tried in a checkout alone: a release has no sources to take fencing out of'
+}
 
 /** Everything that the checker reported; empty if it saw nothing, which is a failure. */
 export async function checkerReports(
@@ -15,7 +24,7 @@ export async function checkerReports(
   const daemon = [
     process.execPath,
     '--import',
-    fileURLToPath(new URL('./without-fencing.ts', import.meta.url)),
+    mutation,
     fileURLToPath(new URL('../daemon/main.ts', import.meta.url)),
     '--config',
     '/etc/picket/config.yaml',

@@ -1,7 +1,8 @@
-/** Where the files of the demonstration are. */
+/** Where the programs of the demonstration are. */
+import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The absolute path of a file beside this one. */
-export function demoFile(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url))
+/** The path of a program beside this file: `.ts` in a checkout, `.js` in a release. */
+export function demoProgram(name: string): string {
+  return fileURLToPath(new URL(`${name}${extname(import.meta.url)}`, import.meta.url))
 }

@@ -21,7 +21,7 @@ import {
   VIP,
 } from '../lab/lab.ts'
 import { home } from '../lab/names.ts'
-import { demoFile } from './names.ts'
+import { demoProgram } from './names.ts'
 import { answering, openWitness, ownersOf, type Witness } from './witness.ts'
 
 export interface Stage {
@@ -41,7 +41,7 @@ export const resources: readonly ResourceEntry[] = [
   {
     id: 'web',
     type: 'exec',
-    run: [process.execPath, demoFile('service.ts'), '/srv/shared', '8080'],
+    run: [process.execPath, demoProgram('service'), '/srv/shared', '8080'],
     env: { NODE_COMPILE_CACHE: '/var/cache/picket' },
     nodes: ['node1', 'node2', 'node3'],
     monitor_every_seconds: 5,

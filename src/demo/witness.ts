@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { initOf, type Lab, nowMs, type Spawned, sharedDir, spawnInSwitch, VIP } from '../lab/lab.ts'
-import { demoFile } from './names.ts'
+import { demoProgram } from './names.ts'
 
 /** One answer that the client got. */
 export interface Answer {
@@ -109,7 +109,7 @@ export function startClient(
   url = `http://${VIP}:8080/`,
   everyMs = 20,
 ): Spawned {
-  const argv = [process.execPath, demoFile('client.ts'), url, String(everyMs)]
+  const argv = [process.execPath, demoProgram('client'), url, String(everyMs)]
   const client = spawnInSwitch(lab, argv, {
     stdio: ['ignore', 'pipe', 'ignore'],
   })

@@ -8,10 +8,10 @@
  * not, because the device may have understood.
  */
 import { request as requestPlain } from 'node:http'
-import { Agent, type AgentOptions, request as requestSecure } from 'node:https'
+import { Agent, request as requestSecure } from 'node:https'
 import type { Socket } from 'node:net'
 import { addAbortSignal } from 'node:stream'
-import { connect, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, connect } from 'node:tls'
 import { FenceError } from './errors.ts'
 
 /** Whom to take for the device. */
@@ -111,33 +111,22 @@ function headersOf({ headers, body }: HttpRequest): Record<string, string> {
 /** `false` is a new, unproxied socket for this one request. */
 function agentFor(url: URL, policy: TlsPolicy | undefined, signal: AbortSignal): Agent | false {
   if (url.protocol !== 'https:') return false
-  return new TrustingAgent(policy ?? { verify: true }, signal)
+  return trustingAgent(policy ?? { verify: true }, signal)
 }
 
 /** Hands over a socket only when the certificate at its other end is the right one. */
-class TrustingAgent extends Agent {
-  readonly #policy: TlsPolicy
-  readonly #signal: AbortSignal
-
-  constructor(policy: TlsPolicy, signal: AbortSignal) {
-    super({ maxCachedSessions: 0, keepAlive: false })
-    this.#policy = policy
-    this.#signal = signal
-  }
-
-  override createConnection(
-    options: AgentOptions & { host?: string; servername?: string },
-    callback?: (error: Error | null, socket: TLSSocket) => void,
-  ): TLSSocket {
-    const { verify, fingerprint, ca, legacy } = this.#policy
+function trustingAgent(policy: TlsPolicy, signal: AbortSignal): Agent {
+  const { verify, fingerprint, ca, legacy } = policy
+  const agent = new Agent({ maxCachedSessions: 0, keepAlive: false })
+  agent.createConnection = (options, callback) => {
     const socket = connect({
-      ...options,
+      ...(options as ConnectionOptions),
       ...(ca !== undefined && { ca }),
       ...(legacy === true && { minVersion: 'TLSv1' as const, ciphers: 'DEFAULT@SECLEVEL=0' }),
       rejectUnauthorized: verify && fingerprint === undefined,
     })
     // The request knows nothing of a socket whose handshake has not ended, and would leave it open.
-    addAbortSignal(this.#signal, socket)
+    addAbortSignal(signal, socket)
     const settle = (error: Error | null): void => {
       socket.off('error', settle)
       callback?.(error, socket)
@@ -150,9 +139,10 @@ class TrustingAgent extends Agent {
       socket.destroy()
       settle(new PinError(found))
     })
-    // Returned only to please the type: with a callback Node waits for it.
-    return undefined as unknown as TLSSocket
+    // With a callback Node waits for it.
+    return undefined
   }
+  return agent
 }
 
 class PinError extends Error {

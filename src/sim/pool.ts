@@ -1,5 +1,6 @@
 /** Many lives on all cores: threads that each take a few seeds at a time. */
 import { availableParallelism } from 'node:os'
+import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Mutant } from './mutant.ts'
 import type { Verdict } from './run.ts'
@@ -34,6 +35,9 @@ const BATCH = 10
 /** A life takes some milliseconds; a thread that is silent for this long hangs in one. */
 const SILENT_MS = 120_000
 
+/** Beside this file: `.ts` in a checkout, `.js` in a release. */
+const thread = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
+
 /** The outcomes by seed; fewer than asked for when enough have failed. */
 export async function live(lives: Lives): Promise<Outcome[]> {
   const { first, count, failuresMax = Infinity } = lives
@@ -64,7 +68,7 @@ function employ(
   give: (outcomes: readonly Outcome[]) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    const worker = new Worker(thread, {
       workerData: { biased, strict, mutant },
     })
     let batch: Batch | undefined
@@ -98,7 +102,7 @@ function employ(
 /** Plays a scenario on a mutant, in a thread of its own; the transcript as it turns out. */
 export function playMutant(mutant: Mutant, scenario: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    const worker = new Worker(thread, {
       workerData: { biased: undefined, strict: false, mutant },
     })
     const timer = setTimeout(() => end(new Error('a scenario hangs')), SILENT_MS)

@@ -13,26 +13,30 @@ const { biased, strict, mutant } = workerData as {
   mutant: Mutant | undefined
 }
 
-// Before anything loads the core: the world itself imports a part of it.
-const applied = mutant === undefined ? () => true : mutate(mutant)
-const core = (await import('../core/cluster.ts')) as unknown as Core
-const { simulate } = await import('./run.ts')
-const { play } = await import('./scenario.ts')
-if (!applied()) throw new Error(`the mutant ${mutant?.name} was never loaded`)
+void serve()
 
-const port = parentPort
-if (port === null) throw new Error('worker.ts runs in a worker thread only')
+/** Plays what it is asked to, until the thread is ended. */
+async function serve(): Promise<void> {
+  const port = parentPort
+  if (port === null) throw new Error('worker.ts runs in a worker thread only')
+  // Before anything loads the core: the world itself imports a part of it.
+  const applied = mutant === undefined ? () => true : mutate(mutant)
+  const core = (await import('../core/cluster.ts')) as unknown as Core
+  const { simulate } = await import('./run.ts')
+  const { play } = await import('./scenario.ts')
+  if (!applied()) throw new Error(`the mutant ${mutant?.name} was never loaded`)
 
-port.on('message', (task: Batch | Scene) => {
-  if ('scenario' in task) {
-    port.postMessage(play(core, task.scenario))
-    return
-  }
-  const { first, count } = task
-  const outcomes: Outcome[] = []
-  for (let seed = first; seed < first + count; seed++) {
-    const { trace: _, ...outcome } = simulate(seed, { core, biased, strict })
-    outcomes.push(outcome)
-  }
-  port.postMessage(outcomes)
-})
+  port.on('message', (task: Batch | Scene) => {
+    if ('scenario' in task) {
+      port.postMessage(play(core, task.scenario))
+      return
+    }
+    const { first, count } = task
+    const outcomes: Outcome[] = []
+    for (let seed = first; seed < first + count; seed++) {
+      const { trace: _, ...outcome } = simulate(seed, { core, biased, strict })
+      outcomes.push(outcome)
+    }
+    port.postMessage(outcomes)
+  })
+}

@@ -1,0 +1,171 @@
+/**
+ * `npm run build`: makes a release, a tree that runs wherever it is copied
+ * (docs/decisions/0014-release-bundle.md). What programs read or run lies at the places that it has
+ * in a checkout, with `lib` for `src`.
+ *
+ * `build.ts DIR` makes it there instead of in `dist`. Whatever was there is replaced.
+ */
+import { spawn } from 'node:child_process'
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { stringify } from 'yaml'
+import { startDouble } from '../test/fence/ipmi-double.ts'
+import { admin } from '../test/fence/ipmi-sim.ts'
+import { bundle, commands } from './bundle.ts'
+
+const home = dirname(import.meta.dirname)
+const node = `node-linux-${process.arch}`
+
+/** What is started as a program or as a thread, from `src`. */
+const programs = [
+  'cli/main',
+  ...commands,
+  'daemon/main',
+  'sim/worker',
+  'demo/client',
+  'demo/service',
+]
+
+/** The flags of Node.js for each program that people start. None of them may change its code. */
+const starts = {
+  // Little is thrown away before a command ends: it hardly ever pays to look for it.
+  picket: { entry: 'cli/main', flags: ['--min-semi-space-size=16'] },
+  picketd: { entry: 'daemon/main', flags: ['--max-semi-space-size=2'] },
+} as const
+
+/** What goes into a release as it is. */
+const files = [
+  ...['README.md', 'CHANGELOG.md', 'LICENSE', 'ARCHITECTURE.md', 'PROMISES.md', 'SECURITY.md'],
+  ...['docs', 'examples', 'packaging/picketd.service', 'bin/node'],
+  // `picket demo` plays it where the real parts lack.
+  'test/scenarios/demo.txt',
+]
+
+async function build(dir: string): Promise<void> {
+  rmSync(dir, { recursive: true, force: true })
+  const lib = join(dir, 'lib')
+  mkdirSync(lib, { recursive: true })
+  await Promise.all(programs.map((program) => bundle(program, lib)))
+  cpSync(join(home, 'packaging/boot.cjs'), join(lib, 'boot.cjs'))
+  for (const script of globSync('*/**/*.sh', { cwd: join(home, 'src'), exclude: ['bench/**'] })) {
+    cpSync(join(home, 'src', script), join(lib, script))
+  }
+  for (const file of files) cpSync(join(home, file), join(dir, file), { recursive: true })
+  for (const name of ['koffi', `@koromix/koffi-linux-${process.arch}`, node]) copy(name, dir)
+  for (const name of Object.keys(starts)) writeStart(name as keyof typeof starts, dir)
+  writeManifest(dir)
+  writeLicences(dir)
+  await keepCode(lib)
+}
+
+/** A package as it is installed here, without what only compilers and readers want. */
+function copy(name: string, dir: string): void {
+  const from = join(home, 'node_modules', name)
+  const needless = /^\/(CHANGELOG\.md|README\.md|cnoke\.cjs|doc|include|lib|share|vendor|musl_\w+)$/
+  cpSync(from, join(dir, 'node_modules', name), {
+    recursive: true,
+    filter: (path) => !needless.test(path.slice(from.length)) && !/\.(cc|hh|S|asm)$/.test(path),
+  })
+}
+
+function writeStart(name: keyof typeof starts, dir: string): void {
+  const { entry, flags } = starts[name]
+  const text = readFileSync(join(home, 'packaging/start.sh'), 'utf8')
+    .replace('@PROGRAM@', name)
+    .replace('@ARCH@', process.arch)
+    .replace('@FLAGS@', flags.join(' '))
+    .replace('@ENTRY@', entry)
+  writeFileSync(join(dir, 'bin', name), text, { mode: 0o755 })
+}
+
+/** `npm pack` and `npm install --global` take the tree as it is. */
+function writeManifest(dir: string): void {
+  const own = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+  const { name, version, description, license, engines, bin, optionalDependencies } = own
+  const manifest = {
+    ...{ name, version, description, license, private: true, type: 'commonjs', engines, bin },
+    dependencies: { koffi: own.dependencies.koffi },
+    optionalDependencies,
+  }
+  writeFileSync(join(dir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+/** Those of the packages that have become part of the bundles. */
+function writeLicences(dir: string): void {
+  const texts = ['yaml', 'zod'].map((name) => {
+    const text = readFileSync(join(home, 'node_modules', name, 'LICENSE'), 'utf8')
+    return `${name}\n\n${text.trim()}\n`
+  })
+  writeFileSync(join(dir, 'lib/LICENSES'), texts.join('\n\n'))
+}
+
+/**
+ * Runs each command once, for the code that V8 compiles on its usual way. Not picketd: it starts
+ * once, and ends without a word to Node.js.
+ */
+async function keepCode(lib: string): Promise<void> {
+  const work = mkdtempSync(join(tmpdir(), 'picket-build-'))
+  const bmc = await startDouble()
+  try {
+    const config = writeConfig(work, bmc.port)
+    await run(lib, ['config', 'check', config])
+    for (const name of ['status', 'devices', 'audit', 'demo', 'lab', 'simulate']) {
+      await run(lib, [name, '--help'])
+    }
+    await run(lib, ['drivers'])
+    await run(lib, ['fence', 'status', 'machine', '--config', config])
+  } finally {
+    await bmc.close()
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+function writeConfig(dir: string, port: number): string {
+  const config = join(dir, 'config.yaml')
+  const secrets = join(dir, 'secrets.yaml')
+  const fence = { driver: 'ipmi', host: '127.0.0.1', port }
+  const cluster = { name: 'build', nodes: [{ name: 'machine', address: '192.0.2.1', fence }] }
+  const resources = [
+    { id: 'address', type: 'vip', address: '192.0.2.9/24', nodes: ['machine'] },
+    { id: 'program', type: 'exec', run: ['/bin/true'], nodes: ['machine'] },
+  ]
+  const settings = { cluster, fence: { credentials_file: secrets }, resources }
+  writeFileSync(config, stringify(settings), { mode: 0o600 })
+  writeFileSync(secrets, stringify({ ipmi: { user: admin.name, password: admin.password } }), {
+    mode: 0o600,
+  })
+  return config
+}
+
+function run(lib: string, words: readonly string[]): Promise<void> {
+  const { entry, flags } = starts.picket
+  const keeping = ['--require', join(import.meta.dirname, 'keep-code.cjs')]
+  const argv = [...flags, ...keeping, join(lib, `${entry}.js`), ...words]
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', (text) => {
+    said += text
+  })
+  return new Promise((done, fail) => {
+    child.on('error', fail)
+    child.on('close', (code) => {
+      if (code === 0) done()
+      else fail(new Error(`picket ${words.join(' ')} ended with ${code}: ${said}`))
+    })
+  })
+}
+
+const { positionals } = parseArgs({ allowPositionals: true })
+const place = resolve(positionals[0] ?? join(home, 'dist'))
+await build(place)
+console.log(`${basename(place)}: a release for ${process.arch}`)

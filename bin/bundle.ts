@@ -1,0 +1,98 @@
+/**
+ * One program as one file: what `npm run build` does to the sources. The file is a function in
+ * CommonJS, which starts sooner than a module (docs/decisions/0014-release-bundle.md), and is run
+ * by packaging/boot.cjs.
+ */
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { type OutputOptions, type Plugin, rolldown } from 'rolldown'
+
+const home = dirname(import.meta.dirname)
+const sources = join(home, 'src')
+
+/** The commands of `picket`: each stays a file of its own, and only the one called is read. */
+export const commands = [
+  ...readFileSync(join(sources, 'cli/main.ts'), 'utf8').matchAll(/import\('\.\/([\w-]+)\.ts'\)/g),
+].map(([, name]) => `cli/${name}`)
+
+const output: OutputOptions = {
+  format: 'cjs',
+  codeSplitting: false,
+  comments: false,
+  // Lines and names stay, for the stack traces in reports of defects. V8 keeps a text that is all
+  // ASCII in half the memory.
+  minify: { compress: true, mangle: false, codegen: { removeWhitespace: false, asciiOnly: true } },
+}
+
+/** Writes a program of `src` to the same place in `lib`. */
+export async function bundle(program: string, lib: string): Promise<void> {
+  const isMain = program === 'cli/main'
+  const bundled = await rolldown({
+    input: join(sources, `${program}.ts`),
+    cwd: home,
+    platform: 'node',
+    external: ['koffi', ...(isMain ? commands.map((name) => `./${basename(name)}.ts`) : [])],
+    plugins: [places, calls, whenUsed],
+    treeshake: { moduleSideEffects: (id) => !/\/node_modules\/(zod|yaml)\//.test(id) },
+  })
+  const { output: made } = await bundled.generate(output)
+  const [{ code }] = made
+  if (made.length !== 1) throw new Error(`${program} came out as ${made.length} files`)
+  // It is read as if every byte were a character.
+  if (Buffer.byteLength(code) !== code.length) throw new Error(`${program} holds more than ASCII`)
+  write(program, lib, code)
+}
+
+function write(program: string, lib: string, code: string): void {
+  const text = `(function (exports, require, module, __filename, __dirname) {${code}\n})`
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)
+  const folder = join(lib, dirname(program))
+  const name = `${basename(program)}-${digest}`
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, `${name}.bundle`), text)
+  const start = `require('../boot.cjs')(module, require, '${name}')\n`
+  writeFileSync(join(folder, `${basename(program)}.js`), start)
+}
+
+/**
+ * A module asks where it lies by `import.meta`. In a bundle that is still its place below `src`,
+ * seen from the program: all programs lie one folder below `lib`, like all who ask.
+ */
+const places: Plugin = {
+  name: 'places',
+  transform(code, id) {
+    if (!id.startsWith(sources) || !code.includes('import.meta.')) return undefined
+    const place = relative(sources, id).replace(/\.ts$/, '.js')
+    const path = `require('node:path').join(__dirname, '..', ${JSON.stringify(place)})`
+    return code
+      .replaceAll('import.meta.main', 'require.main === module')
+      .replaceAll('import.meta.url', `require('node:url').pathToFileURL(${path}).href`)
+      .replaceAll('import.meta.dirname', `require('node:path').dirname(${path})`)
+  },
+}
+
+/** What stays outside of a bundle is called with `require`, also where that waits for a use. */
+const calls: Plugin = {
+  name: 'calls',
+  renderChunk: (code) => {
+    const later = (what: string) => `Promise.resolve().then(() => ${what})`
+    return code
+      .replaceAll('import("koffi")', later('({ default: require("koffi") })'))
+      .replaceAll(/import\("(\.\/[\w-]+)\.ts"\)/g, later('require("$1.js")'))
+  },
+}
+
+/**
+ * Loads what Node.js and koffi bring with the first use of something in it: `https` alone takes
+ * longer than all of our own code, and no IPMI device needs it.
+ */
+const whenUsed: Plugin = {
+  name: 'when-used',
+  renderChunk(code) {
+    const head = /^let (\w+) = (require\("[\w:/]+"\));$(?:\n\1 = __toESM\(\1, 1\);$)?/gm
+    const deferred = code.replace(head, 'let $1 = __whenUsed(() => $2);')
+    const get = "(_, name) => (name === 'default' ? load() : load()[name])"
+    return `const __whenUsed = (load) => new Proxy({}, { get: ${get} });\n${deferred}`
+  },
+}

@@ -1,0 +1,117 @@
+/** A release, built from these sources and run far away from them. */
+import assert from 'node:assert/strict'
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+
+const home = join(import.meta.dirname, '..')
+const work = mkdtempSync(join(tmpdir(), 'picket-test-'))
+const tree = join(work, 'a release')
+const env = { PATH: '/usr/bin:/bin', HOME: work }
+
+before(() => {
+  const made = join(work, 'made')
+  execFileSync(join(home, 'bin/node'), [join(home, 'bin/build.ts'), made], { cwd: work })
+  renameSync(made, tree)
+})
+after(() => rmSync(work, { recursive: true, force: true }))
+
+function start(program: string, ...words: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(program, words, { cwd: '/', env, encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+const picket = (...words: readonly string[]) => start(join(tree, 'bin/picket'), ...words)
+
+/** What the sources say to the same words. */
+const checkout = (...words: readonly string[]) => start(join(home, 'bin/picket'), ...words)
+
+test('its programs tell their version, also through a link', () => {
+  const { version } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+  assert.deepEqual(picket('--version'), { status: 0, stdout: `picket ${version}\n`, stderr: '' })
+  const link = join(work, 'picketd')
+  symlinkSync(join(tree, 'bin/picketd'), link)
+  assert.deepEqual(start(link, '--version').stdout, `picketd ${version}\n`)
+})
+
+test('its commands answer as those of the checkout', () => {
+  for (const words of [['--help'], ['drivers'], ['fence', '--help'], ['config', 'schema']]) {
+    assert.deepEqual(picket(...words), checkout(...words), words.join(' '))
+  }
+})
+
+test('it reads a configuration, and says what is wrong with one', () => {
+  const secrets = join(work, 'secrets.yaml')
+  cpSync(join(tree, 'examples/minimal.secrets.yaml'), secrets)
+  chmodSync(secrets, 0o600)
+  const file = join(work, 'minimal.yaml')
+  const example = readFileSync(join(tree, 'examples/minimal.yaml'), 'utf8')
+  writeFileSync(file, `${example}\nfence: { credentials_file: ${secrets} }\n`)
+  const checked = picket('config', 'check', file)
+  assert.match(checked.stdout, /minimal\.yaml is valid/)
+  assert.deepEqual(checked, checkout('config', 'check', file))
+
+  const wrong = join(work, 'wrong.yaml')
+  writeFileSync(wrong, 'cluster: { name: wrong, nodes: [{ name: a, fence: { driver: impi } }] }\n')
+  const refused = picket('config', 'check', wrong)
+  assert.equal(refused.status, 2)
+  assert.match(refused.stderr, /"impi".*ipmi/)
+  const daemon = start(join(tree, 'bin/picketd'), '--once-check', '--config', wrong)
+  assert.equal(daemon.status, 2)
+  assert.match(daemon.stderr, /picketd cannot start with/)
+})
+
+test('it simulates, in threads and in one life, and plays the demonstration', () => {
+  const lives = picket('simulate', '--seeds', '3')
+  assert.equal(lives.status, 0, lives.stderr)
+  assert.match(lives.stdout, /^3 lives, 0 broke a promise/)
+  assert.match(picket('demo', '--simulate').stdout, /Every promise held\./)
+})
+
+test('it holds what it runs by path, and nothing of where it was made', () => {
+  const scripts = globSync('{lab,fence}/**/*.sh', { cwd: join(home, 'src') })
+  const programs = ['demo/client.js', 'demo/service.js', 'sim/worker.js', 'daemon/main.js']
+  for (const file of [...scripts, ...programs]) {
+    assert.ok(existsSync(join(tree, 'lib', file)), file)
+  }
+  const text = globSync('{bin,lib}/**/*.{js,cjs,sh,bundle,code}', { cwd: tree })
+    .map((file) => readFileSync(join(tree, file), 'latin1'))
+    .join('\n')
+  assert.ok(text.length > 1_000_000)
+  assert.ok(!text.includes(`${home}/`), 'the path of the checkout is in it')
+})
+
+test('compiled code that is lost, cut, or damaged is not missed', () => {
+  const [code = ''] = globSync('lib/cli/fence-*.code', { cwd: tree })
+  const help = checkout('fence', '--help')
+  const whole = readFileSync(join(tree, code))
+  const flipped = Buffer.from(whole)
+  for (let at = 20_000; at < flipped.length; at += 30_000) flipped[at]! ^= 0xff
+  for (const bytes of ['', 'no code of anything', whole.subarray(0, 900), flipped]) {
+    writeFileSync(join(tree, code), bytes)
+    assert.deepEqual(picket('fence', '--help'), help)
+  }
+  rmSync(join(tree, code))
+  assert.deepEqual(picket('fence', '--help'), help)
+})
+
+test('a checkout starts its sources, whatever was built', () => {
+  for (const name of ['picket', 'picketd']) {
+    const text = readFileSync(join(home, 'bin', name), 'utf8')
+    assert.match(text, /\/src\/\w+\/main\.ts"/)
+    assert.doesNotMatch(text, /dist|lib\//)
+  }
+})
