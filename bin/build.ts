@@ -3,14 +3,17 @@
  * (docs/decisions/0014-release-bundle.md). What programs read or run lies at the places that it has
  * in a checkout, with `lib` for `src`.
  *
- * `build.ts DIR` makes it there instead of in `dist`. Whatever was there is replaced.
+ * `build.ts DIR` makes it there instead of in `dist`. A release that is there is replaced; anything
+ * else is left alone, and nothing is built.
  */
 import { spawn } from 'node:child_process'
 import {
   cpSync,
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -52,6 +55,11 @@ const files = [
 ]
 
 async function build(dir: string): Promise<void> {
+  const there = existsSync(dir) ? readdirSync(dir) : []
+  if (there.length > 0 && !existsSync(join(dir, 'lib/boot.cjs'))) {
+    console.error(`${dir} holds something else than a release; name an empty folder.`)
+    process.exit(2)
+  }
   rmSync(dir, { recursive: true, force: true })
   const lib = join(dir, 'lib')
   mkdirSync(lib, { recursive: true })

@@ -17,6 +17,7 @@ import {
 import { type Outcome, stories } from '../demo/stories.ts'
 import { type Answer, startClient } from '../demo/witness.ts'
 import { daemonOf, downLab, type Profile, VIP, whyNoLab } from '../lab/lab.ts'
+import { buildRelease } from './release.ts'
 import { median, spreadOf } from './spread.ts'
 
 interface Run {
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '10' },
     profile: { type: 'string', multiple: true, default: ['lan', 'default'] },
     story: { type: 'string', default: 'cut' },
+    checkout: { type: 'boolean', default: false },
   },
 })
 
@@ -43,23 +45,32 @@ else {
   process.exitCode = 1
 }
 
+/** With the daemon of a release, which is what people run, unless it is to be the checkout's. */
 async function bench(): Promise<void> {
+  const release = values.checkout ? undefined : await buildRelease()
+  try {
+    console.log(`The daemon is that of ${release === undefined ? 'the checkout' : 'a release'}.`)
+    const words = ['--config', '/etc/picket/config.yaml']
+    const daemon = release && [release.program('picketd'), ...words]
+    for (const profile of values.profile as Profile[]) await benchOne(profile, daemon)
+  } finally {
+    release?.remove()
+  }
+}
+
+async function benchOne(profile: Profile, daemon: readonly string[] | undefined): Promise<void> {
   const runs = Number(values.runs)
-  for (const profile of values.profile as Profile[]) {
-    await downLab('bench')
-    const stage = await raise({ name: 'bench', profile })
-    try {
-      for (const led of [true, false]) {
-        const found = await measure(stage, runs, led)
-        print(
-          `${profile}, ${values.story}, ${led ? 'the coordinator died' : 'another node died'}`,
-          found,
-        )
-      }
-      await idle(stage, profile)
-    } finally {
-      await strike(stage)
+  await downLab('bench')
+  const stage = await raise({ name: 'bench', profile, daemon })
+  try {
+    for (const led of [true, false]) {
+      const found = await measure(stage, runs, led)
+      const who = led ? 'the coordinator died' : 'another node died'
+      print(`${profile}, ${values.story}, ${who}`, found)
     }
+    await idle(stage, profile)
+  } finally {
+    await strike(stage)
   }
 }
 

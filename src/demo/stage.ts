@@ -52,7 +52,7 @@ export interface StageOptions {
   readonly name?: string
   readonly profile?: Profile
   /** Another daemon, for example one with a deliberate bug. */
-  readonly daemon?: readonly string[]
+  readonly daemon?: readonly string[] | undefined
   /** More YAML, laid over config.yaml. */
   readonly extra?: string
 }
