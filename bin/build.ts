@@ -127,7 +127,7 @@ async function keepCode(lib: string): Promise<void> {
   try {
     const config = writeConfig(work, bmc.port)
     await run(lib, ['config', 'check', config])
-    for (const name of ['status', 'devices', 'audit', 'demo', 'lab', 'simulate']) {
+    for (const name of ['status', 'devices', 'confirm', 'audit', 'demo', 'lab', 'simulate']) {
       await run(lib, [name, '--help'])
     }
     await run(lib, ['drivers'])
