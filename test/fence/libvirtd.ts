@@ -78,9 +78,22 @@ async function ended(child: ChildProcess): Promise<void> {
   await end
 }
 
+const [destroy, state] = [12, 212]
+/** The number of the procedure in the header of a message. */
+const procedureOf = (message: Buffer): number =>
+  message.length > 16 ? message.readUInt32BE(12) : 0
+
 const answersWhatMatters = (message: Buffer): boolean =>
-  // The number of the procedure in the header of the message: a destroy, or a state.
-  message.length > 16 && [12, 212].includes(message.readUInt32BE(12))
+  [destroy, state].includes(procedureOf(message))
+
+/** "Done", to this call: its header with the type of a reply, and nothing after it. */
+function doneTo(call: Buffer): Buffer {
+  const reply = Buffer.from(call.subarray(0, 28))
+  reply.writeUInt32BE(reply.length, 0)
+  reply.writeUInt32BE(1, 16)
+  reply.writeUInt32BE(0, 24)
+  return reply
+}
 
 /** Puts another UUID in place of the machine's towards virsh, and back towards libvirtd. */
 function swapUuid(bytes: Buffer): Buffer {
@@ -102,5 +115,11 @@ export function startLibvirtRelay(libvirtd: Libvirtd): Promise<Relay> {
     matters: answersWhatMatters,
     swap: swapUuid,
     revive: () => libvirtd.virsh('start test'),
+    own: ['ignored', 'late'],
+    instead(request, fault) {
+      if (!['ignored', 'late'].includes(fault) || procedureOf(request) !== destroy) return undefined
+      if (fault === 'late') setTimeout(() => libvirtd.virsh('destroy test'), 300)
+      return doneTo(request)
+    },
   })
 }

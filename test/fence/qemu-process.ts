@@ -61,6 +61,7 @@ export async function createQemu(): Promise<Qemu> {
     matters: (bytes) => /"id": "(quit|query-status)"/.test(bytes.toString()),
     swap: (bytes) => Buffer.from(bytes.toString().replaceAll(uuid, otherUuid)),
     revive: () => start(),
+    own: ['ignored', 'late', 'wrong JSON'],
     instead(request, fault, pass) {
       if (fault === 'wrong JSON') return '["off", {"status": "shutdown"}]\n'
       if (!request.includes('"quit"') || !['ignored', 'late'].includes(fault)) return undefined
