@@ -9,14 +9,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { searchPath } from '../../src/lab/run.ts'
+import { missing } from '../needs.ts'
 import { type Relay, startRelay } from './relay.ts'
 
 /** Why tests with a libvirtd cannot run here, with what mends it; `false` when they can. */
-export const noLibvirtd: string | false = ['libvirtd', 'virsh'].every(
-  (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0,
-)
-  ? false
-  : 'needs libvirtd and virsh: apt install libvirt-daemon libvirt-clients'
+export const noLibvirtd = missing('libvirtd', 'virsh')
 
 /** As the test driver's machine always has it. */
 export const uuid = '6695eb01-f6a4-8304-79aa-97f2502e193f'
@@ -41,8 +39,9 @@ export async function startLibvirtd(): Promise<Libvirtd> {
     `unix_sock_dir = "${folder}"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\nlisten_tls = 0\n`,
   )
   // Without its loadable drivers it looks at nothing on this machine.
-  mkdirSync(join(folder, 'drivers'))
-  const env = { ...process.env, LC_ALL: 'C', LIBVIRT_DRIVER_DIR: join(folder, 'drivers') }
+  const drivers = join(folder, 'drivers')
+  mkdirSync(drivers)
+  const env = { PATH: searchPath, LC_ALL: 'C', LIBVIRT_DRIVER_DIR: drivers }
   const daemon = spawn('libvirtd', ['-f', config, '-p', join(folder, 'pid')], {
     env,
     stdio: 'ignore',
