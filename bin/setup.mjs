@@ -1,36 +1,32 @@
 /**
  * Makes `npm run demo` and `npm test` work on a fresh Debian machine: installs the npm packages of
- * the lock file (with them a Node.js of our own) and, as root, the Debian packages that the real
- * cluster needs, without letting their services start. Says one line for each thing it does and
- * nothing where there is nothing to do. `setup.mjs npm` leaves the machine's packages alone.
+ * the lock file (with them a Node.js of our own) and, as root, Debian packages, without letting
+ * their services start. Says one line for each thing it does and nothing where there is nothing to
+ * do. `setup.mjs` brings what a real cluster needs, so that the demonstration begins soon;
+ * `setup.mjs test` also all that a test would skip itself without; `setup.mjs npm` leaves the
+ * machine's packages alone.
  *
  * Runs on the Node.js that Debian ships (18), before any package is there: plain ES module.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, resolve as resolvePath } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)))
 const isRoot = process.getuid?.() === 0
+const listsFolder = '/var/lib/apt/lists'
 const policyFile = '/usr/sbin/policy-rc.d'
 const policy =
   '#!/bin/sh\n# Put here by the setup of picket for the time of one installation.\nexit 101\n'
 
-/** A program that shows that a package is there, and the package. */
-const needed = [
-  { program: 'corosync', pkg: 'corosync' },
-  { program: 'ipmi_sim', pkg: 'openipmi' },
-  { program: 'ipmitool', pkg: 'ipmitool' },
-  { program: 'ip', pkg: 'iproute2' },
-  { program: 'nft', pkg: 'nftables' },
-  { program: 'ping', pkg: 'iputils-ping' },
-]
-
 const minutes = 60_000
+const purpose = process.argv[2] ?? 'demo'
+const skipped =
+  purpose === 'test' ? 'the tests that need them are skipped' : 'the demonstration is simulated'
 
 await installNpmPackages()
-if (process.argv[2] !== 'npm') await installDebianPackages()
+if (purpose !== 'npm') await installDebianPackages()
 
 async function installNpmPackages() {
   const why = npmPackagesDiffer()
@@ -71,18 +67,44 @@ function packagesIn(file) {
 }
 
 async function installDebianPackages() {
-  const missing = needed.filter(({ program }) => !isInstalled(program)).map(({ pkg }) => pkg)
-  const names = missing.join(' ')
+  const missing = missingPackages()
+  const names = missing.map((choice) => choice.at(-1)).join(' ')
   if (missing.length > 0 && !existsSync('/usr/bin/apt-get')) {
-    say(
-      `Skipping all that needs a real cluster: install what these Debian packages hold: ${names}.`,
-    )
+    say(`There is no apt-get, and ${skipped}: install what these Debian packages hold: ${names}.`)
   } else if (!isRoot) {
     const install = missing.length > 0 ? `sudo apt-get install ${names}, and ` : ''
-    say(`Not root: what needs a real cluster is skipped. To mend it: ${install}run it with sudo.`)
+    say(`Not root, so what needs root is skipped. To mend it: ${install}run it with sudo.`)
   } else if (missing.length > 0) {
-    await installWithoutServices(missing)
+    const known = await knownPackages(missing)
+    if (known.length > 0) await installWithoutServices(known)
   }
+}
+
+/** What brings the programs that are not there: for each the packages to choose from. */
+function missingPackages() {
+  const { demo, test } = JSON.parse(readFileSync(join(home, 'src/lab/debian.json'), 'utf8'))
+  const needed = Object.entries(purpose === 'test' ? { ...demo, ...test } : demo)
+  const choices = needed.filter(([program]) => !isInstalled(program)).map(([, choice]) => choice)
+  return [...new Set(choices)].map((choice) => choice.split(' | '))
+}
+
+/** The first package of each choice that this Debian has; one that it has not fails no other. */
+async function knownPackages(choices) {
+  const lists = existsSync(listsFolder) ? readdirSync(listsFolder) : []
+  if (!lists.some((name) => /_Packages(\.\w+)?$/.test(name))) {
+    await apt('Fetching the package lists', ['update'])
+  }
+  const args = ['policy', ...choices.flat()]
+  const env = { ...process.env, LC_ALL: 'C' }
+  const { stdout } = spawnSync('apt-cache', args, { env, encoding: 'utf8', timeout: minutes })
+  const known = [...stdout.matchAll(/^(\S+):\n.*\n +Candidate: (?!\(none\))/gm)].map((at) => at[1])
+  const found = choices.map((choice) => choice.find((name) => known.includes(name)))
+  const unknown = choices.filter((_, index) => found[index] === undefined)
+  if (unknown.length > 0) {
+    const names = unknown.map((choice) => choice.at(-1)).join(', ')
+    say(`This machine's package lists do not name ${names}: ${skipped}.`)
+  }
+  return [...new Set(found.filter((name) => name !== undefined))]
 }
 
 async function installWithoutServices(missing) {
@@ -107,7 +129,7 @@ async function installWithoutServices(missing) {
   if (stopped) process.exit(1)
   if (result.code !== 0) {
     console.error(tail(result.output))
-    say('Could not install them (see above): what needs a real cluster is skipped.')
+    say(`Could not install them (see above): ${skipped}.`)
   }
 }
 
@@ -128,28 +150,25 @@ function holdServicesBack() {
   return true
 }
 
-/** The services that packages have brought to this machine. */
+/** What packages have brought to this machine that starts by itself: scripts and units. */
 function services() {
   const folders = ['/etc/init.d', '/lib/systemd/system', '/usr/lib/systemd/system']
   const files = folders.flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []))
-  return new Set(files.filter((file) => !/@|\.(?!service$)/.test(file)).map(bareName))
-}
-
-function bareName(file) {
-  return file.replace(/\.service$/, '')
+  return new Set(files.filter((file) => !/@|\.(?!(service|socket|timer|path)$)/.test(file)))
 }
 
 function disable(name) {
   const quiet = { stdio: 'ignore', timeout: minutes }
-  spawnSync('update-rc.d', [name, 'disable'], quiet)
+  if (!name.includes('.')) spawnSync('update-rc.d', [name, 'disable'], quiet)
   if (existsSync('/run/systemd/system')) {
-    spawnSync('systemctl', ['disable', '--now', `${name}.service`], quiet)
+    const unit = name.includes('.') ? name : `${name}.service`
+    spawnSync('systemctl', ['disable', '--now', unit], quiet)
   }
 }
 
 function isInstalled(program) {
   return ['/usr/sbin', '/usr/bin', '/sbin', '/bin', '/usr/local/sbin', '/usr/local/bin'].some(
-    (folder) => existsSync(join(folder, program)),
+    (folder) => existsSync(resolvePath(folder, program)),
   )
 }
 

@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,7 +13,8 @@ import { fileURLToPath } from 'node:url'
 import type { LoadedDevice } from '../config/load.ts'
 import { openDevice } from '../fence/device.ts'
 import { ipmi } from '../fence/drivers/ipmi.ts'
-import { cleanEnv, searchPath } from '../lab/run.ts'
+import { cannotFind } from '../lab/programs.ts'
+import { cleanEnv } from '../lab/run.ts'
 
 export interface Machine {
   readonly port: number
@@ -28,34 +29,16 @@ export interface Machine {
   stop(): void
 }
 
-/** Each program, and the Debian package that brings it. */
-const packageOf = {
-  'qemu-system-x86_64': 'qemu-system-x86',
-  ipmi_sim: 'openipmi',
-  ipmitool: 'ipmitool',
-  fence_ipmilan: 'fence-agents',
-  setpriv: 'util-linux',
-} as const
-
 /** Why nothing can be measured here, as a sentence that says what mends it. */
-export function whyNoMachine(path = searchPath): string | undefined {
-  const places = path.split(':')
-  const missing = Object.entries(packageOf).filter(
-    ([program]) => !places.some((place) => isProgram(join(place, program))),
-  )
-  if (missing.length === 0) return undefined
-  const programs = missing.map(([program]) => program).join(', ')
-  const packages = [...new Set(missing.map(([, name]) => name))].join(' ')
-  return `${programs} cannot be found: run \`apt install ${packages}\`.`
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+export function whyNoMachine(path?: string): string | undefined {
+  const programs = [
+    'qemu-system-x86_64',
+    'ipmi_sim',
+    'ipmitool',
+    'fence_ipmilan',
+    'setpriv',
+  ] as const
+  return cannotFind(programs, path)
 }
 
 const emulator = `mc_setbmc 0x20

@@ -3,17 +3,27 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folder } from '../config/files.ts'
+import { notRoot } from '../needs.ts'
 
 const home = join(import.meta.dirname, '..', '..')
+const debian = 'src/lab/debian.json'
 
 /** A checkout whose packages are those of the lock file, and an npm that writes down its words. */
-function checkout(t: TestContext, npmExit = 0): { dir: string; run: () => Ran; npm: () => string } {
+function checkout(t: TestContext, npmExit = 0): Checkout {
   const dir = folder(t, {})
-  for (const name of ['bin', 'package.json', 'package-lock.json', '.npmrc']) {
+  for (const name of ['bin', 'package.json', 'package-lock.json', '.npmrc', debian]) {
     cpSync(join(home, name), join(dir, name), { recursive: true })
   }
   mkdirSync(join(dir, 'node_modules', '.bin'), { recursive: true })
@@ -34,10 +44,10 @@ function checkout(t: TestContext, npmExit = 0): { dir: string; run: () => Ran; n
   }
   return {
     dir,
-    run() {
+    run(purpose = 'npm') {
       const PATH = `${dir}/node_modules/.bin:${dir}/tools:/usr/sbin:/usr/bin:/sbin:/bin`
       const script = join(dir, 'bin', 'setup.mjs')
-      const ran = spawnSync(process.execPath, [script, 'npm'], {
+      const ran = spawnSync(process.execPath, [script, purpose], {
         env: { PATH },
         encoding: 'utf8',
         timeout: 60_000,
@@ -46,6 +56,12 @@ function checkout(t: TestContext, npmExit = 0): { dir: string; run: () => Ran; n
     },
     npm: () => readFileSync(join(dir, 'npm.log'), { encoding: 'utf8', flag: 'a+' }),
   }
+}
+
+interface Checkout {
+  readonly dir: string
+  run(purpose?: 'npm' | 'demo' | 'test'): Ran
+  npm(): string
 }
 
 interface Ran {
@@ -92,6 +108,44 @@ test('where npm fails it ends with 1 and what npm said', (t) => {
   assert.equal(code, 1)
   assert.match(out, /\(there are none\)/)
   assert.match(err, /npm says this\nsetup: `npm install` in .* failed/)
+})
+
+/** Lets apt know one package and no other; gives what it was told to install. */
+function aptWith(dir: string, known: string): () => string {
+  const cache = `printf '${known}:\n  Installed: (none)\n  Candidate: 1.0-1\n'`
+  const get = `echo "$*" >>'${dir}/apt.log'`
+  for (const [name, script] of [
+    ['apt-cache', cache],
+    ['apt-get', get],
+  ] as const) {
+    writeFileSync(join(dir, 'tools', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  }
+  return () => readFileSync(join(dir, 'apt.log'), { encoding: 'utf8', flag: 'a+' })
+}
+
+test('a test run installs what tests need, and a package that is nowhere fails no other', {
+  skip: notRoot || (!existsSync('/usr/bin/apt-get') && 'needs apt-get: it tries it on Debian'),
+}, (t) => {
+  const { dir, run } = checkout(t)
+  writeFileSync(
+    join(dir, debian),
+    JSON.stringify({
+      demo: { sh: 'dash' },
+      test: {
+        'no-such-a': 'picket-gone',
+        'no-such-b': 'picket-new | picket-old',
+        '/no/c': 'x | y',
+      },
+    }),
+  )
+  const installed = aptWith(dir, 'picket-old')
+  const demo = run('demo')
+  assert.deepEqual([demo.code, demo.out, demo.err, installed()], [0, '', '', ''])
+  const { code, out } = run('test')
+  assert.equal(code, 0)
+  assert.match(out, /do not name picket-gone, y: the tests that need them are skipped\.$/m)
+  assert.match(out, /^setup: Installing the Debian packages picket-old …$/m)
+  assert.match(installed(), /^-q -y --no-install-recommends \S+ \S+ install picket-old\n$/)
 })
 
 test('the lock file holds no host, and a Node.js for both architectures', () => {

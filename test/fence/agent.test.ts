@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openDevice } from '../../src/fence/device.ts'
 import { agent } from '../../src/fence/drivers/agent.ts'
 import { readMetadata } from '../../src/fence/drivers/agent-metadata.ts'
+import { missing } from '../needs.ts'
 import { type AgentDouble, createAgentDouble, metadata, password } from './agent-double.ts'
 import { contract, type Fault, type Stand } from './contract.ts'
 import { admin, noBmc, startBmc } from './ipmi-sim.ts'
@@ -235,7 +236,7 @@ test('metadata that is no such XML is refused', () => {
 
 const folder = '/usr/sbin'
 const agents = readdirSync(folder).filter((name) => name.startsWith('fence_'))
-const noAgents = agents.includes('fence_ipmilan') ? false : 'needs Debian: apt install fence-agents'
+const noAgents = missing('fence_ipmilan')
 
 test('the metadata of installed agents is understood', { skip: noAgents }, () => {
   const some = agents.filter((name) => name !== 'fence_ack_manual').slice(0, 12)

@@ -4,12 +4,13 @@
  * Faults: it can hang (SIGSTOP), accept and ignore, accept and act late, act and come back on,
  * refuse, and read a chassis that is neither on nor off.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { missing } from '../needs.ts'
 
 export interface User {
   readonly name: string
@@ -43,13 +44,7 @@ export const guid = 'a123456789abcdefa123456789abcdef'
 export const admin: User = { name: 'admin', password: 'hunter2-canary', privilege: 'admin' }
 
 /** Why tests with a BMC cannot run here, with what mends it; `false` when they can. */
-export const noBmc: string | false = ['ipmi_sim', 'ipmitool', 'setpriv'].every(installed)
-  ? false
-  : 'needs ipmi_sim, ipmitool and setpriv: apt install openipmi ipmitool util-linux'
-
-function installed(program: string): boolean {
-  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
-}
+export const noBmc = missing('ipmi_sim', 'ipmitool', 'setpriv')
 
 /** What `ipmi_sim` calls to get and set the chassis power. */
 const chassis = `#!/bin/sh

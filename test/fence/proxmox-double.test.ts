@@ -1,13 +1,14 @@
 /** A foreign client uses the double of Proxmox VE, so that it is not our own misreading. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openWire } from '../../src/fence/wire.ts'
+import { searchPath } from '../../src/lab/run.ts'
+import { missing } from '../needs.ts'
 import { type Double, proxmoxDouble, root } from './proxmox-double.ts'
 
-const found = spawnSync('fence_pve', ['--version'], { encoding: 'utf8', timeout: 20_000 })
-const skip = found.error !== undefined && 'fence_pve is not there: apt install fence-agents'
+const skip = missing('fence_pve')
 
 async function start(t: TestContext): Promise<Double> {
   const double = await proxmoxDouble()
@@ -29,7 +30,11 @@ async function fencePve(double: Double, options: Record<string, string>): Promis
     power_timeout: '10',
     ...options,
   }
-  const child = spawn('fence_pve', { stdio: ['pipe', 'ignore', 'ignore'], timeout: 30_000 })
+  const child = spawn('fence_pve', {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    timeout: 30_000,
+    env: { PATH: searchPath },
+  })
   child.stdin.end(
     Object.entries(all)
       .map(([key, value]) => `${key}=${value}\n`)

@@ -1,6 +1,6 @@
 /** The `qemu-guest-agent` driver on a double, and on the real agent, which may not shut down. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Device, openDevice } from '../../src/fence/device.ts'
 import { qemuGuestAgent } from '../../src/fence/drivers/qemu-guest-agent.ts'
+import { missing, notRoot } from '../needs.ts'
 
 const ask = { timeoutMs: 3_000 }
 
@@ -145,10 +146,7 @@ test('a guest that may not shut down does not pass the check', async (t) => {
 })
 
 const program = '/usr/sbin/qemu-ga'
-const noAgent =
-  existsSync(program) && process.getuid?.() === 0 && spawnSync('setpriv', ['-V']).status === 0
-    ? false
-    : 'needs root, and qemu-ga and setpriv: apt install qemu-guest-agent util-linux'
+const noAgent = notRoot || missing('qemu-ga', 'setpriv')
 
 test('the real agent answers, and tells that its shutdown is disabled', {
   skip: noAgent,

@@ -3,15 +3,13 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { missing } from '../needs.ts'
 import { type Relay, startRelay } from './relay.ts'
 
 const program = 'qemu-system-x86_64'
 
 /** Why tests with a QEMU cannot run here, with what mends it; `false` when they can. */
-export const noQemu: string | false =
-  spawnSync(program, ['-version']).status === 0
-    ? false
-    : 'needs QEMU: apt install --no-install-recommends qemu-system-x86'
+export const noQemu = missing(program)
 
 export const uuid = '5b1d0c1e-7d0f-4c57-9a55-1f0e3c0a7a01'
 const otherUuid = '6c2e1d2f-8e10-4d68-8b66-2a1f4d1b8b12'
@@ -61,6 +59,7 @@ export async function createQemu(): Promise<Qemu> {
     matters: (bytes) => /"id": "(quit|query-status)"/.test(bytes.toString()),
     swap: (bytes) => Buffer.from(bytes.toString().replaceAll(uuid, otherUuid)),
     revive: () => start(),
+    own: ['ignored', 'late', 'wrong JSON'],
     instead(request, fault, pass) {
       if (fault === 'wrong JSON') return '["off", {"status": "shutdown"}]\n'
       if (!request.includes('"quit"') || !['ignored', 'late'].includes(fault)) return undefined

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { test } from 'node:test'
+import { missing } from '../needs.ts'
 import { type Double, operator, redfishDouble } from './redfish-double.ts'
 import { hgx, idrac, ilo, openbmc, type Profile, xcc } from './redfish-profiles.ts'
 
@@ -37,12 +37,9 @@ async function on(profile: Profile, work: (double: Double) => Promise<void>): Pr
   }
 }
 
-const missing = (file: string, debianPackage: string): string | false =>
-  !existsSync(file) && `${file} is missing: apt install ${debianPackage}`
-
-const noTool = missing('/usr/bin/redfishtool', 'redfishtool')
-const noSushy = missing('/usr/lib/python3/dist-packages/sushy/main.py', 'python3-sushy')
-const noAgent = missing('/usr/sbin/fence_redfish', 'fence-agents')
+const noTool = missing('redfishtool')
+const noSushy = missing('/usr/lib/python3/dist-packages/sushy/main.py')
+const noAgent = missing('fence_redfish')
 
 for (const profile of [ilo, idrac, { ...xcc, slash: 'redirects' } as const, openbmc]) {
   const title = `redfishtool switches the double of ${profile.vendor} (slash: ${profile.slash})`

@@ -11,8 +11,10 @@ export interface RelayTerms {
   swap(bytes: Buffer): Buffer
   /** Switches the device on by itself. */
   revive(): unknown
+  /** What only `instead` can show. */
+  readonly own?: readonly Fault[]
   /** Answers in place of the device, or says nothing (`undefined`): then it is passed on. */
-  instead?(request: Buffer, fault: Fault, pass: () => void): string | undefined
+  instead?(request: Buffer, fault: Fault, pass: () => void): string | Buffer | undefined
 }
 
 export interface Relay {
@@ -68,8 +70,7 @@ export async function startRelay(terms: RelayTerms): Promise<Relay> {
   return {
     socket: terms.socket,
     fail(wanted, fromRequest) {
-      const own = terms.instead !== undefined && ['ignored', 'late', 'wrong JSON'].includes(wanted)
-      fault = own || transport.includes(wanted) ? wanted : undefined
+      fault = [...transport, ...(terms.own ?? [])].includes(wanted) ? wanted : undefined
       from = count + fromRequest
       return fault !== undefined
     },

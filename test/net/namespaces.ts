@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { missing, notRoot } from '../needs.ts'
 
 export type Machine = 'a' | 'b' | 'c'
 
@@ -12,14 +13,10 @@ export type Machine = 'a' | 'b' | 'c'
 export const noNamespaces: string | false = reason()
 
 function reason(): string | false {
-  if (process.getuid?.() !== 0) return 'needs root: run the tests with sudo'
+  const why = notRoot || missing('unshare', 'nsenter', 'setpriv', 'ip', 'nft', 'ping')
+  if (why) return why
   const probe = spawnSync('unshare', ['-n', 'ip', 'link', 'add', 'x', 'type', 'veth'])
-  if (probe.error) return 'needs unshare: apt install util-linux'
-  if (probe.status !== 0) return 'needs network namespaces, veth and ip: apt install iproute2'
-  const nsenter = spawnSync('nsenter', ['--version'])
-  if (nsenter.error) return 'needs nsenter: apt install util-linux'
-  const nft = spawnSync('nft', ['--version'])
-  return nft.error ? 'needs nft: apt install nftables' : false
+  return probe.status !== 0 && 'the kernel has no network namespaces, or no veth'
 }
 
 export interface Wire {

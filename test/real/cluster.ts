@@ -6,7 +6,7 @@
  * wrote, and from what a client was answered.
  */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, afterEach, before, beforeEach } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -67,11 +67,7 @@ export function useCluster(name: string, options: ClusterOptions = {}): () => Sc
     assert.ok(stage)
     if (!fresh) await restore(stage)
     fresh = false
-    const { lab } = stage
-    const active = activeNode(stage)
-    const [one, other] = lab.nodes.filter((node) => node !== active)
-    assert.ok(one !== undefined && other !== undefined)
-    scene = { stage, lab, active, others: [one, other], sinceMs: nowMs() }
+    scene = sceneOn(stage)
   })
   afterEach(() => {
     assert.deepEqual(stage?.witness.overlaps() ?? [], [], 'the service ran twice')
@@ -88,6 +84,20 @@ export function useCluster(name: string, options: ClusterOptions = {}): () => Sc
     assert.ok(scene)
     return scene
   }
+}
+
+function sceneOn(stage: Stage): Scene {
+  const { lab } = stage
+  const active = activeNode(stage)
+  const [one, other] = lab.nodes.filter((node) => node !== active)
+  assert.ok(one !== undefined && other !== undefined)
+  return { stage, lab, active, others: [one, other], sinceMs: nowMs() }
+}
+
+/** The cluster mended within a test, and the scene as it begins anew. */
+export async function again({ stage }: Scene): Promise<Scene> {
+  await restore(stage)
+  return sceneOn(stage)
 }
 
 /** The core, stepped through all that a node has lived through, answers what it answered there. */
@@ -155,6 +165,15 @@ export function logSince({ lab }: Scene, node: string, mark = 0): string {
 
 export function logMark(scene: Scene, node: string): number {
   return logSince(scene, node).length
+}
+
+/**
+ * The lines of a file in the state directory of a node, without a last one that is half written.
+ */
+export function linesOf({ lab }: Scene, node: string, file: 'fencing' | 'audit') {
+  const name = path.join(nodeDir(lab, node), `lib-picket/${file}.jsonl`)
+  const whole = existsSync(name) ? readFileSync(name, 'utf8').split('\n').slice(0, -1) : []
+  return whole.map((line): Readonly<Record<string, unknown>> => JSON.parse(line))
 }
 
 /** How often a sentence stands in a text. */

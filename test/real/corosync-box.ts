@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { missing, notRoot } from '../needs.ts'
 
 export interface BoxOptions {
   readonly nodes: number
@@ -41,20 +42,9 @@ interface Sandbox {
 }
 
 const links = [0, 1] as const
-const programs = ['corosync', 'ip', 'unshare', 'nsenter']
 
 /** Why no box can be made here, with what mends it; `false` when one can. */
-export function boxIsMissing(): string | false {
-  if (process.getuid?.() !== 0) return 'needs root for network namespaces: run it with sudo'
-  for (const program of programs) {
-    try {
-      execFileSync('sh', ['-c', `command -v ${program}`])
-    } catch {
-      return `needs ${program}: apt install corosync iproute2 util-linux`
-    }
-  }
-  return false
-}
+export const noBox = notRoot || missing('corosync', 'ip', 'unshare', 'nsenter')
 
 /** Makes the nodes and links. Nothing is started yet. */
 export async function openBox({ nodes, tokenMs = 1_000, quorum = '' }: BoxOptions): Promise<Box> {

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { News } from '../../src/core/event.ts'
 import type { ClusterNode, Link, QuorumOptions, Totem } from '../../src/corosync/corosync.ts'
-import { type Box, boxIsMissing, openBox } from './corosync-box.ts'
+import { type Box, noBox, openBox } from './corosync-box.ts'
 import { type Member, settle, startMember } from './corosync-driver.ts'
 import { assertAllSteps, assertConsistent, mark, orderedSince } from './corosync-order.ts'
 
@@ -33,7 +33,7 @@ const hostile: readonly string[] = [
   base64('{"session":"a","say":"sync","sync":{"report":null}}'),
 ]
 
-describe('a group on three real Corosync nodes', { skip: boxIsMissing(), timeout: 120_000 }, () => {
+describe('a group on three real Corosync nodes', { skip: noBox, timeout: 120_000 }, () => {
   let box: Box
   let one: Member
   let two: Member

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { missing, notRoot } from '../needs.ts'
 import { until } from './room.ts'
 
 export type Machine = 'a' | 'b' | 'client'
@@ -36,16 +37,8 @@ export interface VipNode {
 
 let wires = 0
 
-/** Why no wire can be laid here; `undefined` when it can. */
-export function cannotLay(): string | undefined {
-  if (process.getuid?.() !== 0) return 'network namespaces need root; run as root'
-  try {
-    execFileSync('ip', ['-V'])
-    return undefined
-  } catch {
-    return 'there is no `ip`; run: apt-get install iproute2'
-  }
-}
+/** Why no wire can be laid here; `false` when it can. */
+export const noWire = notRoot || missing('ip', 'ping')
 
 /** Lays a wire: 10.99.0.0/24 and fd99::/64; a is .1, b is .2, the client is .9. */
 export function layWire(t: TestContext): Wire {
