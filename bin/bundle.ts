@@ -92,7 +92,15 @@ const whenUsed: Plugin = {
   renderChunk(code) {
     const head = /^let (\w+) = (require\("[\w:/]+"\));$(?:\n\1 = __toESM\(\1, 1\);$)?/gm
     const deferred = code.replace(head, 'let $1 = __whenUsed(() => $2);')
-    const get = "(_, name) => (name === 'default' ? load() : load()[name])"
-    return `const __whenUsed = (load) => new Proxy({}, { get: ${get} });\n${deferred}`
+    return `${whenUsedHelper}\n${deferred}`
   },
 }
+
+const whenUsedHelper = `function __whenUsed(load) {
+	let loaded
+	const get = (_, name) => {
+		loaded ??= load()
+		return name === 'default' ? loaded : loaded[name]
+	}
+	return new Proxy({}, { get })
+}`
