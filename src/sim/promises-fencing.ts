@@ -197,8 +197,10 @@ function blind(world: World, { daemon, device, press }: Moments['onPress']): str
   if (last === undefined || witness.forgetful || last.daemon === daemon || last.concluded) {
     return undefined
   }
+  // Who presses from outside does so as long as its last echo holds, also after a look from here.
+  const sinceMs = last.outside ? last.sentMs - world.site.config.timing.echoMs : last.sentMs
   const looked = (witness.reads.get(daemon) ?? []).some(
-    ({ device, askedMs }) => device.target.id === press.target && askedMs >= last.sentMs,
+    ({ device, askedMs }) => device.target.id === press.target && askedMs >= sinceMs,
   )
   if (looked) return undefined
   return `${daemon.machine.id} presses off of ${press.target} as ${last.daemon.machine.id} had done`

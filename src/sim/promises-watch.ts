@@ -5,7 +5,7 @@
 import type { Invariant } from './invariants.ts'
 import { commonLedger, forget, lasting } from './promises-memory.ts'
 import { decidingRing } from './witness.ts'
-import type { World } from './world.ts'
+import type { Machine, World } from './world.ts'
 
 /** Two readings, the gap before them, and what a loaded cluster adds to both. */
 const BOUND_MS = 25_000
@@ -37,18 +37,25 @@ function spared(world: World): string | undefined {
   let broken: string | undefined
   for (const [node, { standing, seen, fencing, deferred }] of Object.entries(ledger.nodes)) {
     if (standing !== 'lost' || !seen || fencing !== undefined || deferred === '') continue
+    // In the ring it is another matter: its daemon may come back to it.
+    if (world.machine(node).corosync?.ring === ring) continue
     // A new ring and a new coordinator begin their waits anew.
     const name = `spared: ${node} ${ring.id.rep}.${ring.id.seq} ${ledger.coordinator}`
     present.add(name)
     const sinceMs = witness.standing.get(name) ?? nowMs
     if (!witness.standing.has(name)) witness.standing.set(name, nowMs)
     const boundMs = delayMs + randomDelayMs + priorityDelayMs + reprieveMs + SLACK_MS
-    const asleep = ring.members.some(({ frozen }) => frozen.daemon + frozen.corosync > 0)
-    if (asleep) witness.standing.set(name, nowMs)
+    if (!ring.members.every((member) => isWell(world, member))) witness.standing.set(name, nowMs)
     else if (nowMs - sinceMs > boundMs) broken = `${node} is spared for more than ${boundMs} ms`
   }
   forget(witness.standing, 'spared: ', present)
   return broken
+}
+
+/** Can it be expected to keep to a bound? What ails the lost node itself does not count. */
+function isWell({ site }: World, { frozen, disk, daemon }: Machine): boolean {
+  const awake = frozen.corosync + frozen.daemon + frozen.scripts === 0 && daemon?.joined === true
+  return awake && !disk.full && !disk.slow && daemon.config.hash === site.config.hash
 }
 
 function unseen(world: World): string | undefined {

@@ -72,6 +72,8 @@ export interface PressNote {
   readonly round: number
   readonly level: number
   readonly sentMs: number
+  /** The presser had been left behind by a ring of which it knew nothing yet. */
+  readonly outside: boolean
   readonly id: number
   /** The device has said no. */
   refused: boolean
@@ -311,6 +313,7 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
     round: record?.round ?? 0,
     level: levelOf(world, device),
     sentMs: nowMs,
+    outside: daemon.machine.corosync?.ring !== decidingRing(world),
     id: press.id,
     refused: false,
     concluded: false,
