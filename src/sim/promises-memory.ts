@@ -184,7 +184,7 @@ export function forget(
 }
 
 /** Was it written in this very ring? */
-function isOf({ epoch }: Ledger, { id }: Ring): boolean {
+export function isOf({ epoch }: Ledger, { id }: Ring): boolean {
   return epoch.seq === id.seq && epoch.rep === id.rep
 }
 

@@ -2,6 +2,7 @@
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
+import { isOf } from './promises-memory.ts'
 import { levelOf, wasOff } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
@@ -67,10 +68,12 @@ export const servicePromises: readonly Invariant[] = [
     onMessage: (world, { daemon, message }) => {
       if (message.say !== 'confirm') return undefined
       const target = world.machine(message.node)
-      if (!target.powered) return undefined
+      const { ring } = daemon.machine.corosync ?? {}
+      const { ledger } = daemon.mind
+      // What is said out of an older ring is void in the present one.
+      if (!target.powered || !ring || !ledger || !isOf(ledger, ring)) return undefined
       const who = `${daemon.machine.id} takes ${target.id} for dead on a person's word`
-      const together = daemon.machine.corosync?.ring === target.corosync?.ring
-      if (together && target.corosync !== undefined) return `${who}, and it is in the ring`
+      if (target.corosync?.ring === ring) return `${who}, and it is in the ring`
       const held = [...(world.witness.unproven.get(target) ?? [])].join(', ')
       return held === '' ? undefined : `${who}, and it had ${held} when it was separated`
     },

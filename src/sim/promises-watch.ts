@@ -3,7 +3,7 @@
  * node defers its fencing, but not for ever.
  */
 import type { Invariant } from './invariants.ts'
-import { commonLedger, forget, lasting } from './promises-memory.ts'
+import { commonLedger, forget, isOf, lasting } from './promises-memory.ts'
 import { decidingRing } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
@@ -33,6 +33,8 @@ function spared(world: World): string | undefined {
   const ledger = commonLedger(world)
   const other = limits.minIntervalMs > 0 || limits.stormMax <= site.config.nodes.length
   if (ring === undefined || ledger === undefined || other || reprieveMs === 0) return undefined
+  // What an earlier ring has left is decided by nobody before this one has agreed on it.
+  if (!isOf(ledger, ring)) return undefined
   const present = new Set<string>()
   let broken: string | undefined
   for (const [node, { standing, seen, fencing, deferred }] of Object.entries(ledger.nodes)) {
