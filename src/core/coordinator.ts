@@ -74,6 +74,8 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   const { timing } = config
   const graceMs = entry.seen ? 0 : timing.startGraceMs
   if (!group!.ringMembers.includes(id)) {
+    // Nobody can fence it: there is nothing to wait for.
+    if (!config.nodes.some((node) => node.id === id && node.levels.length > 0)) return
     const spentMs = waits.standingMs(`lost:${id}`)
     const waitMs = entry.seen ? waitMsOf(turn.state, session!, id) : graceMs
     const hearers = entry.seen ? hearersOf(session!, id) : []

@@ -182,7 +182,8 @@ export function onConfirm(turn: Turn, from: NodeId, confirmation: Of<'confirm'>)
   const dangling = record === undefined ? [] : fingersOf(record, ledger.epoch.step + 1)
   const late = dangling.length > 0 || entry.late
   const over = { action: 'off', owner: undefined, life: '', last: '', dangling } as const
-  const pressed = record?.commanded === true && config.rules.minIntervalMs > 0
+  // A round that it ends may have pressed, and has not said so.
+  const pressed = record?.commanded === true || record?.owner !== undefined
   say(turn, 'warn', `Node ${node} is ${because}`, { node, fencing: id })
   set(turn, {
     ledger: withEntry(ledger, node, {
@@ -191,7 +192,7 @@ export function onConfirm(turn: Turn, from: NodeId, confirmation: Of<'confirm'>)
       holds: [],
       late,
       deferred: '',
-      rests: entry.rests || pressed,
+      rests: entry.rests || (pressed && config.rules.minIntervalMs > 0),
       fencing: late && record !== undefined ? { ...record, ...over } : undefined,
     }),
   })

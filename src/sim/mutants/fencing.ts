@@ -260,6 +260,15 @@ export const fencingMutants: readonly Mutant[] = [
     swarm: 'confirming-operators',
   },
   {
+    name: 'confirmed-press-uncounted',
+    rule: 'P9',
+    file: 'core/verdicts.ts',
+    find: 'const pressed = record?.commanded === true || record?.owner !== undefined',
+    replace: 'const pressed = record?.commanded === true',
+    because: 'a node that was confirmed while it was pressed is pressed again at once',
+    scenario: 'confirmed-while-it-is-pressed',
+  },
+  {
     name: 'old-report-lets-go',
     rule: 'P4',
     file: 'core/coordinator.ts',
