@@ -257,7 +257,7 @@ export const fencingMutants: readonly Mutant[] = [
     find: 'undefined ? dangling : withFinger(dangling, { node: owner, life, step })',
     replace: '"" ? [] : dangling',
     because: 'the command of a round that a confirmation ended lands after the node serves again',
-    swarm: 'confirming-operators',
+    scenario: 'confirmed-under-a-finger',
   },
   {
     name: 'confirmed-press-uncounted',
@@ -275,7 +275,7 @@ export const fencingMutants: readonly Mutant[] = [
     find: 'if (report === undefined || report.step < step)',
     replace: 'if (report === undefined)',
     because: 'what a member said before it pressed tells that it has let go of the button',
-    swarm: 'confirming-operators',
+    scenario: 'confirmed-under-a-finger',
   },
   {
     name: 'reprieve-without-end',
