@@ -10,11 +10,11 @@ import { begin } from './cluster.ts'
 import { unchecked } from './devices.ts'
 import {
   type FencingRecord,
+  fingersOf,
   type Ledger,
   type NodeEntry,
   orderedFencing,
   unknownNode,
-  withFinger,
 } from './ledger.ts'
 import type { Report } from './message.ts'
 import type { Config, GroupMember, Identity, NodeId, RingId } from './model.ts'
@@ -49,13 +49,9 @@ export const aloneAuthority = { ring, quorate: true } as const
 export function beginAlone(order: AloneOrder): State {
   const { self, config: whole, identity, target, atMs } = order
   const nodes = whole.nodes.filter(({ id }) => id === target)
-  const rules = { ...whole.rules, delayMs: 0, randomDelayMs: 0, minIntervalMs: 0, stormMax: 1 }
-  const config = {
-    ...whole,
-    nodes,
-    resources: [],
-    rules: { ...rules, priorityDelayMs: 0, reprieveMs: 0 },
-  }
+  const noDelay = { delayMs: 0, randomDelayMs: 0, priorityDelayMs: 0, reprieveMs: 0 }
+  const rules = { ...whole.rules, ...noDelay, minIntervalMs: 0, stormMax: 1 }
+  const config = { ...whole, nodes, resources: [], rules }
   const { state } = begin({ self, config, identity, ledger: undefined, atMs })
   const session = sessionOf(order)
   return {
@@ -84,8 +80,8 @@ export function orderOf({ orders }: State): OrderState {
 
 function taken({ id, action, target, requester, reason, atMs }: AloneOrder): OrderState {
   const because = 'no cluster is asked'
-  const taken = { id, action, target, requester, reason, boot: '', sinceMs: atMs } as const
-  return { ...taken, at: 'fencing', because }
+  const order = { id, action, target, requester, reason, boot: '', sinceMs: atMs }
+  return { ...order, at: 'fencing', because }
 }
 
 function sessionOf(order: AloneOrder): Session {
@@ -136,10 +132,6 @@ function ledgerOf(order: AloneOrder): Ledger {
 /** An order that was interrupted may have pressed: this one looks before it does (F4). */
 function recordOf({ id, action, requester, reason, earlier, target }: AloneOrder): FencingRecord {
   const before = earlier?.nodes[target]?.fencing
-  const fingers = before?.dangling ?? []
-  const dangling =
-    before?.owner === undefined
-      ? fingers
-      : withFinger(fingers, { node: before.owner, life: before.life, step: 0 })
+  const dangling = before === undefined ? [] : fingersOf(before, 0)
   return orderedFencing({ id, action, because: reason, requester, dangling })
 }

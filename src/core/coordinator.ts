@@ -76,18 +76,8 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   if (!group!.ringMembers.includes(id)) {
     // Nobody can fence it: there is nothing to wait for.
     if (!config.nodes.some((node) => node.id === id && node.levels.length > 0)) return
-    const spentMs = waits.standingMs(`lost:${id}`)
-    const waitMs = entry.seen ? waitMsOf(turn.state, session!, id) : graceMs
-    const hearers = entry.seen ? hearersOf(session!, id) : []
-    if (spentMs >= waitMs && hearers.length > 0 && spentMs < waitMs + config.rules.reprieveMs) {
-      return defer(turn, id, `${hearers.join(', ')} can still hear it: it may come back by itself`)
-    }
-    if (spentMs >= waitMs) return fence(turn, session!, waits, id, entry)
-    const span = (waitMs / 1000).toFixed(1)
-    const because = entry.seen
-      ? `the delay before a fencing is ${span} s: it may come back by itself`
-      : `the grace at the start is ${span} s: it may come back by itself`
-    return defer(turn, id, because)
+    const because = whyLeftAlone(turn.state, session!, id, waits.standingMs(`lost:${id}`))
+    return because === '' ? fence(turn, session!, waits, id, entry) : defer(turn, id, because)
   }
   // In the ring, but its daemon is gone, silent, or has another config: it is not assumed idle
   // (H16).
@@ -103,9 +93,25 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   condemn(turn, id, because)
 }
 
-/** The delays before a fencing, and the time in which other paths are asked at all. */
-function waitMsOf(state: State, session: Session, id: NodeId): number {
-  return Math.max(delayMsOf(state, session, id), askingMs(state, id))
+/** What a node that vanished from the ring is still given time for; empty when it is over. */
+function whyLeftAlone(state: State, session: Session, id: NodeId, spentMs: number): string {
+  const { timing, rules } = state.config
+  const seconds = (spanMs: number) => (spanMs / 1000).toFixed(1)
+  if (!entryOf(state.ledger, id).seen) {
+    const span = seconds(timing.startGraceMs)
+    return spentMs < timing.startGraceMs
+      ? `the grace at the start is ${span} s: it may come back by itself`
+      : ''
+  }
+  const delayMs = delayMsOf(state, session, id)
+  const waitMs = Math.max(delayMs, askingMs(state, id))
+  if (spentMs < delayMs) {
+    return `the delay before a fencing is ${seconds(delayMs)} s: it may come back by itself`
+  }
+  if (spentMs < waitMs) return 'its addresses are asked first whether it is alive'
+  const hearers = hearersOf(session, id)
+  const spared = hearers.length > 0 && spentMs < waitMs + rules.reprieveMs
+  return spared ? `${hearers.join(', ')} can still hear it: it may come back by itself` : ''
 }
 
 function stuckOf(session: Session, id: NodeId): string | undefined {

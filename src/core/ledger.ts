@@ -157,6 +157,14 @@ export function withFinger(dangling: readonly Finger[], more: Finger): readonly 
   return [...others, more]
 }
 
+/** Everybody who may have a command of this fencing on its way, its present owner included. */
+export function fingersOf(
+  { dangling, owner, life }: FencingRecord,
+  step: number,
+): readonly Finger[] {
+  return owner === undefined ? dangling : withFinger(dangling, { node: owner, life, step })
+}
+
 /** Is this node unproven, so that it has to be fenced or to come back? */
 export function isOpen({ standing }: NodeEntry): boolean {
   return standing === 'lost' || standing === 'condemned'

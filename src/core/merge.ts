@@ -10,10 +10,10 @@ import {
   compareEpochs,
   entryOf,
   type FencingRecord,
+  fingersOf,
   type Hold,
   type Ledger,
   type NodeEntry,
-  withFinger,
   withoutProof,
 } from './ledger.ts'
 import type { Report, Sync } from './message.ts'
@@ -197,12 +197,10 @@ function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
  * Nobody owns a round across two sessions; its last owner may still have a finger on the button.
  */
 function interrupted(record: FencingRecord): FencingRecord {
-  const { owner, life } = record
-  const dangling = record.dangling.map((finger) => ({ ...finger, step: 0 }))
+  const dangling = fingersOf(record, 0).map((finger) => ({ ...finger, step: 0 }))
   // A round that nobody here has heard of may have been ordered: the next one looks first (P10).
   const round = record.round + 1
-  if (owner === undefined) return { ...record, round, dangling }
-  const fingers = withFinger(dangling, { node: owner, life, step: 0 })
+  if (record.owner === undefined) return { ...record, round, dangling }
   // It was interrupted, it has not failed: there is no gap to keep before it goes on.
-  return { ...record, round, owner: undefined, life: '', last: '', dangling: fingers }
+  return { ...record, round, owner: undefined, life: '', last: '', dangling }
 }

@@ -40,7 +40,7 @@ export function listenForLost(turn: Turn): void {
   if (wanted.length > 0 || Object.keys(state.ears).length > 0) set(turn, { ears })
 }
 
-/** Somebody has listened; true where it was for this. */
+/** It has been listened for a lost node; true where that is news. */
 export function onAsked(turn: Turn, id: number, answered: readonly string[]): boolean {
   const found = Object.entries(turn.state.ears).find(([, { askedId }]) => askedId === id)
   if (found === undefined) return false

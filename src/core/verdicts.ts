@@ -8,7 +8,7 @@ import { beginFencing } from './fencing.ts'
 import {
   entryOf,
   type FencingRecord,
-  type Finger,
+  fingersOf,
   isOpen,
   type Ledger,
   mayHold,
@@ -198,11 +198,6 @@ export function onConfirm(turn: Turn, from: NodeId, confirmation: Of<'confirm'>)
   })
   if (record !== undefined) onOrderStep(turn, record.id, 'done', because)
   onOrderStep(turn, id, 'done', because)
-}
-
-/** Everybody who may have a command of this fencing on its way, its present owner included. */
-function fingersOf({ dangling, owner, life }: FencingRecord, step: number): readonly Finger[] {
-  return owner === undefined ? dangling : withFinger(dangling, { node: owner, life, step })
 }
 
 /** Nobody pressed anything in this round: it does not count (P9). */
