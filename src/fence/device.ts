@@ -39,6 +39,8 @@ export interface PowerRead {
   readonly identity?: string
   /** Why the power is unknown. */
   readonly detail?: string
+  /** Why a target that is lost from the ring may be back by itself (F18). */
+  readonly spare?: string
 }
 
 export interface Identified {
@@ -146,9 +148,10 @@ export function openDevice(setup: DeviceSetup): Device {
         const raw = tell(status.raw)
         const from = found === undefined ? {} : { identity: found }
         // Somebody else's off is no off of ours.
-        return expected === undefined || found === expected
-          ? { power: plainPower(status), raw, ...from }
-          : { power: 'unknown', raw, ...from, detail: tell(`${where}: ${stranger(found)}`) }
+        if (expected !== undefined && found !== expected) {
+          return { power: 'unknown', raw, ...from, detail: tell(`${where}: ${stranger(found)}`) }
+        }
+        return { power: plainPower(status), raw, ...from, ...spareIn(status, tell) }
       } catch (error) {
         return { power: 'unknown', raw: '', detail: say(error) }
       }
@@ -175,6 +178,11 @@ export function openDevice(setup: DeviceSetup): Device {
 /** What a driver returned is judged again here: anything but the two words is unknown (F2). */
 function plainPower(status: Status): Power {
   return status.power === 'off' || status.power === 'on' ? status.power : 'unknown'
+}
+
+/** Every member tells it to all others, again and again: it is kept short. */
+function spareIn({ spare }: Status, tell: (text: string) => string): { spare?: string } {
+  return spare === undefined ? {} : { spare: tell(spare).slice(0, 120) }
 }
 
 function sentenceOf(driver: Driver, error: unknown): string {

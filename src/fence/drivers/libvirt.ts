@@ -55,6 +55,9 @@ type Options = z.output<typeof options>
 const offs = ['destroyed', 'shutdown', 'crashed', 'failed'].map((why) => `shut off (${why})`)
 const away = 'shut off (migrated)'
 
+/** What ends by itself, and lets the machine run on (F18). */
+const pauses = ['migrating', 'dumping', 'creating snapshot', 'post-copy']
+
 /** What one hypervisor says. */
 interface Sight {
   readonly uri: string
@@ -80,6 +83,7 @@ export const libvirt = defineDriver({
     lateMs: 60_000,
     returnsMs: 0,
     settleMs: 5_000,
+    vouches: true,
     // SIGTERM, then SIGKILL after 10 s and more.
     timeoutMs: 20_000,
   },
@@ -246,7 +250,13 @@ function judge(options: Options, sights: readonly Sight[]): Status {
     power: powers.includes('on') ? 'on' : off ? 'off' : 'unknown',
     raw: sights.map(({ uri, raw }) => at(options, uri, raw)).join(', '),
     identity: uuids[0],
+    spare: sights.map(({ raw }) => spareOf(raw)).find((why) => why !== undefined),
   }
+}
+
+function spareOf(raw: string): string | undefined {
+  const busy = pauses.some((why) => raw === `paused (${why})`)
+  return busy ? `its hypervisor is at work on it: ${raw}` : undefined
 }
 
 async function destroyAt(

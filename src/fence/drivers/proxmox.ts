@@ -14,7 +14,14 @@ import type { Wire } from '../wire.ts'
 import { httpsOptions, tlsOf } from './https.ts'
 import { type Api, type ApiHost, fieldsOf, type Login, openApi } from './proxmox-api.ts'
 import { refusalIn } from './proxmox-failure.ts'
-import { type Guest, inspect, locate, missingPrivileges, powerOf } from './proxmox-guest.ts'
+import {
+  type Guest,
+  inspect,
+  locate,
+  missingPrivileges,
+  powerOf,
+  spareOf,
+} from './proxmox-guest.ts'
 
 const apiUrl = z
   .url({ protocol: /^https$/, error: 'is not an https URL like https://192.168.1.100:8006' })
@@ -108,6 +115,7 @@ export const proxmox = defineDriver({
     returnsMs: 120_000,
     // A lock that is waited for, `quit`, SIGTERM, SIGKILL; or two rounds of the HA manager.
     settleMs: 40_000,
+    vouches: true,
     timeoutMs: 10_000,
   },
 
@@ -123,7 +131,7 @@ export const proxmox = defineDriver({
     const outdated = power === 'off' && (await lacksQuorum(api))
     return outdated
       ? { power: 'unknown', raw: `${raw}, says an API host without quorum`, identity }
-      : { power, raw, identity }
+      : { power, raw, identity, spare: spareOf(guest) }
   },
 
   powerOff: (options, wire) => press(options, wire, 'stop'),
