@@ -181,7 +181,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
     nodes: names.map((id) => {
       const device = deviceOf.get(id)
       const levels = device === undefined ? [] : [{ devices: [device], verify: false }]
-      return { id, levels, addresses: [], priority: 0 }
+      return { id, levels, addresses: [], priority: 0, capacity: {} }
     }),
     resources: [],
     devices: targets.map(({ device: { id, driver, identity }, timeoutMs }) => {

@@ -107,6 +107,7 @@ export function withNodes(config: Config, names: readonly string[]): Config {
       levels: [],
       addresses: [],
       priority: 0,
+      capacity: {},
     }),
   )
   return {
@@ -212,6 +213,7 @@ function coreConfig(
         levels: levels.get(node.name) ?? [],
         addresses: addressesOf(node),
         priority: node.priority,
+        capacity: node.capacity,
       }),
     ),
     resources: resources.map((resource) => resource.config),

@@ -1,11 +1,12 @@
 /** The `resources` section: each entry checked by its own type, no thing managed twice (S16). */
-import type { NodeId, ResourceConfig } from '../core/model.ts'
+import type { NodeId, ResourceConfig, Wishes } from '../core/model.ts'
 import type { Catalog } from './catalog.ts'
 import { explain } from './explain.ts'
 import { type Problem, shown } from './problem.ts'
 import { type ConfigFile, type FileResource, resourceKeys } from './schema.ts'
 import { didYouMean } from './suggest.ts'
 import { ms } from './timing.ts'
+import { readWishes } from './wishes.ts'
 import type { Path, Source } from './yaml.ts'
 
 /** One resource with what its type needs to know. */
@@ -24,6 +25,7 @@ export async function readResources(
   const problems: Problem[] = []
   const resources: Resource[] = []
   const nodes = config.cluster.nodes.map(({ name }) => name)
+  const wishes = readWishes(config, source)
   for (const [index, entry] of config.resources.entries()) {
     const path = ['resources', index]
     problems.push(...nodeProblems(entry, nodes, source, path))
@@ -38,10 +40,11 @@ export async function readResources(
     const opened = await readOptions(entry, source, path, catalog)
     problems.push(...opened.problems)
     if (opened.thing === undefined) continue
-    const common = commonConfig(entry, opened.thing, nodes)
+    const common = commonConfig(entry, opened.thing, nodes, wishes.of(index))
     resources.push({ id: entry.id, type, options: opened.options, config: common })
   }
-  return { resources, problems: [...problems, ...twice(config, resources, source)] }
+  problems.push(...wishes.problems, ...twice(config, resources, source))
+  return { resources, problems }
 }
 
 /** The entry's own options, checked by the type's schema. */
@@ -76,8 +79,10 @@ function commonConfig(
   { id, nodes, timeouts, monitor_every_seconds }: FileResource,
   thing: string,
   all: readonly NodeId[],
+  wishes: Wishes,
 ): ResourceConfig {
   return {
+    ...wishes,
     id,
     thing,
     nodes: nodes ?? all,

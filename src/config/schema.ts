@@ -37,6 +37,9 @@ const address = z
     patternErrorMessage: 'write an IP address, not a name',
   })
 
+const amounts = z.record(nameSchema, z.number().min(0).max(1e15))
+const points = z.number().min(-1e6).max(1e6)
+
 const node = z.strictObject({
   name: nameSchema.meta({ title: "The node's name, the same as in Corosync's nodelist" }),
   address: address.optional().meta({ title: 'Where the cluster reaches it' }),
@@ -50,6 +53,9 @@ const node = z.strictObject({
     .max(1000)
     .default(0)
     .meta({ title: 'How much it matters; see `fence.priority_delay_seconds`' }),
+  capacity: amounts
+    .default({})
+    .meta({ title: 'What its resources may take together, by kind; see `resources[].needs`' }),
   fence: z
     .unknown()
     .optional()
@@ -123,6 +129,12 @@ const timeouts = z.strictObject({
   monitor_seconds: seconds.default(10).meta({ title: 'How long one look at it may take' }),
 })
 
+const strength = z.number().gt(0).max(1e6)
+const pull = z.union([
+  nameSchema,
+  z.strictObject({ resource: nameSchema, strength: strength.optional() }),
+])
+
 const resource = z.looseObject({
   id: nameSchema.meta({ title: "The resource's name" }),
   type: z.string().meta({ title: 'The resource type' }),
@@ -131,8 +143,47 @@ const resource = z.looseObject({
     .min(1)
     .optional()
     .meta({ title: 'Nodes that may run it, the preferred one first; all when left out' }),
+  beside: z
+    .union([pull, z.array(pull)])
+    .default([])
+    .meta({ title: 'Runs where these run, always, or with a `strength` in points' }),
+  apart_from: z
+    .union([pull, z.array(pull)])
+    .default([])
+    .meta({ title: 'Never runs where these run, or with a `strength` in points' }),
+  after: z
+    .union([nameSchema, z.array(nameSchema)])
+    .default([])
+    .meta({ title: 'Starts after these run, and stops before they do' }),
+  prefers: z
+    .record(nameSchema, points)
+    .default({})
+    .meta({ title: 'Points for nodes, beside their order in `nodes`' }),
+  stickiness: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .optional()
+    .meta({ title: 'Points for where it runs; when left out it never moves without need' }),
+  priority: z
+    .int()
+    .min(-1e6)
+    .max(1e6)
+    .default(0)
+    .meta({ title: 'Where not all can run, the more important ones do' }),
+  needs: amounts
+    .default({})
+    .meta({ title: 'What it takes of its node, by kind: `memory_mb: 4096`' }),
   timeouts: timeouts.prefault({}).meta({ title: 'Bounds of its operations' }),
   monitor_every_seconds: seconds.default(10).meta({ title: 'Gap between two looks at it' }),
+})
+
+const group = z.strictObject({
+  id: nameSchema.meta({ title: "The group's name" }),
+  members: z
+    .array(nameSchema)
+    .min(2)
+    .meta({ title: 'Resources that run on one node, started in this order, stopped in reverse' }),
 })
 
 const timing = z.strictObject({
@@ -178,6 +229,7 @@ export const configSchema = z.strictObject({
   }),
   fence: fence.prefault({}),
   resources: z.array(resource).default([]),
+  groups: z.array(group).default([]),
   timing: timing.prefault({}),
 })
 

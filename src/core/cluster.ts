@@ -13,14 +13,15 @@ import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
 import { leave } from './leaving.ts'
-import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
+import { blankLedger, entryOf, fromDisk, type Ledger, mayHold } from './ledger.ts'
 import type { Message } from './message.ts'
-import { type Config, type Identity, majorityOf, type NodeId } from './model.ts'
+import { type Config, type Identity, majorityOf, type NodeId, type ResourceId } from './model.ts'
 import { keepOrders, onOrder, onOrderStep, onRequest } from './orders.ts'
 import { prepare } from './placement.ts'
 import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
+  followOrder,
   onRan,
   resourceDeadlineMs,
   startResource,
@@ -305,6 +306,7 @@ function forgetAftermath(turn: Turn): void {
 function follow(turn: Turn, before: State): void {
   if (turn.state.exited) return
   stopWithoutRight(turn)
+  followOrder(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)
   startGranted(turn)
@@ -369,6 +371,18 @@ function startGranted(turn: Turn): void {
     const local = turn.state.resources[resource.id]!
     if (local.at !== 'granted' || local.op !== undefined) continue
     const kept = Object.values(session.saved).filter((step) => step >= local.grantStep).length
-    if (kept >= majorityOf(turn.state.config)) startResource(turn, resource)
+    if (kept < majorityOf(turn.state.config)) continue
+    if (resource.after.every((id) => isUp(turn.state, id))) startResource(turn, resource)
   }
+}
+
+/** Does a resource run, so that others may start after it? */
+function isUp({ resources, config, ledger, self }: State, id: ResourceId): boolean {
+  const { thing = '' } = config.resources.find((each) => each.id === id) ?? {}
+  if (mayHold(entryOf(ledger, self), thing)) {
+    const local = resources[id]
+    return local?.at === 'running' && local.mustStop === ''
+  }
+  // Whoever granted ours has seen the other one run.
+  return Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))
 }

@@ -128,6 +128,8 @@ export interface ResourceReport {
   readonly state: ResourceState
   /** This node asks not to be given it for now: it failed here a moment ago. */
   readonly refuses: boolean
+  /** It has failed here, has been stopped, and would be started here again. */
+  readonly mends: boolean
 }
 
 export type ResourceState = 'unknown' | 'stopped' | 'starting' | 'running' | 'stopping' | 'stuck'

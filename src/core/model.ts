@@ -63,9 +63,38 @@ export interface NodeConfig {
   readonly addresses: readonly string[]
   /** How much it matters: where two sides may fence each other, the more important one survives. */
   readonly priority: number
+  /** What its resources may take together; what is not named here is not bounded. */
+  readonly capacity: Readonly<Record<string, number>>
 }
 
-export interface ResourceConfig {
+/** How much a wish counts: points beside other wishes, or `must`, which nothing outweighs. */
+export type Strength = number | 'must'
+
+/** A wish to be, or not to be, where another resource is. */
+export interface Pull {
+  readonly to: ResourceId
+  readonly strength: Strength
+}
+
+/** What decides where a resource goes, beside who is able to take it. */
+export interface Wishes {
+  /** Resources beside which it runs. It follows them; they do not follow it. */
+  readonly beside: readonly Pull[]
+  /** Resources from which it stays apart. */
+  readonly apart: readonly Pull[]
+  /** Resources that have to run, here or elsewhere, before it starts and until it has stopped. */
+  readonly after: readonly ResourceId[]
+  /** Points for nodes. */
+  readonly prefers: Readonly<Record<NodeId, number>>
+  /** Points for where it runs already; `must`: it never moves without need. */
+  readonly stays: Strength
+  /** Where not all can run, the more important ones do. */
+  readonly priority: number
+  /** What it takes of the capacity of its node. */
+  readonly needs: Readonly<Record<string, number>>
+}
+
+export interface ResourceConfig extends Wishes {
   readonly id: ResourceId
   /**
    * What it really is: an address, a unit, a program. Two ids for one thing are one thing (S16),
@@ -125,6 +154,17 @@ export interface FencingRules {
   /** How many fencings may send a command within `stormWindowMs` (P9). */
   readonly stormMax: number
   readonly stormWindowMs: number
+}
+
+/** A resource that goes to the first of its nodes that is able to take it, and stays there. */
+export const plainWishes: Wishes = {
+  beside: [],
+  apart: [],
+  after: [],
+  prefers: {},
+  stays: 'must',
+  priority: 0,
+  needs: {},
 }
 
 /** One cluster, as every node must see it. `hash` differs as soon as anything else here differs. */

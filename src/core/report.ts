@@ -20,10 +20,12 @@ export function reportOf(turn: Turn): Report {
   for (const { id, thing } of state.config.resources) {
     const local = state.resources[id]!
     const refuses = nowMs < local.coolUntilMs || state.passive !== ''
-    resources[id] = { thing, state: reportedState(local), refuses }
+    const failed = nowMs - local.failedMs < state.config.timing.coolDownMs
+    const mends = failed && !refuses && local.at === 'stopped'
+    resources[id] = { thing, state: reportedState(local), refuses, mends }
   }
   for (const thing of strangeThings(state)) {
-    resources[thing] = { thing, state: 'unknown', refuses: true }
+    resources[thing] = { thing, state: 'unknown', refuses: true, mends: false }
   }
   return {
     seq,
@@ -84,12 +86,26 @@ export function onReport(turn: Turn, from: NodeId, report: Report): void {
   const session = turn.state.session!
   const known = session.reports[from]
   if (known !== undefined && report.seq <= known.seq) return
-  setSession(turn, { reports: { ...session.reports, [from]: report } })
+  // What says the same stays the same, so that nothing is worked out anew because of it.
+  const same = known !== undefined && sameResources(known.resources, report.resources)
+  const news = same ? { ...report, resources: known.resources } : report
+  setSession(turn, { reports: { ...session.reports, [from]: news } })
   if (session.merged === undefined || !session.merged.members.includes(from)) return
   noteSaved(turn, from, report.saved)
   if (!session.open || !session.adopted) return
   const ledger = heard(turn.state.ledger, from, report)
   if (ledger !== turn.state.ledger) set(turn, { ledger })
+}
+
+function sameResources(before: Report['resources'], after: Report['resources']): boolean {
+  const ids = Object.keys(after)
+  if (ids.length !== Object.keys(before).length) return false
+  return ids.every((id) => {
+    const one = before[id]
+    const other = after[id]!
+    if (one === undefined || one.thing !== other.thing || one.state !== other.state) return false
+    return one.refuses === other.refuses && one.mends === other.mends
+  })
 }
 
 /** A member's disk keeps the ledger up to this step. */

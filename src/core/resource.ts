@@ -4,7 +4,8 @@
  *     unknown -> stopped -> granted -> starting -> running -> stopping -> confirming -> stopped
  *
  * `stopped` counts only from a probe begun after every process of the operation before it is gone.
- * A stop that keeps failing ends in `stuck`: the node says so, and the others condemn it (H6).
+ * A stop that keeps failing ends in `stuck`: the node says so, and the others condemn it (H6). What
+ * starts after a resource stops before it (H3); whose first stop has failed is not waited for.
  */
 import type { ResourceOp } from './effect.ts'
 import type { RunOutcome } from './event.ts'
@@ -115,6 +116,15 @@ export function tickResource(turn: Turn, config: ResourceConfig): void {
   }
 }
 
+/** After every event: starts and stops that have waited for others of this node. */
+export function followOrder(turn: Turn): void {
+  for (const config of turn.state.config.resources) {
+    const { mustStop, op, at } = turn.state.resources[config.id]!
+    if (mustStop === '' || op !== undefined || at !== 'running') continue
+    if (followersGone(turn, config)) beginStop(turn, config, mustStop)
+  }
+}
+
 /** The cluster has granted it to us; the start itself waits for the acknowledgements (S8). */
 export function grantResource(turn: Turn, id: ResourceId, step: number): void {
   const local = turn.state.resources[id]
@@ -146,7 +156,7 @@ export function stopResource(turn: Turn, config: ResourceConfig, because: string
   }
   put(turn, config.id, { mustStop: because })
   if (local.op === undefined) {
-    if (local.at === 'running' || local.at === 'unknown') beginStop(turn, config, because)
+    if (local.at === 'running' || local.at === 'unknown') end(turn, config, because)
   } else if (!local.op.aborted && (local.at === 'starting' || local.at === 'running')) {
     // One operation at a time: the stop follows when the start is proven gone.
     put(turn, config.id, { op: { ...local.op, aborted: true } })
@@ -182,7 +192,7 @@ export function onRan(
 function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {
   const local = turn.state.resources[config.id]!
   if (outcome === 'stopped') return becomeStopped(turn, config)
-  if (local.mustStop !== '') return beginStop(turn, config, local.mustStop)
+  if (local.mustStop !== '') return end(turn, config, local.mustStop)
   if (outcome === 'running') {
     say(turn, 'info', `${config.id} was found running here`, { resource: config.id })
     put(turn, config.id, { at: 'running', attempts: 0, nextMs: monitorAtMs(turn, config) })
@@ -194,7 +204,7 @@ function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): 
     return
   }
   put(turn, config.id, { attempts: 0 })
-  beginStop(turn, config, 'no probe could tell whether it runs')
+  end(turn, config, 'no probe could tell whether it runs')
 }
 
 /** A second look at a stopped thing. Found running, it was somebody else who started it. */
@@ -217,7 +227,7 @@ function onStarted(
   ran: { outcome: RunOutcome; detail: string },
 ): void {
   const local = turn.state.resources[config.id]!
-  if (local.mustStop !== '') return beginStop(turn, config, local.mustStop)
+  if (local.mustStop !== '') return end(turn, config, local.mustStop)
   if (ran.outcome === 'done') {
     say(turn, 'info', `${config.id} is started`, { resource: config.id })
     const nextMs = monitorAtMs(turn, config)
@@ -226,7 +236,7 @@ function onStarted(
   }
   const { coolDownMs } = turn.state.config.timing
   put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs: turn.nowMs + coolDownMs })
-  beginStop(turn, config, `its start failed: ${ran.detail}`)
+  end(turn, config, `its start failed: ${ran.detail}`)
 }
 
 function onMonitored(
@@ -235,7 +245,7 @@ function onMonitored(
   ran: { outcome: RunOutcome; detail: string },
 ): void {
   const local = turn.state.resources[config.id]!
-  if (local.mustStop !== '') return beginStop(turn, config, local.mustStop)
+  if (local.mustStop !== '') return end(turn, config, local.mustStop)
   if (ran.outcome === 'running') {
     put(turn, config.id, { misses: 0, nextMs: monitorAtMs(turn, config) })
     return
@@ -249,7 +259,7 @@ function onMonitored(
   const again = turn.nowMs - local.failedMs < coolDownMs
   const coolUntilMs = again ? turn.nowMs + coolDownMs : local.coolUntilMs
   put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs })
-  beginStop(turn, config, `it failed: ${ran.detail}`)
+  end(turn, config, `it failed: ${ran.detail}`)
 }
 
 function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {
@@ -271,6 +281,28 @@ function becomeStopped(turn: Turn, config: ResourceConfig): void {
   if (at !== 'unknown') say(turn, 'info', `${config.id} is stopped`, { resource: config.id })
   const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
   put(turn, config.id, { at: 'stopped', mustStop: '', attempts: 0, misses: 0, nextMs })
+}
+
+/** Ends it; whatever starts after it has to end first. */
+function end(turn: Turn, config: ResourceConfig, because: string): void {
+  for (const follower of followersOf(turn, config)) {
+    stopResource(turn, follower, `${config.id} stops, after which it starts`)
+  }
+  if (followersGone(turn, config)) return beginStop(turn, config, because)
+  const nextMs = monitorAtMs(turn, config)
+  put(turn, config.id, { at: 'running', op: undefined, mustStop: because, nextMs })
+}
+
+function followersOf(turn: Turn, { id }: ResourceConfig): readonly ResourceConfig[] {
+  return turn.state.config.resources.filter(({ after }) => after.includes(id))
+}
+
+/** Has everything here ended that starts after it, or is it known not to end well? */
+function followersGone(turn: Turn, config: ResourceConfig): boolean {
+  return followersOf(turn, config).every(({ id }) => {
+    const { at, attempts } = turn.state.resources[id]!
+    return at === 'stopped' || at === 'stuck' || (at === 'stopping' && attempts > 0)
+  })
 }
 
 function beginStop(turn: Turn, config: ResourceConfig, because: string): void {

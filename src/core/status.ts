@@ -2,9 +2,10 @@
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
 import { entryOf, type Standing } from './ledger.ts'
+import { holdersOf } from './look.ts'
 import type { Verdict } from './message.ts'
-import { majorityOf, type NodeId, type ResourceId } from './model.ts'
-import { candidateFor, holdersOf } from './placement.ts'
+import { majorityOf, type NodeId, type ResourceConfig, type ResourceId } from './model.ts'
+import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
 import { authority, type OrderState, quorateHere, type State } from './state.ts'
@@ -223,10 +224,7 @@ function resourceStatus(state: State, id: ResourceId): ResourceStatus {
       ? reportedState(state.resources[id]!)
       : (session?.reports[node]?.resources[id]?.state ?? 'unknown')
   if (holders.length === 0) {
-    const next = session && candidateFor(state, session, resource)
-    const { detail, failedMs } = state.resources[id]!
-    const here = failedMs > -Infinity && detail !== '' ? `; here: ${detail}` : ''
-    const because = next ? `${next} is about to get it` : `no node is able to take it now${here}`
+    const because = whyNowhere(state, resource)
     return { id, thing, state: 'stopped', node: undefined, because }
   }
   const unproven = holders.filter((each) => entryOf(ledger, each).standing !== 'member')
@@ -247,6 +245,16 @@ function resourceStatus(state: State, id: ResourceId): ResourceStatus {
   const detail = holder === state.self ? state.resources[id]!.detail : ''
   const because = looking.length > 0 ? search : detail
   return { id, thing, state: stateAt(holder), node: holder, because }
+}
+
+function whyNowhere(state: State, resource: ResourceConfig): string {
+  const { session, resources } = state
+  const { detail, failedMs } = resources[resource.id]!
+  const here = failedMs > -Infinity && detail !== '' ? `; here: ${detail}` : ''
+  const place = session && planFor(state, session).get(resource.id)
+  if (session === undefined || place === undefined) return `no node is able to take it now${here}`
+  if (place.node === undefined) return `${place.because}${here}`
+  return whyNotGranted(state, session, resource) || `${place.node} is about to get it`
 }
 
 /** What a person can do, in sentences; empty while there is nothing to do. */

@@ -44,7 +44,6 @@ export function onGrant(turn: Turn, from: NodeId, grant: Of<'grant'>): void {
 }
 
 export function onRelease(turn: Turn, from: NodeId, release: Of<'release'>): void {
-  delivered(turn, `release:${release.resource}:${release.node}`)
   if (from !== turn.state.ledger.coordinator || release.node !== turn.state.self) return
   const config = turn.state.config.resources.find((each) => each.id === release.resource)
   if (config !== undefined) stopResource(turn, config, release.because)

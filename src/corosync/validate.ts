@@ -134,6 +134,7 @@ const resourceReport = object<ResourceReport>({
   thing: name,
   state: oneOf(['unknown', 'stopped', 'starting', 'running', 'stopping', 'stuck']),
   refuses: flag,
+  mends: flag,
 })
 
 const report = object<Report>({

@@ -2,7 +2,13 @@
  * The cluster that scenarios are played on: three nodes, two resources, a BMC and a rack PDU with
  * two feeds for each node. A scenario may ask for another one in its first line.
  */
-import type { Config, DeviceConfig, NodeConfig, Timing } from '../core/model.ts'
+import {
+  type Config,
+  type DeviceConfig,
+  type NodeConfig,
+  plainWishes,
+  type Timing,
+} from '../core/model.ts'
 import type { Site } from './world.ts'
 
 const timing: Timing = {
@@ -68,6 +74,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     (id): NodeConfig => ({
       id,
       priority: 0,
+      capacity: {},
       addresses: verify ? [`10.0.0.${id}`] : [],
       levels: [
         { devices: [device(`${id}/1/1`, 'bmc')], verify },
@@ -82,6 +89,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     hash: 'common',
     nodes,
     resources: (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
+      ...plainWishes,
       id,
       thing: id,
       nodes: [...ids.slice(i), ...ids.slice(0, i)],

@@ -1,13 +1,14 @@
 /** Which cluster this life is about: size, devices, resources, timings. Drawn from the seed. */
-import type {
-  Config,
-  DeviceConfig,
-  FencingRules,
-  Level,
-  NodeConfig,
-  NodeId,
-  ResourceConfig,
-  Timing,
+import {
+  type Config,
+  type DeviceConfig,
+  type FencingRules,
+  type Level,
+  type NodeConfig,
+  type NodeId,
+  plainWishes,
+  type ResourceConfig,
+  type Timing,
 } from '../core/model.ts'
 import type { Rng } from './rng.ts'
 import type { Site } from './world.ts'
@@ -28,7 +29,7 @@ export function swarmSite(lot: Rng): Site {
   const nodes = ids.map((id): NodeConfig => {
     const levels = id === layout.unfenceable ? [] : levelsOf(lot, id, layout, devices)
     const addresses = layout.verify ? [`10.0.0.${id}`] : []
-    return { id, levels, addresses, priority: lot.chance(20) ? lot.int(1, 3) : 0 }
+    return { id, levels, addresses, priority: lot.chance(20) ? lot.int(1, 3) : 0, capacity: {} }
   })
   const config: Config = {
     cluster: 'swarm',
@@ -86,6 +87,7 @@ function levelsOf(lot: Rng, node: NodeId, layout: Layout, devices: DeviceConfig[
 function resourceOf(lot: Rng, id: string, ids: readonly NodeId[]): ResourceConfig {
   const order = lot.shuffle(ids)
   return {
+    ...plainWishes,
     id,
     thing: `thing:${id}`,
     nodes: lot.chance(70) ? order : order.slice(0, lot.int(2, ids.length)),
@@ -146,7 +148,7 @@ function variant(config: Config, self: NodeId, lot: Rng): Config {
     case 2: {
       const gone = lot.pick(config.nodes.filter(({ id }) => id !== self)).id
       // Corosync's nodelist still knows it, so it counts; but nothing is known of it (S16).
-      const unknown = { levels: [], addresses: [], priority: 0 }
+      const unknown = { levels: [], addresses: [], priority: 0, capacity: {} }
       return {
         ...config,
         nodes: config.nodes.map((node) => (node.id === gone ? { ...node, ...unknown } : node)),

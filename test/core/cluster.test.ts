@@ -221,7 +221,9 @@ test('S16 what a node was given is not stopped because its config forgets it', (
     return { found: sync?.say === 'sync' ? Object.values(sync.sync.report.resources) : [], advice }
   }
   const { found, advice } = sayOf(identity.boot)
-  assert.deepEqual(found, [{ thing: 'address 192.0.2.1', state: 'unknown', refuses: true }])
+  assert.deepEqual(found, [
+    { thing: 'address 192.0.2.1', state: 'unknown', refuses: true, mends: false },
+  ])
   assert.match(advice.join(), /a was given address 192.0.2.1, which the config does not know/)
   // After a boot nothing of it can be running.
   assert.deepEqual(sayOf('another boot').found, [])

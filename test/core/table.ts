@@ -8,7 +8,13 @@ import type { Effect } from '../../src/core/effect.ts'
 import type { Event, News } from '../../src/core/event.ts'
 import type { Ledger } from '../../src/core/ledger.ts'
 import type { Message } from '../../src/core/message.ts'
-import type { Config, GroupMember, NodeId, Power } from '../../src/core/model.ts'
+import {
+  type Config,
+  type GroupMember,
+  type NodeId,
+  type Power,
+  plainWishes,
+} from '../../src/core/model.ts'
 
 export interface Seat {
   readonly id: NodeId
@@ -36,10 +42,12 @@ export const config = (change: Partial<Config> = {}): Config => {
       levels: [{ devices: [`${id}/1/1`], verify: false }],
       addresses: [],
       priority: 0,
+      capacity: {},
     })),
     resources: [
       {
         id: 'vip',
+        ...plainWishes,
         thing: 'address 192.0.2.1',
         nodes: ids,
         startMs: 5_000,

@@ -1,0 +1,286 @@
+/**
+ * Where everything should run, and why: a pure function of the config and of what the coordinator
+ * knows. The important ones choose first, and whoever others follow chooses before them.
+ *
+ * A node is out of the question for a resource where it cannot take it, where a resource that it
+ * must be beside is not, where one is that it must be apart from, or where there is no room. Among
+ * the other nodes the best one is that on which most of its followers can run too; then the one
+ * where it runs already, if it must stay; then the one with the most points; then the first one in
+ * its list. So a group moves as a whole, and nothing moves for nothing.
+ */
+import type { NodeId, Pull, ResourceConfig, ResourceId, Strength } from './model.ts'
+
+/** What the plan is made of, beside the config. */
+export interface Facts {
+  /** Where a resource is now, or may be; `undefined` where it is nowhere. */
+  now(resource: ResourceConfig): NodeId | undefined
+  /** Why a node cannot take a resource, or keep it, in a clause; empty where it can. */
+  whyNot(resource: ResourceConfig, node: NodeId): string
+  capacity(node: NodeId): Readonly<Record<string, number>>
+}
+
+/** Where one resource should be. */
+export interface Place {
+  /** `undefined`: nowhere. */
+  readonly node: NodeId | undefined
+  /** Why there, or why nowhere, in a clause. */
+  readonly because: string
+  /** Why not on its other nodes. */
+  readonly elsewhere: Readonly<Record<NodeId, string>>
+}
+
+export type Plan = ReadonlyMap<ResourceId, Place>
+
+/** What one node has in favour of it. Compared from left to right; more is better. */
+type Merit = readonly [followers: number, stays: number, points: number, first: number]
+
+interface Work {
+  readonly facts: Facts
+  readonly places: Map<ResourceId, Place>
+  readonly used: Map<NodeId, Map<string, number>>
+  readonly ties: Ties
+}
+
+/** Plans the places of all resources. Costs resources × nodes, and their wishes. */
+export function plan(resources: readonly ResourceConfig[], facts: Facts): Plan {
+  const ties = tiesOf(resources)
+  const work: Work = { facts, places: new Map(), used: new Map(), ties }
+  for (const resource of ties.order) {
+    const place = placeFor(work, resource)
+    work.places.set(resource.id, place)
+    if (place.node !== undefined) occupy(work, resource, place.node)
+  }
+  return work.places
+}
+
+function placeFor(work: Work, resource: ResourceConfig): Place {
+  const elsewhere: Record<NodeId, string> = {}
+  const nowhere = (because: string): Place => ({ node: undefined, because, elsewhere })
+  const missing = resource.after.find((id) => work.places.get(id)?.node === undefined)
+  if (missing !== undefined) return nowhere(`${missing}, after which it starts, runs nowhere`)
+  const now = work.facts.now(resource)
+  let best: { readonly node: NodeId; readonly merit: Merit } | undefined
+  for (const [index, node] of resource.nodes.entries()) {
+    const why = whyNotThere(work, resource, node)
+    if (why !== '') {
+      elsewhere[node] = why
+      continue
+    }
+    const merit = meritOf(work, resource, node, { isNow: node === now, index })
+    if (best === undefined || compare(merit, best.merit) > 0) best = { node, merit }
+  }
+  if (best === undefined) {
+    const reasons = [...new Set(Object.values(elsewhere))]
+    return nowhere(reasons.length === 1 ? (reasons[0] ?? '') : 'none of its nodes can take it')
+  }
+  const { node, merit } = best
+  for (const [index, other] of resource.nodes.entries()) {
+    if (other === node || elsewhere[other] !== undefined) continue
+    const theirs = meritOf(work, resource, other, { isNow: other === now, index })
+    elsewhere[other] = `${node} ${advantage(merit, theirs)}`
+  }
+  return { node, because: reasonFor(work, resource, node, now), elsewhere }
+}
+
+// ---- what is out of the question ----
+
+function whyNotThere(work: Work, resource: ResourceConfig, node: NodeId): string {
+  const { facts, places, ties } = work
+  const why = facts.whyNot(resource, node)
+  if (why !== '') return why
+  for (const { to, strength } of resource.beside) {
+    if (strength !== 'must') continue
+    const at = places.get(to)?.node
+    if (at === undefined) return `${to}, beside which it must run, runs nowhere`
+    if (at !== node) return `${to}, beside which it must run, is on ${at}`
+  }
+  for (const { to, strength } of ties.apartOf(resource.id)) {
+    if (strength === 'must' && places.get(to)?.node === node) {
+      return `${to}, from which it must stay apart, is there`
+    }
+  }
+  return whyNoRoom(work, resource, node)
+}
+
+function whyNoRoom({ facts, used }: Work, { needs }: ResourceConfig, node: NodeId): string {
+  const capacity = facts.capacity(node)
+  for (const [what, amount] of Object.entries(needs)) {
+    const all = capacity[what]
+    if (all === undefined) continue
+    const left = all - (used.get(node)?.get(what) ?? 0)
+    if (amount > left) return `it needs ${amount} of ${what} and ${left} is left there`
+  }
+  return ''
+}
+
+function occupy({ used }: Work, { needs }: ResourceConfig, node: NodeId): void {
+  const there = used.get(node) ?? new Map<string, number>()
+  for (const [what, amount] of Object.entries(needs)) {
+    there.set(what, (there.get(what) ?? 0) + amount)
+  }
+  used.set(node, there)
+}
+
+// ---- what is better ----
+
+function meritOf(
+  { facts, places, ties }: Work,
+  resource: ResourceConfig,
+  node: NodeId,
+  { isNow, index }: { readonly isNow: boolean; readonly index: number },
+): Merit {
+  const followers = ties.followersOf(resource.id)
+  const able = followers.filter((each) => canFollow(facts, each, node)).length
+  let points = pointsOf(resource.prefers[node] ?? 0)
+  for (const follower of followers) points += pointsOf(follower.prefers[node] ?? 0)
+  for (const { to, strength } of ties.besideOf(resource.id)) {
+    if (places.get(to)?.node === node) points += pointsOf(strength)
+  }
+  for (const { to, strength } of ties.apartOf(resource.id)) {
+    if (places.get(to)?.node === node) points -= pointsOf(strength)
+  }
+  if (isNow) points += pointsOf(resource.stays)
+  const stays = isNow && resource.stays === 'must' ? 1 : 0
+  return [able, stays, points, -index]
+}
+
+/** Would it run there, if whom it follows did? A node that is none of its own is no loss to it. */
+function canFollow(facts: Facts, follower: ResourceConfig, node: NodeId): boolean {
+  return follower.nodes.includes(node) && facts.whyNot(follower, node) === ''
+}
+
+/** `must` is no matter of points. */
+const pointsOf = (strength: Strength): number => (strength === 'must' ? 0 : strength)
+
+function compare(one: Merit, other: Merit): number {
+  for (const [index, value] of one.entries()) {
+    const difference = value - other[index]!
+    if (difference !== 0) return difference
+  }
+  return 0
+}
+
+function advantage(best: Merit, theirs: Merit): string {
+  const at = best.findIndex((value, index) => value !== theirs[index])
+  switch (at) {
+    case 0:
+      return 'can take more of those that follow it'
+    case 1:
+      return 'has it already, and it must stay where it is'
+    case 2:
+      return `has ${best[2]} points, this one ${theirs[2]}`
+    default:
+      return 'comes first in its list'
+  }
+}
+
+function reasonFor(
+  { places }: Work,
+  { beside, stays }: ResourceConfig,
+  node: NodeId,
+  now: NodeId | undefined,
+): string {
+  const leader = beside.find(({ to, strength }) => {
+    return strength === 'must' && places.get(to)?.node === node
+  })
+  if (leader !== undefined) return `${leader.to} is there, beside which it must run`
+  if (node === now && stays === 'must') return 'it runs there already'
+  return 'of its nodes that can take it this is the best one'
+}
+
+// ---- who is tied to whom: worked out once for each config ----
+
+interface Ties {
+  /** The important ones first, and nobody before whom it follows. */
+  readonly order: readonly ResourceConfig[]
+  /** Who must run beside it, or beside one that must; those that matter as much as it does. */
+  followersOf(id: ResourceId): readonly ResourceConfig[]
+  /** Wishes to be together, from either side. */
+  besideOf(id: ResourceId): readonly Pull[]
+  /** Wishes to be apart, from either side. */
+  apartOf(id: ResourceId): readonly Pull[]
+}
+
+const known = new WeakMap<readonly ResourceConfig[], Ties>()
+
+function tiesOf(resources: readonly ResourceConfig[]): Ties {
+  const before = known.get(resources)
+  if (before !== undefined) return before
+  const beside = mutual(resources, 'beside')
+  const apart = mutual(resources, 'apart')
+  const followers = followersIn(resources)
+  const none: readonly never[] = []
+  const ties: Ties = {
+    order: orderOf(resources),
+    followersOf: (id) => followers.get(id) ?? none,
+    besideOf: (id) => beside.get(id) ?? none,
+    apartOf: (id) => apart.get(id) ?? none,
+  }
+  known.set(resources, ties)
+  return ties
+}
+
+function mutual(
+  resources: readonly ResourceConfig[],
+  wish: 'beside' | 'apart',
+): ReadonlyMap<ResourceId, readonly Pull[]> {
+  const pulls = new Map<ResourceId, Pull[]>()
+  const add = (id: ResourceId, pull: Pull) => pulls.set(id, [...(pulls.get(id) ?? []), pull])
+  for (const { id, [wish]: own } of resources) {
+    for (const pull of own) {
+      add(id, pull)
+      add(pull.to, { to: id, strength: pull.strength })
+    }
+  }
+  return pulls
+}
+
+function followersIn(
+  resources: readonly ResourceConfig[],
+): ReadonlyMap<ResourceId, readonly ResourceConfig[]> {
+  const followers = new Map<ResourceId, ResourceConfig[]>()
+  for (const follower of resources) {
+    for (const leader of leadersOf(resources, follower)) {
+      if (follower.priority < leader.priority) continue
+      followers.set(leader.id, [...(followers.get(leader.id) ?? []), follower])
+    }
+  }
+  return followers
+}
+
+/** Whom it must run beside, and whom those must. */
+function leadersOf(
+  resources: readonly ResourceConfig[],
+  { id, beside }: ResourceConfig,
+): readonly ResourceConfig[] {
+  const found = new Map<ResourceId, ResourceConfig>()
+  const visit = (pulls: readonly Pull[]): void => {
+    for (const { to, strength } of pulls) {
+      const leader = resources.find((each) => each.id === to)
+      if (strength !== 'must' || leader === undefined || found.has(to) || to === id) continue
+      found.set(to, leader)
+      visit(leader.beside)
+    }
+  }
+  visit(beside)
+  return [...found.values()]
+}
+
+/** Whoever is followed, or awaited, is as important as the most important one that does so. */
+function orderOf(resources: readonly ResourceConfig[]): readonly ResourceConfig[] {
+  const byId = new Map(resources.map((resource) => [resource.id, resource]))
+  const ordered: ResourceConfig[] = []
+  const seen = new Set<ResourceId>()
+  const visit = (resource: ResourceConfig): void => {
+    if (seen.has(resource.id)) return
+    seen.add(resource.id)
+    const before = [...resource.beside.map(({ to }) => to), ...resource.after]
+    for (const id of before) {
+      const leader = byId.get(id)
+      if (leader !== undefined) visit(leader)
+    }
+    ordered.push(resource)
+  }
+  for (const resource of resources.toSorted((a, b) => b.priority - a.priority)) visit(resource)
+  return ordered
+}
