@@ -15,7 +15,14 @@ import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed }
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger, mayHold } from './ledger.ts'
 import type { Message } from './message.ts'
-import { type Config, type Identity, majorityOf, type NodeId, type ResourceId } from './model.ts'
+import {
+  type Config,
+  type Identity,
+  majorityOf,
+  type NodeId,
+  type ResourceConfig,
+  type ResourceId,
+} from './model.ts'
 import { keepOrders, onOrder, onOrderStep, onRequest } from './orders.ts'
 import { prepare } from './placement.ts'
 import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
@@ -30,7 +37,7 @@ import {
   untried,
 } from './resource.ts'
 import { admits, keepSession, onAccuse, onGroup, onQuorum, onReady, onSync } from './session.ts'
-import { authority, type State, say, set, type Turn } from './state.ts'
+import { authority, type Session, type State, say, set, type Turn } from './state.ts'
 import {
   onCondemn,
   onConfirm,
@@ -326,7 +333,10 @@ function follow(turn: Turn, before: State): void {
 function stopWithoutRight(turn: Turn): void {
   const because = rightLost(turn.state)
   if (because === '') return
-  for (const resource of turn.state.config.resources) stopResource(turn, resource, because)
+  // Those that follow come later in most configs: then each is told the reason, not the next one's.
+  for (const resource of turn.state.config.resources.toReversed()) {
+    stopResource(turn, resource, because)
+  }
 }
 
 function rightLost(state: State): string {
@@ -372,17 +382,28 @@ function startGranted(turn: Turn): void {
     if (local.at !== 'granted' || local.op !== undefined) continue
     const kept = Object.values(session.saved).filter((step) => step >= local.grantStep).length
     if (kept < majorityOf(turn.state.config)) continue
-    if (resource.after.every((id) => isUp(turn.state, id))) startResource(turn, resource)
+    if (mayFollow(turn.state, session, resource)) startResource(turn, resource)
   }
 }
 
-/** Does a resource run, so that others may start after it? */
-function isUp({ resources, config, ledger, self }: State, id: ResourceId): boolean {
-  const { thing = '' } = config.resources.find((each) => each.id === id) ?? {}
-  if (mayHold(entryOf(ledger, self), thing)) {
-    const local = resources[id]
-    return local?.at === 'running' && local.mustStop === ''
+/**
+ * Do those run that it starts after, and are those here beside which it must run? What was so when
+ * it was granted may have changed since.
+ */
+function mayFollow(
+  { resources, config, ledger, self }: State,
+  session: Session,
+  { after, beside }: ResourceConfig,
+): boolean {
+  const isHere = (id: ResourceId): boolean => {
+    const resource = config.resources.find((each) => each.id === id)
+    return resource !== undefined && mayHold(entryOf(ledger, self), resource.thing)
   }
-  // Whoever granted ours has seen the other one run.
-  return Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))
+  const isUp = (id: ResourceId): boolean => {
+    const local = resources[id]
+    if (isHere(id)) return local?.at === 'running' && local.mustStop === ''
+    return Object.values(session.reports).some((each) => each.resources[id]?.state === 'running')
+  }
+  const musts = beside.filter(({ strength }) => strength === 'must')
+  return after.every(isUp) && musts.every(({ to }) => isHere(to))
 }

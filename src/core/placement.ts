@@ -2,25 +2,53 @@
  * What runs where, deed by deed, on the way to the plan (plan.ts). A resource is granted only when
  * no node may hold it: every other node has reported it stopped in this session, or left, or was
  * fenced (H5). It is granted after those that it starts after, and taken away before them (H3).
+ *
+ * Which deeds are due follows from one look at the cluster alone, so they are worked out once for
+ * each, however many events pass by in which nothing of it changes.
  */
 
 import { delivered, once } from './duty.ts'
 import { entryOf } from './ledger.ts'
 import { type Look, lookAt } from './look.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
-import type { Place, Plan } from './plan.ts'
+import { type Place, type Plan, tiesOf } from './plan.ts'
 import { type Session, type State, say, set, type Turn } from './state.ts'
+
+type Deed =
+  | { readonly do: 'grant'; readonly resource: ResourceConfig; readonly to: NodeId }
+  | {
+      readonly do: 'release'
+      readonly resource: ResourceConfig
+      readonly node: NodeId
+      readonly because: string
+      readonly level: 'info' | 'alarm'
+    }
 
 /** Grants what provably runs nowhere, and ends what runs where it should not. */
 export function place(turn: Turn, session: Session): void {
-  const look = lookAt(turn.state, session)
-  for (const resource of turn.state.config.resources) {
-    const holders = look.holdersOf(resource)
-    if (holders.length === 0) {
-      forgetReleases(turn, resource)
-      grant(turn, look, resource)
-    } else withdraw(turn, look, resource, holders)
+  const deeds = deedsOf(lookAt(turn.state, session))
+  const due = new Set(deeds.map(keyOf))
+  // What was told to stop, and does so, or does not have to any more.
+  for (const key of turn.state.duty.sent) {
+    if (key.startsWith('release:') && !due.has(key)) delivered(turn, key)
   }
+  for (const deed of deeds) act(turn, deed)
+}
+
+function keyOf(deed: Deed): string {
+  if (deed.do === 'grant') return `grant:${deed.resource.thing}`
+  return `release:${deed.resource.id}:${deed.node}`
+}
+
+function act(turn: Turn, deed: Deed): void {
+  const key = keyOf(deed)
+  const { id, thing } = deed.resource
+  if (deed.do === 'grant')
+    return once(turn, key, { say: 'grant', resource: id, thing, to: deed.to })
+  if (turn.state.duty.sent.includes(key)) return
+  const { node, because, level } = deed
+  say(turn, level, `${id} has to stop on ${node}: ${because}`, { resource: id, node })
+  once(turn, key, { say: 'release', resource: id, node, because })
 }
 
 /** Where each resource should be, as a member sees it. */
@@ -35,13 +63,25 @@ export function whyNotGranted(state: State, session: Session, resource: Resource
   return to === undefined ? '' : whyNotYet(look, resource, to)
 }
 
+const known = new WeakMap<Look, readonly Deed[]>()
+
+function deedsOf(look: Look): readonly Deed[] {
+  const before = known.get(look)
+  if (before !== undefined) return before
+  const deeds = look.state.config.resources.flatMap((resource) => {
+    const holders = look.holdersOf(resource)
+    return holders.length === 0 ? grants(look, resource) : withdrawals(look, resource, holders)
+  })
+  known.set(look, deeds)
+  return deeds
+}
+
 // ---- granting ----
 
-function grant(turn: Turn, look: Look, resource: ResourceConfig): void {
+function grants(look: Look, resource: ResourceConfig): readonly Deed[] {
   const to = look.plan.get(resource.id)?.node
-  if (to === undefined || whyNotYet(look, resource, to) !== '') return
-  const { id, thing } = resource
-  once(turn, `grant:${thing}`, { say: 'grant', resource: id, thing, to })
+  if (to === undefined || whyNotYet(look, resource, to) !== '') return []
+  return [{ do: 'grant', resource, to }]
 }
 
 /** What has to happen before this resource may be granted to this node. */
@@ -53,34 +93,29 @@ function whyNotYet(look: Look, resource: ResourceConfig, to: NodeId): string {
     if (!up) return `it waits for ${id}, after which it starts`
   }
   for (const { to: id, strength } of resource.beside) {
-    if (strength === 'must' && holderOf(look, id) !== to) return `it waits for ${id} to be on ${to}`
-  }
-  for (const other of look.state.config.resources) {
-    if (mustBeApart(resource, other) && look.holdersOf(other).includes(to)) {
-      return `it waits for ${other.id} to be gone from ${to}`
-    }
+    if (strength !== 'must' || (holderOf(look, id) === to && isStaying(look, id, to))) continue
+    return `it waits for ${id} to be on ${to}`
   }
   return whyNoRoomYet(look, resource, to)
 }
 
-/** What is about to move away still takes its room. */
-function whyNoRoomYet(look: Look, { needs }: ResourceConfig, to: NodeId): string {
+/** What is about to move away is still in the way, and still takes its room. */
+function whyNoRoomYet(look: Look, { id, needs }: ResourceConfig, to: NodeId): string {
+  const { nodes, resources } = look.state.config
+  for (const { to: foe, strength } of tiesOf(resources).apartOf(id)) {
+    const other = look.byId(foe)
+    if (strength !== 'must' || other === undefined) continue
+    if (look.holdersOf(other).includes(to)) return `it waits for ${foe} to be gone from ${to}`
+  }
   const kinds = Object.keys(needs)
   if (kinds.length === 0) return ''
-  const { nodes, resources } = look.state.config
-  const capacity = nodes.find(({ id }) => id === to)?.capacity ?? {}
+  const capacity = nodes.find((node) => node.id === to)?.capacity ?? {}
   const there = resources.filter((each) => look.holdersOf(each).includes(to))
   const lacking = kinds.find((kind) => {
     const taken = there.reduce((sum, each) => sum + (each.needs[kind] ?? 0), 0)
     return taken + (needs[kind] ?? 0) > (capacity[kind] ?? Infinity)
   })
   return lacking === undefined ? '' : `it waits for ${lacking} to be free on ${to}`
-}
-
-function mustBeApart(one: ResourceConfig, other: ResourceConfig): boolean {
-  const names = ({ apart }: ResourceConfig, id: ResourceId) =>
-    apart.some(({ to, strength }) => to === id && strength === 'must')
-  return names(one, other.id) || names(other, one.id)
 }
 
 /** The only node that may hold it; `undefined` where there is none, or more than one. */
@@ -94,9 +129,12 @@ function stateAt({ session }: Look, id: ResourceId, node: NodeId): string | unde
   return session.reports[node]?.resources[id]?.state
 }
 
+/** Does it run there, or will it: is it granted, and planned to stay? */
 function isStaying(look: Look, id: ResourceId, at: NodeId): boolean {
   const state = stateAt(look, id, at)
-  return state !== 'stopping' && state !== 'stuck' && look.plan.get(id)?.node === at
+  // It may not have heard of its grant yet.
+  const comes = state === 'stopped' || state === 'starting' || state === 'running'
+  return comes && look.plan.get(id)?.node === at
 }
 
 // ---- taking away ----
@@ -105,49 +143,44 @@ function isStaying(look: Look, id: ResourceId, at: NodeId): boolean {
  * A member that runs a thing beside another, or that may not run it at all, has to stop (H15); and
  * so has one that should run elsewhere, or whose forerunners are going down.
  */
-function withdraw(
-  turn: Turn,
+function withdrawals(
   look: Look,
   resource: ResourceConfig,
   holders: readonly NodeId[],
-): void {
+): readonly Deed[] {
   const { state, session } = look
   const present = holders.filter((id) => session.merged?.members.includes(id))
   const rightful = present
     .filter((id) => resource.nodes.includes(id))
     .sort((a, b) => grantedStep(state, b, resource) - grantedStep(state, a, resource))
   const keeper = present.length === holders.length ? rightful[0] : undefined
-  for (const node of present) {
-    const allowed = resource.nodes.includes(node)
-    const only = allowed && holders.length === 1
-    if (node === keeper && !only) continue
-    if (entryOf(state.ledger, node).standing !== 'member') continue
+  return present.flatMap((node): readonly Deed[] => {
+    if (entryOf(state.ledger, node).standing !== 'member') return []
     const doing = stateAt(look, resource.id, node)
-    if (doing !== 'running' && doing !== 'starting') {
-      delivered(turn, `release:${resource.id}:${node}`)
-      continue
+    if (doing !== 'running' && doing !== 'starting') return []
+    const deed = { do: 'release', resource, node, level: 'alarm' } as const
+    if (!resource.nodes.includes(node)) {
+      return [{ ...deed, because: 'this node is not among those that may run it' }]
     }
-    if (!allowed) {
-      release(turn, 'alarm', resource, node, 'this node is not among those that may run it')
-    } else if (only) {
-      move(turn, look, resource, node)
-    } else if (keeper !== undefined) {
-      release(turn, 'alarm', resource, node, `${keeper} runs it as well`)
+    if (holders.length > 1) {
+      const other = keeper !== undefined && keeper !== node
+      return other ? [{ ...deed, because: `${keeper} runs it as well` }] : []
     }
-  }
-}
-
-/** Ends it where it is, if it should not be there; what starts after it ends first. */
-function move(turn: Turn, look: Look, resource: ResourceConfig, node: NodeId): void {
-  const because = whyNotHere(look, resource, node)
-  if (because === '' || followersThere(look, resource, node)) return
-  release(turn, 'info', resource, node, because)
+    const because = whyNotHere(look, resource, node)
+    // What starts after it ends first.
+    if (because === '' || followersThere(look, resource, node)) return []
+    return [{ ...deed, level: 'info', because }]
+  })
 }
 
 function whyNotHere(look: Look, resource: ResourceConfig, node: NodeId): string {
   const place = look.plan.get(resource.id)
   if (place === undefined) return ''
-  if (place.node !== node) return whyElsewhere(place, node)
+  if (place.node !== node) {
+    // What works is not ended before its better place is free.
+    const waits = place.node !== undefined && place.canStay
+    return waits && whyNoRoomYet(look, resource, place.node) !== '' ? '' : whyElsewhere(place, node)
+  }
   for (const id of resource.after) {
     const at = holderOf(look, id)
     if (at !== undefined && !isKnownDown(look, id, at)) continue
@@ -167,14 +200,16 @@ function whyElsewhere({ node, because, elsewhere }: Place, here: NodeId): string
 function isKnownDown(look: Look, id: ResourceId, at: NodeId): boolean {
   const state = stateAt(look, id, at)
   if (state === 'stopping' || state === 'stuck') return true
-  return entryOf(look.state.ledger, at).standing === 'member' && look.plan.get(id)?.node !== at
+  const leader = look.byId(id)
+  if (leader === undefined || entryOf(look.state.ledger, at).standing !== 'member') return false
+  return whyNotHere(look, leader, at) !== ''
 }
 
 /** Is anything still held that ends before this one does? */
 function followersThere(look: Look, { id }: ResourceConfig, node: NodeId): boolean {
   return look.state.config.resources.some((other) => {
     const holders = look.holdersOf(other)
-    if (other.after.includes(id)) return holders.length > 0 && isPresent(look, holders)
+    if (other.after.includes(id)) return isPresent(look, holders)
     const beside = other.beside.some(({ to, strength }) => to === id && strength === 'must')
     return beside && holders.includes(node)
   })
@@ -189,28 +224,6 @@ function grantedStep(state: State, node: NodeId, resource: ResourceConfig): numb
   const { holds } = entryOf(state.ledger, node)
   if (holds === 'anything') return 0
   return holds.find((hold) => hold.thing === resource.thing)?.step ?? 0
-}
-
-function release(
-  turn: Turn,
-  level: 'info' | 'alarm',
-  resource: ResourceConfig,
-  node: NodeId,
-  because: string,
-): void {
-  const key = `release:${resource.id}:${node}`
-  if (turn.state.duty.sent.includes(key)) return
-  say(turn, level, `${resource.id} has to stop on ${node}: ${because}`, {
-    resource: resource.id,
-    node,
-  })
-  once(turn, key, { say: 'release', resource: resource.id, node, because })
-}
-
-/** It is down everywhere: what it was told has been done. */
-function forgetReleases(turn: Turn, { id }: ResourceConfig): void {
-  const { sent } = turn.state.duty
-  for (const key of sent) if (key.startsWith(`release:${id}:`)) delivered(turn, key)
 }
 
 /**

@@ -25,6 +25,8 @@ export interface Place {
   readonly node: NodeId | undefined
   /** Why there, or why nowhere, in a clause. */
   readonly because: string
+  /** It could stay where it is; another node is better. */
+  readonly canStay: boolean
   /** Why not on its other nodes. */
   readonly elsewhere: Readonly<Record<NodeId, string>>
 }
@@ -55,7 +57,9 @@ export function plan(resources: readonly ResourceConfig[], facts: Facts): Plan {
 
 function placeFor(work: Work, resource: ResourceConfig): Place {
   const elsewhere: Record<NodeId, string> = {}
-  const nowhere = (because: string): Place => ({ node: undefined, because, elsewhere })
+  const nowhere = (because: string): Place => {
+    return { node: undefined, because, canStay: false, elsewhere }
+  }
   const missing = resource.after.find((id) => work.places.get(id)?.node === undefined)
   if (missing !== undefined) return nowhere(`${missing}, after which it starts, runs nowhere`)
   const now = work.facts.now(resource)
@@ -74,12 +78,14 @@ function placeFor(work: Work, resource: ResourceConfig): Place {
     return nowhere(reasons.length === 1 ? (reasons[0] ?? '') : 'none of its nodes can take it')
   }
   const { node, merit } = best
+  const canStay = now !== undefined && resource.nodes.includes(now) && elsewhere[now] === undefined
   for (const [index, other] of resource.nodes.entries()) {
     if (other === node || elsewhere[other] !== undefined) continue
     const theirs = meritOf(work, resource, other, { isNow: other === now, index })
-    elsewhere[other] = `${node} ${advantage(merit, theirs)}`
+    const followers = theirs[0] < merit[0] ? namesOfLost(work, resource, other) : ''
+    elsewhere[other] = followers || `${node} ${advantage(merit, theirs)}`
   }
-  return { node, because: reasonFor(work, resource, node, now), elsewhere }
+  return { node, because: reasonFor(work, resource, node, now), canStay, elsewhere }
 }
 
 // ---- what is out of the question ----
@@ -92,7 +98,7 @@ function whyNotThere(work: Work, resource: ResourceConfig, node: NodeId): string
     if (strength !== 'must') continue
     const at = places.get(to)?.node
     if (at === undefined) return `${to}, beside which it must run, runs nowhere`
-    if (at !== node) return `${to}, beside which it must run, is on ${at}`
+    if (at !== node) return `${to}, beside which it must run, belongs on ${at}`
   }
   for (const { to, strength } of ties.apartOf(resource.id)) {
     if (strength === 'must' && places.get(to)?.node === node) {
@@ -144,6 +150,12 @@ function meritOf(
   return [able, stays, points, -index]
 }
 
+/** Who would be left behind there. */
+function namesOfLost({ facts, ties }: Work, { id }: ResourceConfig, node: NodeId): string {
+  const lost = ties.followersOf(id).filter((each) => !canFollow(facts, each, node))
+  return `${lost.map((each) => each.id).join(', ')} could not run beside it there`
+}
+
 /** Would it run there, if whom it follows did? A node that is none of its own is no loss to it. */
 function canFollow(facts: Facts, follower: ResourceConfig, node: NodeId): boolean {
   return follower.nodes.includes(node) && facts.whyNot(follower, node) === ''
@@ -163,8 +175,6 @@ function compare(one: Merit, other: Merit): number {
 function advantage(best: Merit, theirs: Merit): string {
   const at = best.findIndex((value, index) => value !== theirs[index])
   switch (at) {
-    case 0:
-      return 'can take more of those that follow it'
     case 1:
       return 'has it already, and it must stay where it is'
     case 2:
@@ -190,7 +200,7 @@ function reasonFor(
 
 // ---- who is tied to whom: worked out once for each config ----
 
-interface Ties {
+export interface Ties {
   /** The important ones first, and nobody before whom it follows. */
   readonly order: readonly ResourceConfig[]
   /** Who must run beside it, or beside one that must; those that matter as much as it does. */
@@ -203,7 +213,7 @@ interface Ties {
 
 const known = new WeakMap<readonly ResourceConfig[], Ties>()
 
-function tiesOf(resources: readonly ResourceConfig[]): Ties {
+export function tiesOf(resources: readonly ResourceConfig[]): Ties {
   const before = known.get(resources)
   if (before !== undefined) return before
   const beside = mutual(resources, 'beside')

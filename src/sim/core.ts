@@ -6,6 +6,7 @@ import type { Effect } from '../core/effect.ts'
 import type { Event } from '../core/event.ts'
 import type { Ledger } from '../core/ledger.ts'
 import type { Config, Identity, NodeId } from '../core/model.ts'
+import type { State } from '../core/state.ts'
 
 /** What a daemon's life begins with. */
 export interface Begin {
@@ -24,7 +25,7 @@ export interface Mind {
 }
 
 /** Is this the mind of a real core? The puppets of tests have a ledger, and no disk under it. */
-export function isReal(mind: Mind): boolean {
+export function isReal(mind: Mind): mind is State {
   return 'disk' in mind
 }
 

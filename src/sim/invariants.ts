@@ -13,6 +13,7 @@ import type { Device } from './devices.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
+import { placementPromises } from './promises-placement.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
 import type { Operation } from './resources.ts'
@@ -71,6 +72,7 @@ export type Invariant = {
 /** Every promise that a life is judged by. */
 export const invariants: readonly Invariant[] = [
   ...servicePromises,
+  ...placementPromises,
   ...fencingPromises,
   ...memoryPromises,
   ...livenessPromises,

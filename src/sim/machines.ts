@@ -104,6 +104,7 @@ function lose(world: World, machine: Machine): void {
   machine.resting = false
   if (machine.daemon) buryDaemon(world, machine.daemon)
   dropWrites(world, machine)
+  for (const thing of machine.things.keys()) judge(world, 'onInactive', { machine, thing })
   machine.things.clear()
   machine.stuck.clear()
   machine.operations.clear()

@@ -47,6 +47,14 @@ export interface Wishes {
   /** Seconds after an off in which something else may switch a node on again. */
   readonly returns?: string
   readonly verify?: string
+  /** `vip,fs,web`: resources that run together, in this order. */
+  readonly group?: string
+  /** `web:db`: two resources that must be apart. */
+  readonly apart?: string
+  /** `web:vip`: the first one starts after the second, wherever that is. */
+  readonly after?: string
+  /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
+  readonly prefers?: string
   readonly qdevice?: string
   readonly identities?: string
 }
@@ -89,7 +97,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     hash: 'common',
     nodes,
     resources: (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
-      ...plainWishes,
+      ...resourceWishes(wishes, id),
       id,
       thing: id,
       nodes: [...ids.slice(i), ...ids.slice(0, i)],
@@ -117,5 +125,27 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     bootMs: 5_000,
     announces: identities,
     identifies: identities,
+  }
+}
+
+function resourceWishes({ group = '', apart = '', after = '', prefers = '' }: Wishes, id: string) {
+  const members = group.split(',')
+  const leader = members[members.indexOf(id) - 1]
+  const [one, foe] = apart.split(':')
+  const [second, first] = after.split(':')
+  const [, node] =
+    prefers
+      .split(',')
+      .map((each) => each.split(':'))
+      .find(([whose]) => whose === id) ?? []
+  const must = (to: string | undefined) =>
+    to === undefined ? [] : [{ to, strength: 'must' } as const]
+  return {
+    ...plainWishes,
+    beside: must(leader),
+    apart: one === id ? must(foe) : [],
+    after: [leader, second === id ? first : undefined].filter((each) => each !== undefined),
+    prefers: node === undefined ? {} : { [node]: 100 },
+    stays: node === undefined ? plainWishes.stays : 0,
   }
 }

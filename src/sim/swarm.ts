@@ -35,7 +35,11 @@ export function swarmSite(lot: Rng): Site {
     cluster: 'swarm',
     hash: 'common',
     nodes,
-    resources: ['vip', 'db', 'web'].slice(0, lot.int(1, 3)).map((id) => resourceOf(lot, id, ids)),
+    resources: withWishes(
+      lot,
+      ids,
+      ['vip', 'db', 'web'].slice(0, lot.int(1, 3)).map((id) => resourceOf(lot, id, ids)),
+    ),
     devices,
     timing: timingOf(lot),
     rules: rulesOf(lot),
@@ -95,6 +99,42 @@ function resourceOf(lot: Rng, id: string, ids: readonly NodeId[]): ResourceConfi
     stopMs: lot.int(500, 5_000),
     probeMs: lot.int(500, 1_000),
     monitorEveryMs: lot.int(1_000, 5_000),
+  }
+}
+
+/** Wishes of one kind or another, all of which can come true (H3). */
+function withWishes(
+  lot: Rng,
+  ids: readonly NodeId[],
+  resources: readonly ResourceConfig[],
+): readonly ResourceConfig[] {
+  const [first, second, third] = resources
+  if (first === undefined || second === undefined || lot.chance(50)) return resources
+  const others = third === undefined ? [] : [third]
+  switch (lot.int(0, 3)) {
+    case 0: {
+      const follow = (one: ResourceConfig, leader: ResourceConfig): ResourceConfig => ({
+        ...one,
+        nodes: leader.nodes,
+        beside: [{ to: leader.id, strength: 'must' }],
+        after: lot.chance(80) ? [leader.id] : [],
+      })
+      return [first, follow(second, first), ...others.map((one) => follow(one, second))].map(
+        (one) => ({ ...one, nodes: first.nodes }),
+      )
+    }
+    case 1:
+      return [first, { ...second, after: [first.id] }, ...others]
+    case 2: {
+      const apart = { ...second, apart: [{ to: first.id, strength: 'must' as const }] }
+      return [{ ...first, nodes: ids }, { ...apart, nodes: lot.shuffle(ids) }, ...others]
+    }
+    default: {
+      const node = lot.pick(first.nodes)
+      const strength = lot.int(1, 50)
+      const wanted = { ...second, apart: [{ to: first.id, strength }], stays: lot.int(0, 20) }
+      return [{ ...first, prefers: { [node]: lot.int(1, 100) }, stays: 0 }, wanted, ...others]
+    }
   }
 }
 

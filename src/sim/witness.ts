@@ -43,6 +43,8 @@ export interface Witness {
   readonly attempts: Map<Daemon, AttemptNote[]>
   /** When a machine began to stop a thing, by `machine/thing`. */
   readonly stops: Map<string, number>
+  /** When a thing went down on a machine, by `machine/thing`. */
+  readonly downs: Map<string, number>
   /** Since when a machine's own Corosync has told it that it has no quorum. */
   readonly inquorateMs: Map<Machine, number>
   /** When a node was last read or pressed in a round that has not ended yet. */
@@ -112,6 +114,7 @@ export function makeWitness(): Witness {
     renamed: new Map(),
     attempts: new Map(),
     stops: new Map(),
+    downs: new Map(),
     inquorateMs: new Map(),
     handled: new Map(),
     disturbedMs: 0,
@@ -132,6 +135,9 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
   },
   onRun: ({ witness, nowMs }, { machine, thing, op }) => {
     if (op === 'stop') witness.stops.set(`${machine.id}/${thing}`, nowMs)
+  },
+  onInactive: ({ witness, nowMs }, { machine, thing }) => {
+    witness.downs.set(`${machine.id}/${thing}`, nowMs)
   },
   onStart: ({ witness }, { machine, thing }) => {
     if (!witness.inService.has(machine)) unprovenOf(witness, machine).add(thing)
