@@ -22,6 +22,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Show every fence device, as the picketd of this node last found it',
     load: () => import('./device-list.ts'),
   },
+  explain: {
+    summary: 'Say why a resource is where it is, and why it is not elsewhere',
+    load: () => import('./explain.ts'),
+  },
   fence: {
     summary: 'Switch a node off or on and prove it, read its power, check its devices',
     load: () => import('./fence.ts'),

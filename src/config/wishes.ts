@@ -84,7 +84,7 @@ function groupWishes(
       if (!ids.includes(id)) {
         problems.push({ ...place, message: `there is no resource ${shown(id)}.${hint(id, ids)}` })
       } else if (before !== undefined) {
-        const message = `${id} is in the group ${before} already; a resource is in one group at most`
+        const message = `${id} is in the group ${before} already, and may be in one alone`
         problems.push({ ...place, message })
       }
       const leader = members[at - 1]
@@ -138,7 +138,7 @@ function nodeFaults(
       return own.includes(name) && amount <= (capacity[kind] ?? Infinity)
     })
     if (able.length > 0) continue
-    const message = `${id} needs ${amount} of ${kind}, which none of its nodes has; see their capacity`
+    const message = `${id} needs ${amount} of ${kind}, which none of its nodes has`
     problems.push({ ...source.placeOfKey(['resources', index, 'needs', kind]), message })
   }
   return problems

@@ -13,16 +13,9 @@ import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
 import { leave } from './leaving.ts'
-import { blankLedger, entryOf, fromDisk, type Ledger, mayHold } from './ledger.ts'
+import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
-import {
-  type Config,
-  type Identity,
-  majorityOf,
-  type NodeId,
-  type ResourceConfig,
-  type ResourceId,
-} from './model.ts'
+import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder, onOrderStep, onRequest } from './orders.ts'
 import { prepare } from './placement.ts'
 import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
@@ -31,13 +24,13 @@ import {
   followOrder,
   onRan,
   resourceDeadlineMs,
-  startResource,
   stopResource,
   tickResource,
   untried,
 } from './resource.ts'
 import { admits, keepSession, onAccuse, onGroup, onQuorum, onReady, onSync } from './session.ts'
-import { authority, type Session, type State, say, set, type Turn } from './state.ts'
+import { startGranted } from './starting.ts'
+import { type State, say, set, type Turn } from './state.ts'
 import {
   onCondemn,
   onConfirm,
@@ -371,39 +364,4 @@ function othersVanished(before: Ledger, after: Ledger, target: NodeId): boolean 
 
 function abandonFencings(turn: Turn): void {
   for (const target of Object.keys(turn.state.fencings)) dropFencing(turn, target)
-}
-
-/** A grant becomes a start when a majority of all nodes keeps it on disk (S8). */
-function startGranted(turn: Turn): void {
-  const session = authority(turn.state, turn.nowMs)
-  if (session === undefined) return
-  for (const resource of turn.state.config.resources) {
-    const local = turn.state.resources[resource.id]!
-    if (local.at !== 'granted' || local.op !== undefined) continue
-    const kept = Object.values(session.saved).filter((step) => step >= local.grantStep).length
-    if (kept < majorityOf(turn.state.config)) continue
-    if (mayFollow(turn.state, session, resource)) startResource(turn, resource)
-  }
-}
-
-/**
- * Do those run that it starts after, and are those here beside which it must run? What was so when
- * it was granted may have changed since.
- */
-function mayFollow(
-  { resources, config, ledger, self }: State,
-  session: Session,
-  { after, beside }: ResourceConfig,
-): boolean {
-  const isHere = (id: ResourceId): boolean => {
-    const resource = config.resources.find((each) => each.id === id)
-    return resource !== undefined && mayHold(entryOf(ledger, self), resource.thing)
-  }
-  const isUp = (id: ResourceId): boolean => {
-    const local = resources[id]
-    if (isHere(id)) return local?.at === 'running' && local.mustStop === ''
-    return Object.values(session.reports).some((each) => each.resources[id]?.state === 'running')
-  }
-  const musts = beside.filter(({ strength }) => strength === 'must')
-  return after.every(isUp) && musts.every(({ to }) => isHere(to))
 }

@@ -200,6 +200,7 @@ function reasonFor(
 
 // ---- who is tied to whom: worked out once for each config ----
 
+/** What resources want of each other, looked up by who is meant. */
 export interface Ties {
   /** The important ones first, and nobody before whom it follows. */
   readonly order: readonly ResourceConfig[]
@@ -213,6 +214,7 @@ export interface Ties {
 
 const known = new WeakMap<readonly ResourceConfig[], Ties>()
 
+/** Who is tied to whom. Worked out once for each list. */
 export function tiesOf(resources: readonly ResourceConfig[]): Ties {
   const before = known.get(resources)
   if (before !== undefined) return before

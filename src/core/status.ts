@@ -214,7 +214,8 @@ function deviceStatus(
   }
 }
 
-function resourceStatus(state: State, id: ResourceId): ResourceStatus {
+/** One resource as this node sees it. The config must know it. */
+export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
   const { session, ledger, config } = state
   const resource = config.resources.find((each) => each.id === id)!
   const { thing } = resource

@@ -25,6 +25,8 @@ export interface Desk {
   /** The cluster as this node sees it; a sentence why it cannot be seen yet. */
   status(): object | string
   orders(): readonly OrderView[]
+  /** Why a resource is where it is; a sentence where there is nothing to explain. */
+  explain(resource: string): object | string
   /** Hands an order to the core, or says why it cannot be taken now. */
   give(order: Order): string | undefined
   /** Notes that an operator knows why lines of the audit log are gone; how many, or why not. */
@@ -135,6 +137,11 @@ function answer(room: Room, socket: Socket, request: Request): void {
         else tell(socket, { ok: false, because: accepted })
       })
       return
+    case 'explain': {
+      const explanation = desk.explain(request.resource)
+      if (typeof explanation !== 'string') return tell(socket, { ok: true, explanation })
+      return tell(socket, { ok: false, because: explanation })
+    }
     case 'status':
     case 'watch': {
       const status = desk.status()

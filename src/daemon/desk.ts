@@ -1,4 +1,5 @@
 /** What the control socket shows of a daemon, and the orders that it takes: see `control.ts`. */
+import { explain } from '../core/explain.ts'
 import { describe } from '../core/status.ts'
 import type { Clock } from './clock.ts'
 import type { Desk } from './control.ts'
@@ -39,6 +40,14 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       const running = mailbox.node
       if (running === undefined) return waitsFor()
       return { ...describe(running.state(), clock.nowMs()), daemon: daemon() }
+    },
+    explain(resource) {
+      const running = mailbox.node
+      if (running === undefined) return waitsFor()
+      const state = running.state()
+      const names = state.config.resources.map(({ id }) => id)
+      const none = names.length === 0 ? 'this cluster has none' : `there are ${names.join(', ')}`
+      return explain(state, resource) ?? `there is no resource ${resource}; ${none}`
     },
     accept: async (requester, reason) => {
       return (await mailbox.heads?.accept(requester, reason)) ?? waitsFor()

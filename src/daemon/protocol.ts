@@ -1,8 +1,8 @@
 /**
  * What is said over the daemon's control socket: JSON, one object a line, at most 64 KiB a line.
  *
- * A connection asks any number of short questions (`status`, `journal`, `accept`), each answered by
- * one line, or one long one (`fence`, `confirm`, `watch`), which is its last.
+ * A connection asks any number of short questions (`status`, `explain`, `journal`, `accept`), each
+ * answered by one line, or one long one (`fence`, `confirm`, `watch`), which is its last.
  */
 import { z } from 'zod'
 import type { Verdict } from '../core/message.ts'
@@ -11,6 +11,7 @@ const words = (max: number) => z.string().min(1).max(max)
 
 export const Request = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('status') }),
+  z.strictObject({ do: z.literal('explain'), resource: words(255) }),
   z.strictObject({ do: z.literal('journal') }),
   z.strictObject({ do: z.literal('watch') }),
   z.strictObject({ do: z.literal('accept'), requester: words(200), reason: words(500) }),
@@ -36,6 +37,7 @@ export type Request = z.output<typeof Request>
 /** What the daemon answers. `ok` is in the line that ends an answer, and in no other. */
 export type Reply = Readonly<
   | { ok: true; status: object }
+  | { ok: true; explanation: object }
   | { ok: true; path: string }
   /** What an operator has accepted is in the audit log: so many heads of it. */
   | { ok: true; accepted: number }

@@ -16,7 +16,7 @@ export interface Desk {
   readonly orders: OrderView[]
   /** Who has accepted what, and why. */
   readonly accepted: string[]
-  world: { status: object | string; refusal: string | undefined }
+  world: { status: object | string; explanation: object | string; refusal: string | undefined }
 }
 
 /** Open the socket; `onOrder` is called when an order has been taken. */
@@ -29,7 +29,7 @@ export async function openDesk(
   const given: Order[] = []
   const orders: OrderView[] = []
   const accepted: string[] = []
-  const world: Desk['world'] = { status, refusal: undefined }
+  const world: Desk['world'] = { status, explanation: 'nothing to explain', refusal: undefined }
   const control = await openControl({
     runDir,
     watchMs: 20,
@@ -43,6 +43,7 @@ export async function openDesk(
         setImmediate(() => onOrder(desk, order))
         return undefined
       },
+      explain: () => world.explanation,
       async accept(requester, reason) {
         if (accepted.push(`${requester}: ${reason}`) === 1) return 1
         return 'there is nothing to accept'

@@ -13,7 +13,13 @@ test('S16 nodes that only Corosync knows are added without a way to fence them',
     united.nodes.map(({ id }) => id),
     ['a', 'b', 'c', 'd'],
   )
-  assert.deepEqual(united.nodes[3], { id: 'd', levels: [], addresses: [], priority: 0 })
+  assert.deepEqual(united.nodes[3], {
+    id: 'd',
+    levels: [],
+    addresses: [],
+    priority: 0,
+    capacity: {},
+  })
   assert.notEqual(united.hash, core.hash)
   // Whoever sees the same nodes has the same config, in whatever order Corosync tells them.
   assert.equal(withNodes(core, ['c', 'd', 'a', 'b']).hash, united.hash)

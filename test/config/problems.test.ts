@@ -1,6 +1,7 @@
 /** C3: every mistake has its place, its value and what would be right; all of them in one run. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { plainWishes } from '../../src/core/model.ts'
 import { driverNames } from '../../src/fence/drivers/index.ts'
 import { load, problemsOf, twoNodes } from './files.ts'
 
@@ -203,6 +204,7 @@ test('a resource has all nodes in the order of the config, and times in millisec
   const { core, resources } = await load(t, { config })
   assert.deepEqual(core.resources, [
     {
+      ...plainWishes,
       id: 'r',
       thing: 'program sleep 1',
       nodes: ['a', 'b'],
@@ -212,6 +214,7 @@ test('a resource has all nodes in the order of the config, and times in millisec
       monitorEveryMs: 10_000,
     },
     {
+      ...plainWishes,
       id: 's',
       thing: 'program sleep 2',
       nodes: ['b', 'a'],

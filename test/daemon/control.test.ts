@@ -35,6 +35,7 @@ async function daemon(t: TestContext, options: Partial<ControlOptions> = {}) {
         if (world.refusal === undefined) given.push(order)
         return world.refusal
       },
+      explain: () => 'nothing',
       accept: async () => 'nothing is accepted here',
       journalPath: '/var/lib/picket/journal.jsonl',
     },
@@ -242,6 +243,7 @@ test('the socket of a dead daemon is replaced, and a path that is too long is re
     status: () => ({}),
     orders: () => [],
     give: () => undefined,
+    explain: () => 'nothing',
     accept: async () => 'nothing is accepted here',
     journalPath: '',
   }

@@ -32,7 +32,7 @@ export const serviceMutants: readonly Mutant[] = [
   {
     name: 'start-without-acknowledgement',
     rule: 'S8',
-    file: 'core/cluster.ts',
+    file: 'core/starting.ts',
     find: 'if (kept < majorityOf(turn.state.config)) continue',
     replace: 'if (kept < 0) continue',
     because: 'a grant that only the separated side has seen is started there, and given away here',
@@ -120,7 +120,7 @@ export const serviceMutants: readonly Mutant[] = [
   {
     name: 'start-beside-forerunner',
     rule: 'H3',
-    file: 'core/cluster.ts',
+    file: 'core/starting.ts',
     find: 'return after.every(isUp) && musts',
     replace: 'return (after.every(isUp) || true) && musts',
     because: 'a service starts while the file system that it needs is still being mounted',

@@ -1,0 +1,61 @@
+/** `picket explain`: why a resource is where it is, and why it is not elsewhere. */
+import type { Explanation } from '../core/explain.ts'
+import { defineCommand, UsageError } from './command.ts'
+import { askOnce, ControlError, type Line, socketPath } from './control.ts'
+import { mark, type Paint, plain } from './screen.ts'
+
+export const command = defineCommand({
+  name: 'explain',
+  words: ['RESOURCE'],
+  about: `Asks the picketd of this node where a resource is, where it belongs, why there, and why on
+none of its other nodes. Changes nothing.`,
+  flags: {
+    json: { title: 'Print the same as JSON' },
+    socket: { value: 'PATH', title: "picketd's control socket" },
+  },
+  async run({ words: [resource], flags: { json = false, socket } }, terminal) {
+    if (resource === undefined) throw new UsageError('RESOURCE is missing.')
+    try {
+      const asked = askOnce(socketPath(socket), { do: 'explain', resource })
+      const found = explanationIn(await terminal.during('asking picketd', asked))
+      if (json) terminal.out(JSON.stringify(found))
+      else for (const line of sentences(found, terminal.paint)) terminal.out(line)
+      return 0
+    } catch (error) {
+      if (!(error instanceof ControlError)) throw error
+      terminal.err(`picket explain: ${error.message}.`)
+      return 1
+    }
+  },
+})
+
+function explanationIn({ explanation, because }: Line): Explanation {
+  if (typeof explanation === 'object' && explanation !== null) return explanation as Explanation
+  throw new ControlError(
+    typeof because === 'string' ? plain(because) : 'picketd did not explain it',
+  )
+}
+
+function sentences(
+  { id, thing, node, state, because, belongs, why, waits, elsewhere, wishes }: Explanation,
+  paint: Paint,
+): string[] {
+  const where = node === undefined ? 'runs nowhere' : `is ${state} on ${node}`
+  const well = state === 'running' && node === belongs
+  const nodes = Object.keys(elsewhere)
+  const width = Math.max(0, ...nodes.map((each) => each.length))
+  const told = because === '' ? '' : `: ${because}`
+  return [
+    mark(
+      well ? 'good' : 'wait',
+      `${plain(id)} (${plain(thing)}) ${plain(`${where}${told}`)}`,
+      paint,
+    ),
+    belongs === undefined
+      ? `  it belongs nowhere now: ${plain(why)}`
+      : `  it belongs on ${plain(belongs)}: ${plain(why)}`,
+    ...(waits === '' ? [] : [`  ${plain(waits)}`]),
+    ...nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`),
+    ...wishes.map((wish) => `  wish: ${plain(wish)}`),
+  ]
+}

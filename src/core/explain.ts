@@ -1,0 +1,54 @@
+/** Why a resource is where it is, and not elsewhere, in sentences for `picket explain`. */
+import type { NodeId, Pull, ResourceId } from './model.ts'
+import { planFor, whyNotGranted } from './placement.ts'
+import type { State } from './state.ts'
+import { type ResourceStatus, resourceStatus } from './status.ts'
+
+export interface Explanation extends ResourceStatus {
+  /** Where it should be; `undefined` where nobody can tell, or nowhere. */
+  readonly belongs: NodeId | undefined
+  /** Why there, or why nowhere, in a clause. */
+  readonly why: string
+  /** What it still waits for before it starts there; empty where nothing is missing. */
+  readonly waits: string
+  /** Why not on its other nodes. */
+  readonly elsewhere: Readonly<Record<NodeId, string>>
+  readonly wishes: readonly string[]
+}
+
+/** `undefined`: the config knows no such resource. */
+export function explain(state: State, id: ResourceId): Explanation | undefined {
+  const resource = state.config.resources.find((each) => each.id === id)
+  if (resource === undefined) return undefined
+  const status = resourceStatus(state, id)
+  const { session } = state
+  const place = session?.open ? planFor(state, session).get(id) : undefined
+  const runs = status.state === 'running' && status.node === place?.node
+  return {
+    ...status,
+    belongs: place?.node,
+    why: place?.because ?? 'the cluster cannot decide now; see `picket status`',
+    waits: session?.open && !runs ? whyNotGranted(state, session, resource) : '',
+    elsewhere: place?.elsewhere ?? {},
+    wishes: wishesOf(state, id),
+  }
+}
+
+function wishesOf({ config }: State, id: ResourceId): readonly string[] {
+  const { beside, apart, after, prefers, stays, priority, needs } = config.resources.find(
+    (each) => each.id === id,
+  )!
+  const pull = ({ to, strength }: Pull) =>
+    strength === 'must' ? `${to}, always` : `${to}, if it can (${strength} points)`
+  const preferred = Object.entries(prefers).map(([node, points]) => `prefers ${node} (${points})`)
+  const needed = Object.entries(needs).map(([kind, amount]) => `needs ${amount} of ${kind}`)
+  return [
+    ...beside.map((each) => `beside ${pull(each)}`),
+    ...apart.map((each) => `apart from ${pull(each)}`),
+    ...after.map((leader) => `after ${leader}`),
+    ...preferred,
+    ...needed,
+    ...(stays === 'must' ? [] : [`stays where it is (${stays} points)`]),
+    ...(priority === 0 ? [] : [`priority ${priority}`]),
+  ]
+}

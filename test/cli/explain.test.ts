@@ -1,0 +1,48 @@
+/** `picket explain`: sentences about one resource. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { healthy, openDesk } from './daemon.ts'
+import { picket } from './picket.ts'
+
+const explanation = {
+  ...{ id: 'web', thing: 'program /bin/web', state: 'running', node: 'web-02', because: '' },
+  ...{ belongs: 'web-02', why: 'vip is there, beside which it must run', waits: '' },
+  elsewhere: {
+    'web-01': 'it is lost',
+    'web-3': 'vip, beside which it must run, belongs on web-02',
+  },
+  wishes: ['beside vip, always'],
+}
+
+test('H3 where it is, where it belongs, why, and why not elsewhere', async (t) => {
+  const desk = await openDesk(t, healthy())
+  desk.world.explanation = explanation
+  const { code, out } = await picket(['explain', 'web', '--socket', desk.socket])
+  assert.equal(code, 0)
+  assert.equal(
+    out,
+    `✓ web (program /bin/web) is running on web-02
+  it belongs on web-02: vip is there, beside which it must run
+  not on web-01  it is lost
+  not on web-3   vip, beside which it must run, belongs on web-02
+  wish: beside vip, always
+`,
+  )
+  const json = await picket(['explain', 'web', '--json', '--socket', desk.socket])
+  assert.deepEqual(JSON.parse(json.out), explanation)
+  const waits = { node: undefined, state: 'stopped', because: 'x', waits: 'it waits for vip' }
+  desk.world.explanation = { ...explanation, ...waits }
+  const told = await picket(['explain', 'web', '--socket', desk.socket])
+  assert.match(told.out, /^… web \(program \/bin\/web\) runs nowhere: x\n/)
+  assert.match(told.out, /\n {2}it waits for vip\n/)
+})
+
+test('H3 what is no resource, or no daemon, is a sentence', async (t) => {
+  const desk = await openDesk(t, healthy())
+  desk.world.explanation = 'there is no resource wbe; there are vip, web'
+  const { code, err } = await picket(['explain', 'wbe', '--socket', desk.socket])
+  assert.equal(code, 1)
+  assert.match(err, /no resource wbe; there are vip, web/)
+  assert.equal((await picket(['explain'])).code, 2)
+  assert.equal((await picket(['explain', 'web', '--socket', '/nowhere/s'])).code, 1)
+})

@@ -1,0 +1,100 @@
+/** H3: groups, beside, apart, after, points and room in the config, and what can never come true. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { load, problemsOf, twoNodes } from './files.ts'
+
+const entry = (id: string, more = '') =>
+  `  - { id: ${id}, type: exec, run: /bin/${id}${more && `, ${more}`} }\n`
+
+const resourcesOf = (...entries: readonly string[]) => `${twoNodes}resources:\n${entries.join('')}`
+
+async function wishesIn(t: TestContext, config: string) {
+  const { core } = await load(t, { config })
+  return Object.fromEntries(core.resources.map((resource) => [resource.id, resource]))
+}
+
+test('H3 a group is short for beside and after the one before', async (t) => {
+  const config = `${resourcesOf(entry('vip'), entry('fs'), entry('web', 'after: db'), entry('db'))}
+groups:
+  - { id: stack, members: [vip, fs, web] }
+`
+  const { vip, fs, web } = await wishesIn(t, config)
+  assert.deepEqual([vip?.beside, vip?.after], [[], []])
+  assert.deepEqual([fs?.beside, fs?.after], [[{ to: 'vip', strength: 'must' }], ['vip']])
+  assert.deepEqual([web?.beside, web?.after], [[{ to: 'fs', strength: 'must' }], ['db', 'fs']])
+})
+
+test('H3 wishes with and without a strength; without stickiness nothing moves for points', async (t) => {
+  const wishes =
+    'beside: vip, apart_from: [{ resource: db, strength: 20 }, log], prefers: { b: 5 }, ' +
+    'stickiness: 3, priority: 7, needs: { memory_mb: 512 }'
+  const { web, vip } = await wishesIn(
+    t,
+    resourcesOf(entry('vip'), entry('db'), entry('log'), entry('web', wishes)),
+  )
+  assert.deepEqual(web?.beside, [{ to: 'vip', strength: 'must' }])
+  assert.deepEqual(web?.apart, [
+    { to: 'db', strength: 20 },
+    { to: 'log', strength: 'must' },
+  ])
+  assert.deepEqual([web?.prefers, web?.stays, web?.priority], [{ b: 5 }, 3, 7])
+  assert.deepEqual(web?.needs, { memory_mb: 512 })
+  assert.equal(vip?.stays, 'must')
+})
+
+const faults: readonly (readonly [what: string, config: string, expected: RegExp])[] = [
+  [
+    'a strange name',
+    resourcesOf(entry('web', 'beside: vpi'), entry('vip')),
+    /no resource "vpi"\. Did you mean vip/,
+  ],
+  ['itself', resourcesOf(entry('web', 'after: [web]')), /after names web itself/],
+  [
+    'a strange node',
+    resourcesOf(entry('web', 'prefers: { c: 1 }')),
+    /"c" is not among the nodes of web/,
+  ],
+  [
+    'a strange member',
+    `${resourcesOf(entry('web'))}groups: [{ id: g, members: [web, dbb] }]\n`,
+    /no resource "dbb"/,
+  ],
+  [
+    'a member of two groups',
+    `${resourcesOf(entry('a'), entry('b'), entry('c'))}groups: [{ id: g, members: [a, b] }, { id: h, members: [b, c] }]\n`,
+    /b is in the group g already/,
+  ],
+  [
+    'a circle',
+    resourcesOf(entry('x', 'after: z'), entry('y', 'beside: x'), entry('z', 'after: y')),
+    /wait for each other: x -> z -> y -> x/,
+  ],
+  [
+    'a contradiction',
+    resourcesOf(entry('x'), entry('y', 'beside: x, apart_from: x')),
+    /y and x must be apart, and y must run beside both/,
+  ],
+  [
+    'no node in common',
+    resourcesOf(entry('x', 'nodes: [a]'), entry('y', 'nodes: [b], beside: x')),
+    /y, x must run on one node, and none is in all their lists/,
+  ],
+  [
+    'more than any node has',
+    `${twoNodes}      capacity: { cpu: 2 }\nresources:\n${entry('x', 'nodes: [b], needs: { cpu: 3 }')}`,
+    /x needs 3 of cpu, which none of its nodes has/,
+  ],
+  [
+    'no strength at all',
+    resourcesOf(entry('x'), entry('y', 'beside: { resource: x, strength: 0 }')),
+    /strength/,
+  ],
+]
+
+for (const [what, config, expected] of faults) {
+  test(`H3 ${what} is an error with its place`, async (t) => {
+    const problems = (await problemsOf(t, { config })).join('\n')
+    assert.match(problems, expected)
+    assert.match(problems, /^config\.yaml:([2-9]|\d\d):\d+: /)
+  })
+}
