@@ -167,7 +167,8 @@ export function isText(driver: Driver, key: string): boolean {
 }
 
 export interface MergeTerms {
-  readonly node: string
+  /** Undefined where the options are those of no node's device. */
+  readonly node: string | undefined
   /** Where the step stands, for what is wrong with it as a whole. */
   readonly place: Place
   readonly origins: Origins
@@ -216,9 +217,15 @@ export function merge(
   }
 }
 
-function missing(driver: Driver, key: string, node: string): string {
+function missing(driver: Driver, key: string, node: string | undefined): string {
   const { name } = driver
   const plain = isSecret(driver, key) ? `${key}_env or ${key}_credential` : key
+  if (node === undefined) {
+    return (
+      `the option ${key} of ${name} is set nowhere; write ${plain} in fence.drivers.${name}, or ` +
+      `${key} in the secrets file below ${name}:`
+    )
+  }
   return (
     `the option ${key} of ${name} is set nowhere for ${node}; write ${plain} in ` +
     `fence.drivers.${name} or in the node's own fence entry, or ${key} in the secrets file ` +

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Device, openDevice, type PowerRead, type Pressed } from '../../src/fence/device.ts'
 import type { Driver } from '../../src/fence/driver.ts'
 import { failures } from '../../src/fence/errors.ts'
+import { listContract } from './contract-list.ts'
 
 /** What the transport does to requests; `httpStand` brings these for every HTTP double. */
 export const transportFaults = [
@@ -62,6 +63,8 @@ export interface Stand {
    */
   fail(fault: Fault, fromRequest: number): boolean
   mend(): void
+  /** Lists nothing, and says that all is well, until `mend`; for drivers that list. */
+  empty?(): void
   /** How many requests have come in. */
   requests(): number
   /** What somebody else got to hear: the target of a redirect, an impostor. Never our secrets. */
@@ -147,6 +150,8 @@ export function contract(
     const rows = await matrix(driver, stand, device)
     console.log(`# ${name}: what a fence sees when things go wrong\n${rows.join('\n')}`)
   })
+
+  if (driver.list !== undefined) listContract(driver, run)
 }
 
 function open(driver: Driver, { options, identity }: Stand): Device {
@@ -219,14 +224,21 @@ async function honestRead(stand: Stand, device: Device, where: string): Promise<
 
 const textsOf = ({ raw, detail = '' }: PowerRead): string[] => [raw, detail]
 
-/** A failure says what to do; no text holds a secret, in whatever dress. */
 function tells(stand: Stand, { outcome, detail }: Pressed, texts: readonly string[]): void {
-  if (outcome !== 'accepted') {
-    const broke = /the driver [\w-]+ broke/.test(detail)
-    assert.ok(!broke, `it threw something else than a FenceError: ${detail}`)
-    const said = Object.values(failures).some(({ says }) => detail.includes(says))
-    assert.ok(said && /\): .{8,}/.test(detail), `what is to be done? ${detail}`)
-  }
+  if (outcome !== 'accepted') advises(detail)
+  keepsSecrets(stand, texts)
+}
+
+/** A failure says what to do. */
+export function advises(detail: string): void {
+  const broke = /the driver [\w-]+ broke/.test(detail)
+  assert.ok(!broke, `it threw something else than a FenceError: ${detail}`)
+  const said = Object.values(failures).some(({ says }) => detail.includes(says))
+  assert.ok(said && /\): .{8,}/.test(detail), `what is to be done? ${detail}`)
+}
+
+/** No text holds a secret, in whatever dress. */
+export function keepsSecrets(stand: Stand, texts: readonly string[]): void {
   const everything = [...texts, stand.overheard?.() ?? ''].join('\n')
   for (const secret of stand.secrets) {
     for (const form of [

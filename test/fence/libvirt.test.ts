@@ -36,6 +36,8 @@ function setState(...verbs: readonly string[]): void {
   libvirtd.virsh(all.map((verb) => `${verb} test`).join('; '))
 }
 
+const definition = (): string => join(libvirtd.folder, 'test.xml')
+
 async function start(): Promise<Stand> {
   const relay = await startLibvirtRelay(libvirtd)
   setState()
@@ -49,7 +51,14 @@ async function start(): Promise<Stand> {
     between: ['suspend', 'managedsave'],
     setBetween: (verb) => setState(verb),
     fail: relay.fail,
-    mend: relay.mend,
+    empty() {
+      writeFileSync(definition(), libvirtd.virsh('dumpxml test'))
+      libvirtd.virsh('destroy test; undefine test')
+    },
+    mend() {
+      relay.mend()
+      if (libvirtd.virsh('list --all --name') === '') libvirtd.virsh(`define ${definition()}`)
+    },
     requests: relay.requests,
     close: relay.close,
   }

@@ -60,7 +60,12 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
   const log: string[] = []
   const down = new Set<string>()
   const hosts = new Map<string, HttpStand>()
-  const quirks = { quorate: true, oldVersion: false, fault: undefined as Fault | undefined }
+  const quirks = {
+    quorate: true,
+    oldVersion: false,
+    hidden: false,
+    fault: undefined as Fault | undefined,
+  }
   let cache: Readonly<Record<string, unknown>>[] = []
   let serial = 0
 
@@ -129,6 +134,7 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
       status: down.has(guest.node) ? 'unknown' : statusOf(guest),
       template: 0,
       ...(guest.ha !== undefined && { hastate: guest.ha }),
+      ...(guest.lock !== undefined && { lock: guest.lock }),
     }))
   }
 
@@ -250,7 +256,10 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
     [
       /GET/,
       /^\/cluster\/resources$/,
-      (_, caller) => data(cache.filter(({ vmid }) => 'VM.Audit' in mayOn(caller, Number(vmid)))),
+      (_, caller) => {
+        const seen = ({ vmid }: (typeof cache)[number]) => 'VM.Audit' in mayOn(caller, Number(vmid))
+        return data(quirks.hidden ? [] : cache.filter(seen))
+      },
     ],
     [
       /GET/,
