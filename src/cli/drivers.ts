@@ -11,10 +11,12 @@ export const command = defineCommand({
   name: 'drivers',
   words: ['[NAME]'],
   about: `Lists the fence drivers. With NAME: what that driver can promise, and every option of it.
-Touches no device, but for --targets: that asks the devices of this driver in the configuration, its
-secrets included, what could be switched there, and which node names it. It only reads. What a step
-lacks is no hindrance as long as it is only the target; a list says nothing of whether we may switch
-what is in it. Exit code 0: every device has answered. 1: one has not.`,
+Touches no device without --targets.
+
+--targets: asks the devices of this driver in the configuration what they could switch, and says
+which node uses it. Only reads. A step need not name its target yet. That something is listed does
+not mean that we may switch it: \`picket fence check\` tells. Exit code 0 only if every device has
+answered.`,
   flags: {
     targets: { title: 'With NAME: what could be switched, with the credentials of the config' },
     config: { value: 'FILE', title: `With --targets: the configuration (${defaultConfigFile})` },

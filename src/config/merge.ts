@@ -199,7 +199,9 @@ export function merge(
   const found = issues.flatMap(({ issue, value }): Problem[] => {
     const key = String(issue.path[0] ?? '')
     const setting = settings.get(key)
-    if (setting === undefined && issue.code === 'invalid_type' && issue.path.length === 1) {
+    // What may be one thing or another is refused by all of them where it is not there.
+    const lacks = issue.code === 'invalid_type' || issue.code === 'invalid_union'
+    if (setting === undefined && lacks && issue.path.length === 1) {
       // What was refused above would only be reported as missing again.
       if (problems.length > 0 || !sawAll) return []
       return [{ ...place, message: missing(driver, key, node) }]
