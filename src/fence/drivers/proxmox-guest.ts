@@ -84,7 +84,9 @@ export async function listGuests(api: Api): Promise<readonly Target[]> {
   return (
     guests
       // A template never runs.
-      .filter(({ template, vmid }) => Number(template ?? 0) === 0 && Number.isSafeInteger(vmid))
+      .filter(
+        ({ template, vmid }) => Number(template ?? 0) === 0 && Number.isSafeInteger(Number(vmid)),
+      )
       .map((entry) => ({
         plug: String(entry.vmid),
         name: textOf(entry.name) ?? '',
