@@ -71,7 +71,7 @@ async function domainsAt(uri: string, ask: Ask): Promise<readonly Domain[]> {
   return known.map((each) => ({ ...each, power: powerOf(states.get(each.uuid) ?? '') }))
 }
 
-/** The states by UUID. A machine that has gone in the meantime has none, and spoils no other one. */
+/** The states by UUID. A machine that has gone in the meantime has none, and spoils no other. */
 async function statesAt(
   uri: string,
   known: readonly { readonly uuid: string }[],
