@@ -26,8 +26,7 @@ answered.`,
     const { driverNames } = await import('../fence/drivers/index.ts')
     if (config !== undefined && !targets) throw new UsageError('--config belongs to --targets.')
     if (name === undefined) {
-      if (targets)
-        throw new UsageError('NAME is missing: --targets asks the devices of one driver.')
+      if (targets) throw new UsageError('NAME is missing: --targets asks for one driver.')
       return await list(driverNames, json, terminal)
     }
     if (!driverNames.includes(name)) {

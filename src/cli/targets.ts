@@ -25,8 +25,8 @@ interface Found {
   /** Why nothing, or not all, was found. */
   readonly problems: readonly string[]
   readonly targets: readonly (Target & { readonly nodes: readonly string[] })[]
-  /** Steps that name no target, or none that is in the list. */
-  readonly elsewhere: readonly Use[]
+  /** Steps that name no target, or none that is in the list, or several. */
+  readonly unmatched: readonly Use[]
 }
 
 export async function listTargets(
@@ -79,12 +79,10 @@ const inOrder = new Intl.Collator('en', { numeric: true })
 function foundAt(at: string, lists: readonly Listed[], uses: readonly Use[]): Found {
   const byPlug = new Map(lists.flatMap(({ targets }) => targets).map((each) => [each.plug, each]))
   const targets = [...byPlug.values()].sort((a, b) => inOrder.compare(a.plug, b.plug))
-  const meant = ({ plug }: Use): Target | undefined =>
-    plug === undefined
-      ? targets.length === 1
-        ? targets[0]
-        : undefined
-      : targets.find((target) => isCalled(target, plug))
+  const meant = (use: Use): Target | undefined => {
+    const [only, ...others] = calledBy(use, targets)
+    return others.length === 0 ? only : undefined
+  }
   return {
     at,
     ok: lists.every(({ ok }) => ok),
@@ -93,12 +91,19 @@ function foundAt(at: string, lists: readonly Listed[], uses: readonly Use[]): Fo
       ...target,
       nodes: uses.filter((use) => meant(use) === target).map(({ node }) => node),
     })),
-    elsewhere: uses.filter((use) => meant(use) === undefined),
+    unmatched: uses.filter((use) => meant(use) === undefined),
   }
 }
 
-function isCalled({ plug, aliases = [], identity }: Target, wanted: string): boolean {
-  if (plug === wanted || aliases.includes(wanted)) return true
+/** More than one where a step names none, or what several bear. */
+function calledBy({ plug }: Use, targets: readonly Target[]): readonly Target[] {
+  if (plug === undefined) return targets
+  const exact = targets.filter((target) => target.plug === plug)
+  return exact.length > 0 ? exact : targets.filter((target) => isCalled(target, plug))
+}
+
+function isCalled({ aliases = [], identity }: Target, wanted: string): boolean {
+  if (aliases.includes(wanted)) return true
   return identity !== undefined && sameIdentity(identity, wanted)
 }
 
@@ -106,14 +111,13 @@ const withoutAliases = ({ aliases: _, ...rest }: Found['targets'][number]) => re
 
 function print(driver: Driver, found: readonly Found[], { out, err, paint }: Terminal): void {
   const option = driver.plug ?? 'plug'
-  for (const { at, problems, targets, elsewhere } of found) {
+  for (const { at, problems, targets, unmatched } of found) {
     out(paint('strong', `${driver.name} at ${plain(at)}`))
     for (const line of table(option, targets, (head) => paint('dim', head))) out(`  ${line}`)
     // Where nothing could be asked, nothing is known of what the steps name either.
-    for (const { node, plug } of targets.length === 0 ? [] : elsewhere) {
-      const names = plug === undefined ? `names no ${option}` : `names ${option} ${plain(plug)}`
-      const text = plug === undefined ? names : `${names}, which is not in this list`
-      out(`  ${mark('wait', `${plain(node)} ${text}`, paint)}`)
+    for (const use of targets.length === 0 ? [] : unmatched) {
+      const text = `${plain(use.node)} ${unmatchedText(use, option, targets)}`
+      out(`  ${mark('wait', text, paint)}`)
     }
     for (const problem of problems) err(plain(problem))
   }
@@ -122,6 +126,13 @@ function print(driver: Driver, found: readonly Found[], { out, err, paint }: Ter
       paint('dim', 'What our user may not see is not in it; and a power told here proves nothing.'),
     )
   }
+}
+
+function unmatchedText(use: Use, option: string, targets: readonly Target[]): string {
+  if (use.plug === undefined) return `names no ${option}`
+  const several = calledBy(use, targets).length > 1
+  const why = several ? 'which several of these are called' : 'which is none of these'
+  return `names ${option} ${plain(use.plug)}, ${why}`
 }
 
 /** Columns that nothing stands in are left out. */

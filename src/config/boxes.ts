@@ -80,6 +80,9 @@ function ofSteps(inputs: Inputs, driver: Driver): readonly Found[] {
   })
 }
 
+/** A list takes longer than the one reading for which a driver states its bound. */
+const READINGS = 2
+
 interface Whose {
   readonly node: string | undefined
   readonly place: Place
@@ -103,7 +106,7 @@ function boxOf(
   const named = plug && overlay(driver, layers, origins).settings.get(plug)?.value
   const timeoutMs =
     common.timeout_seconds === undefined
-      ? driver.capabilities.timeoutMs
+      ? READINGS * driver.capabilities.timeoutMs
       : ms(common.timeout_seconds)
   const text = named === undefined ? undefined : String(named)
   return {

@@ -54,11 +54,10 @@ export function openBox(setup: Omit<DeviceSetup, 'identity'>): Box {
     endpoint,
     async list(ask) {
       try {
-        const found = await onLane({ where, use: 'ask', ask }, async ({ wire }) => {
-          if (driver.list === undefined)
-            throw new FenceError('options', 'it lists nothing', NO_LIST)
-          return await driver.list(settings, wire)
-        })
+        const { list } = driver
+        if (list === undefined) throw new FenceError('options', 'it has no list', NO_LIST)
+        const job = { where, use: 'ask', ask } as const
+        const found = await onLane(job, ({ wire }) => list(settings, wire))
         if (found.length === 0) throw new FenceError('noSuchPlug', 'its list is empty', LOOK_THERE)
         if (found.length > TARGETS_MAX) {
           throw new FenceError('garbled', `it lists more than ${TARGETS_MAX} targets`)

@@ -71,7 +71,7 @@ test('a login tells the number, name and power of every guest, and which node us
   102   web2  off
   1003  web3  on     a
   … b names no vmid
-  … c names vmid 999, which is not in this list
+  … c names vmid 999, which is none of these
 What our user may not see is not in it; and a power told here proves nothing.
 `,
   )
@@ -84,7 +84,7 @@ What our user may not see is not in it; and a power told here proves nothing.
   )
   const [box] = json.boxes
   assert.deepEqual(box.targets[2], { plug: '1003', name: 'web3', power: 'on', nodes: ['a'] })
-  assert.deepEqual(box.elsewhere, [{ node: 'b' }, { node: 'c', plug: '999' }])
+  assert.deepEqual(box.unmatched, [{ node: 'b' }, { node: 'c', plug: '999' }])
 })
 
 test('without a step of any node the section of the driver is enough', async (t) => {
@@ -103,7 +103,7 @@ test('1 with one sentence where a device does not answer as it should', async (t
   const empty = await targets(t, 'proxmox', { config, secrets })
   assert.equal(empty.code, 1)
   assert.match(empty.err, /^proxmox .*list of guests is empty.*VM\.Audit.*left out\n$/)
-  assert.ok(!empty.out.includes('not in this list'), empty.out)
+  assert.ok(!empty.out.includes('none of these'), empty.out)
 
   const wrong = secrets.replace(token.secret, 'aaaaaaaa-bbbb-4ccc-8ddd-anothercanary')
   const refused = await targets(t, 'proxmox', { config, secrets: wrong })
@@ -154,6 +154,7 @@ test('every chassis of a redfish driver has a table of its own, by whatever name
       a: `{ ${step}, system: "${first.serial}" }`,
       b: `{ ${step}, system: "${second.uuid?.toUpperCase()}" }`,
       c: `{ driver: redfish, host: 127.0.0.2, port: 1 }`,
+      d: `{ ${step}, system: Compute Blade }`,
     },
     `redfish: { user: ${operator.user} }`,
   )
@@ -164,6 +165,7 @@ test('every chassis of a redfish driver has a table of its own, by whatever name
   const line = (id: string) => lines.find((each) => each.startsWith(`  ${id} `)) ?? ''
   assert.match(line(first.id), / on .* a$/)
   assert.match(line(second.id), / on .* b$/)
+  assert.match(out, /d names system Compute Blade, which several of these are called$/m)
   assert.match(out, /^redfish at 127\.0\.0\.2:1$/m)
   assert.match(err, /^redfish 127\.0\.0\.2:1: the device cannot be reached.*\n$/)
 })

@@ -152,7 +152,13 @@ async function targetAt(bmc: Conversation, path: string): Promise<Target> {
   const { id, name, serial, sku, uuid = '' } = system
   const { power } = await readPower(bmc, system)
   const aliases = [name, serial, sku].filter((text) => text !== '')
-  return { plug: id, name: name || serial, power, identity: uuid || undefined, aliases }
+  return {
+    plug: id || lastOf(path),
+    name: name || serial,
+    power,
+    identity: uuid || undefined,
+    aliases,
+  }
 }
 
 /** All that can be read, and why one of the others could not be. */
