@@ -209,7 +209,7 @@ function deviceConfig(
   { name, capabilities }: Driver,
   common: CommonOptions,
 ): DeviceConfig {
-  const { readGapMs, lateMs, returnsMs, settleMs, timeoutMs } = capabilities
+  const { readGapMs, lateMs, returnsMs, settleMs, vouches, timeoutMs } = capabilities
   const { identity, timeout_seconds, late_seconds, returns_seconds } = common
   return {
     id,
@@ -219,6 +219,7 @@ function deviceConfig(
     lateMs: late_seconds === undefined ? lateMs : ms(late_seconds),
     returnsMs: returns_seconds === undefined ? returnsMs : ms(returns_seconds),
     settleMs,
+    vouches,
     timeoutMs: timeout_seconds === undefined ? timeoutMs : ms(timeout_seconds),
   }
 }

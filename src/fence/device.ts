@@ -29,6 +29,8 @@ export interface PowerRead {
   readonly identity?: string
   /** Why the power is unknown. */
   readonly detail?: string
+  /** Why a target that is lost from the ring may be back by itself (F18). */
+  readonly spare?: string
 }
 
 export interface Identified {
@@ -133,9 +135,10 @@ export function openDevice(setup: DeviceSetup): Device {
         const raw = tell(status.raw)
         const from = found === undefined ? {} : { identity: found }
         // Somebody else's off is no off of ours.
-        return expected === undefined || found === expected
-          ? { power: plainPower(status), raw, ...from }
-          : { power: 'unknown', raw, ...from, detail: tell(`${where}: ${stranger(found)}`) }
+        if (expected !== undefined && found !== expected) {
+          return { power: 'unknown', raw, ...from, detail: tell(`${where}: ${stranger(found)}`) }
+        }
+        return { power: plainPower(status), raw, ...from, ...spareIn(status, tell) }
       } catch (error) {
         return { power: 'unknown', raw: '', detail: say(error) }
       }
@@ -162,4 +165,9 @@ export function openDevice(setup: DeviceSetup): Device {
 /** What a driver returned is judged again here: anything but the two words is unknown (F2). */
 export function plainPower({ power }: Pick<Status, 'power'>): Power {
   return power === 'off' || power === 'on' ? power : 'unknown'
+}
+
+/** Every member tells it to all others, again and again: it is kept short. */
+function spareIn({ spare }: Status, tell: (text: string) => string): { spare?: string } {
+  return spare === undefined ? {} : { spare: tell(spare).slice(0, 120) }
 }

@@ -27,6 +27,8 @@ export interface Capabilities {
    * an auto scaling group, a timer in the device; 0 where nothing does.
    */
   readonly returnsMs: number
+  /** May `status` say why a target that is lost from the ring should be waited for (`spare`)? */
+  readonly vouches: boolean
   /** How long one command, read or verification may take, unless the config says otherwise. */
   readonly timeoutMs: number
 }
@@ -38,6 +40,11 @@ export interface Status {
   readonly raw: string
   /** Who said it, where the device tells. */
   readonly identity?: string | undefined
+  /**
+   * Why a target that is lost from the ring may be back by itself, as a clause: `it is being
+   * migrated`, `its guest agent answers` (F18). It defers a fencing, and decides nothing.
+   */
+  readonly spare?: string | undefined
 }
 
 /** One thing that a box could switch. It says nothing of whether we may. */

@@ -186,6 +186,24 @@ const both = { uri: ['qemu+tls://a/system', 'qemu+tls://b/system'], domain: 'web
 const unknownThere = 'echo "error: failed to get domain \'web\'" >&2; exit 1'
 const dead = 'echo "error: failed to connect to the hypervisor" >&2; exit 1'
 
+test('F18 what ends by itself speaks for the machine, and nothing else does', async () => {
+  const states: readonly [string, string | undefined][] = [
+    ...['migrating', 'dumping', 'creating snapshot', 'post-copy'].map((why): [string, string] => [
+      `paused (${why})`,
+      `its hypervisor is at work on it: paused (${why})`,
+    ]),
+    ...['running (booted)', 'paused (user)', 'paused (saving)', 'paused (I/O error)'].map(
+      (raw): [string, undefined] => [raw, undefined],
+    ),
+    ['shut off (destroyed)', undefined],
+  ]
+  for (const [raw, spare] of states) {
+    await withPrograms({ virsh: says(raw) }, async () => {
+      assert.equal((await plain(one).read(ask)).spare, spare, raw)
+    })
+  }
+})
+
 test('after a live migration the source says shut off: all hypervisors are asked', async () => {
   const off = says('shut off (destroyed)')
   const left = says('shut off (migrated)')

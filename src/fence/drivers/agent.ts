@@ -98,6 +98,7 @@ export const agent = defineDriver({
     // What stands behind the agent is not known.
     returnsMs: 60_000,
     settleMs: 30_000,
+    vouches: false,
     // An agent polls until its own off can be read, 20 times by default.
     timeoutMs: 30_000,
   },

@@ -26,6 +26,15 @@ export function powerOf(raw: string): DomainPower {
   return /^running \([a-z -]+\)$/.test(raw) ? 'on' : 'unknown'
 }
 
+/** What ends by itself, and lets the machine run on (F18). */
+const pauses = ['migrating', 'dumping', 'creating snapshot', 'post-copy']
+
+/** Why the machine may be back by itself. */
+export function spareOf(raw: string): string | undefined {
+  const busy = pauses.some((why) => raw === `paused (${why})`)
+  return busy ? `its hypervisor is at work on it: ${raw}` : undefined
+}
+
 type Ask = (uri: string, commands: readonly string[]) => Promise<ChildResult>
 
 interface Domain {

@@ -12,7 +12,14 @@ import type { ChildResult } from '../child.ts'
 import { defineDriver, type Status } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'
-import { type DomainPower, listDomains, listed, plainName, powerOf } from './libvirt-domains.ts'
+import {
+  type DomainPower,
+  listDomains,
+  listed,
+  plainName,
+  powerOf,
+  spareOf,
+} from './libvirt-domains.ts'
 import { failureOf } from './libvirt-failure.ts'
 
 const uri = z
@@ -77,6 +84,7 @@ export const libvirt = defineDriver({
     lateMs: 60_000,
     returnsMs: 0,
     settleMs: 5_000,
+    vouches: true,
     // SIGTERM, then SIGKILL after 10 s and more.
     timeoutMs: 20_000,
   },
@@ -242,6 +250,7 @@ function judge(options: Options, sights: readonly Sight[]): Status {
     power: powers.includes('on') ? 'on' : off ? 'off' : 'unknown',
     raw: sights.map(({ uri, raw }) => at(options, uri, raw)).join(', '),
     identity: uuids[0],
+    spare: sights.map(({ raw }) => spareOf(raw)).find((why) => why !== undefined),
   }
 }
 

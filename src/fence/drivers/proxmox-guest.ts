@@ -193,6 +193,15 @@ const calmLocks = ['backup', 'snapshot', 'snapshot-delete', 'mounted']
 
 type State = Pick<Guest, 'type' | 'node' | 'status' | 'qmpstatus' | 'lock' | 'ha'>
 
+/** What Proxmox VE may be at while a guest that runs does not answer for a moment (F18). */
+const passingLocks = ['migrate', 'backup', 'snapshot', 'snapshot-delete']
+
+/** Why the guest may be back by itself. */
+export function spareOf({ status, lock }: Guest): string | undefined {
+  const busy = status === 'running' && lock !== undefined && passingLocks.includes(lock)
+  return busy ? `Proxmox VE is at work on it: lock ${lock}` : undefined
+}
+
 /** Words that are in no list mean that we do not know. */
 export function powerOf(guest: State): { power: 'on' | 'off' | 'unknown'; raw: string } {
   const { type, status, qmpstatus, lock, ha, node } = guest

@@ -21,6 +21,7 @@ import {
   locate,
   missingPrivileges,
   powerOf,
+  spareOf,
 } from './proxmox-guest.ts'
 
 const apiUrl = z
@@ -115,6 +116,7 @@ export const proxmox = defineDriver({
     returnsMs: 120_000,
     // A lock that is waited for, `quit`, SIGTERM, SIGKILL; or two rounds of the HA manager.
     settleMs: 40_000,
+    vouches: true,
     timeoutMs: 10_000,
   },
 
@@ -135,7 +137,7 @@ export const proxmox = defineDriver({
     const outdated = power === 'off' && (await lacksQuorum(api))
     return outdated
       ? { power: 'unknown', raw: `${raw}, says an API host without quorum`, identity }
-      : { power, raw, identity }
+      : { power, raw, identity, spare: spareOf(guest) }
   },
 
   powerOff: (options, wire) => press(options, wire, 'stop'),

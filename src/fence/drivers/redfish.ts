@@ -41,6 +41,7 @@ export const redfish = defineDriver({
     lateMs: 60_000,
     returnsMs: 0,
     settleMs: 20_000,
+    vouches: false,
     // Weak BMCs take a second for each request, and an off by name is four of them.
     timeoutMs: 15_000,
   },
