@@ -12,9 +12,9 @@ const home = dirname(import.meta.dirname)
 const sources = join(home, 'src')
 
 /**
- * What the commands of `picket` load when it is called for, and the commands themselves: each a file
- * of its own, so that little is read which is not run. A piece has classes of its own: no error that
- * leaves it may be told by its class.
+ * The commands of `picket`, and what they load when it is called for: each a file of its own, so
+ * that little is read which is not run. A piece has classes of its own: no error that leaves it may
+ * be told by its class.
  */
 export const pieces = [...new Set(globSync('cli/*.ts', { cwd: sources }).sort().flatMap(loadedBy))]
 
