@@ -156,10 +156,12 @@ export function openDevice(setup: DeviceSetup): Device {
 
     async identify(ask) {
       try {
-        const seen = await take('ask', ask, ({ wire }) => driver.verify(settings, wire))
+        const { seen, pins } = await take('ask', ask, async ({ wire, unpinned }) => {
+          return { seen: await driver.verify(settings, wire), pins: unpinned() }
+        })
         const found = noted(seen.identity)
         const ok = expected === undefined || found === expected
-        const detail = ok ? seen.detail : stranger(found)
+        const detail = [ok ? seen.detail : stranger(found), ...pins.map(toPin)].join('; ')
         return {
           ok,
           ...(found !== undefined && { identity: found }),
@@ -171,6 +173,9 @@ export function openDevice(setup: DeviceSetup): Device {
     },
   }
 }
+
+const toPin = (fingerprint: string): string =>
+  `nobody looks at its certificate: pin the fingerprint ${fingerprint}`
 
 /** What a driver returned is judged again here: anything but the two words is unknown (F2). */
 function plainPower(status: Status): Power {

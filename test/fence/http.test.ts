@@ -119,3 +119,21 @@ test('what is sent: login, key, signature, body', async () => {
     await transport.close()
   }
 })
+
+test('the first contact tells the fingerprint of a certificate that nobody looks at', async () => {
+  const transport = await httpStand(() => ({ status: 200, body: 'on' }))
+  const told = async (tls: object) => {
+    const options = { ...plain, url: transport.url, ...tls }
+    return openDevice({ id: 'a/1/1', driver: http, options }).identify({ timeoutMs: 2_000 })
+  }
+  try {
+    const { ok, detail } = await told({ verify_ssl: false })
+    assert.equal(ok, true, detail)
+    assert.ok(detail.endsWith(`pin the fingerprint ${transport.fingerprint}`), detail)
+    const pinned = await told({ verify_ssl: false, fingerprint: transport.fingerprint })
+    assert.equal(pinned.ok, true)
+    assert.doesNotMatch(pinned.detail, /fingerprint/)
+  } finally {
+    await transport.close()
+  }
+})

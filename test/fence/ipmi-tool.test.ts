@@ -68,6 +68,12 @@ test('a command is accepted by its echo only; 0xD5 leaves the judgement to the r
   const failed = 'Set Chassis Power Control to Down/Off failed:'
   const answers: [string, string][] = [
     ["echo 'Chassis Power Control: Down/Off'", 'accepted'],
+    // As ipmitool says it to whoever is no administrator.
+    [
+      "echo 'Get HPM.x Capabilities request failed, compcode = d4' >&2; " +
+        "echo 'Chassis Power Control: Down/Off'",
+      'accepted',
+    ],
     [`echo '${failed} Command not supported in present state' >&2; exit 1`, 'accepted'],
     ["echo 'Chassis Power Control: Up/On'", 'unknown'],
     ['true', 'unknown'],
