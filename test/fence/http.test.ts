@@ -1,9 +1,13 @@
 /** The `http` driver: the contract on a double with a web interface, and what its config means. */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { openDevice } from '../../src/fence/device.ts'
 import { http } from '../../src/fence/drivers/http.ts'
+import { bmc, expired } from './certificates.ts'
 import { contract, type Fault, type Stand } from './contract.ts'
 import { httpStand } from './http-stand.ts'
 
@@ -30,11 +34,16 @@ async function start(): Promise<Stand> {
     if (fault === 'comes back on') setTimeout(() => (power = 'on'), 200)
     return { status: 202, body: { accepted: true } }
   })
+  const folder = mkdtempSync(join(tmpdir(), 'picket-http-'))
+  // Both are trusted, so that the expired one is refused for its date.
+  const ca_file = join(folder, 'ca.pem')
+  writeFileSync(ca_file, `${bmc.cert}${expired.cert}`)
   return {
+    over: 'https',
     options: {
       url: `${transport.url}/plug`,
       token,
-      fingerprint: transport.fingerprint,
+      ca_file,
       off: { path: '/off' },
       on: { path: '/on' },
       status: {
@@ -66,8 +75,12 @@ async function start(): Promise<Stand> {
       transport.mend()
     },
     requests: transport.requests,
+    offs: () => transport.arrived().filter((call) => call === 'POST /plug/off').length,
     overheard: transport.overheard,
-    close: transport.close,
+    async close() {
+      await transport.close()
+      rmSync(folder, { recursive: true })
+    },
   }
 }
 

@@ -9,6 +9,7 @@ import { libvirt } from '../../src/fence/drivers/libvirt.ts'
 import { canonicalIdentity } from '../../src/fence/identity.ts'
 import { openWire } from '../../src/fence/wire.ts'
 import { contract, type Stand } from './contract.ts'
+import { installVirsh } from './libvirt-virsh.ts'
 import {
   type Libvirtd,
   noLibvirtd,
@@ -38,8 +39,10 @@ function setState(...verbs: readonly string[]): void {
 
 async function start(): Promise<Stand> {
   const relay = await startLibvirtRelay(libvirtd)
+  const virsh = installVirsh()
   setState()
   return {
+    over: 'program',
     options: { uri: uriOf(relay.socket), domain: 'test' },
     secrets: [],
     identity: uuid,
@@ -48,14 +51,21 @@ async function start(): Promise<Stand> {
     setPower: (power) => setState(...(power === 'off' ? ['destroy'] : [])),
     between: ['suspend', 'managedsave'],
     setBetween: (verb) => setState(verb),
-    fail: relay.fail,
-    mend: relay.mend,
-    requests: relay.requests,
-    close: relay.close,
+    fail: (fault, from) => virsh.fail(fault, from) || relay.fail(fault, from),
+    mend() {
+      virsh.mend()
+      relay.mend()
+    },
+    requests: () => virsh.calls().length,
+    offs: () => virsh.calls().filter((call) => call.includes('destroy --domain')).length,
+    async close() {
+      virsh.remove()
+      await relay.close()
+    },
   }
 }
 
-contract(libvirt, start, skip)
+contract(libvirt, start, { skip })
 
 const device = (changes: object = {}, identity?: string) =>
   openDevice({
