@@ -36,12 +36,15 @@ export const deviceFaults = ['ignored', 'late', 'comes back on', 'another identi
 export type Fault = (typeof transportFaults)[number] | (typeof deviceFaults)[number]
 
 /**
- * How a driver reaches its device: HTTPS; datagrams with a login; lines over a socket of this
- * machine; a program that does everything itself.
+ * How a driver reaches its device: HTTPS; datagrams with a login; lines over a socket; a program
+ * that does everything itself.
  */
 export type Interface = 'https' | 'datagrams' | 'lines' | 'program'
 
-/** What cannot happen there, and why. All the rest a stand has to show. */
+/**
+ * What need not happen there, and why. All the rest a stand has to show; it may show more, such as
+ * a login over lines.
+ */
 export const cannot: Readonly<Record<Interface, Partial<Record<Fault, string>>>> = {
   https: {},
   datagrams: {
@@ -54,7 +57,7 @@ export const cannot: Readonly<Record<Interface, Partial<Record<Fault, string>>>>
     404: 'there is one target',
     409: 'a refusal is a refusal: 500',
     429: 'a refusal is a refusal: 500',
-    'redirect elsewhere': 'a socket of this machine leads nowhere else',
+    'redirect elsewhere': 'a socket leads nowhere else',
     'impostor certificate': 'there are no certificates',
     'expired certificate': 'there are no certificates',
   },
