@@ -61,13 +61,9 @@ export interface LoadOptions {
 /** Load a configuration file with everything that it refers to. Never throws for what it reads. */
 export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadResult> {
   const { env = process.env, catalog = builtIn } = options
-  const file = resolve(path)
-  const read = readText(file, false)
-  if (!read.ok) return { ok: false, problems: [read.problem] }
-  if (read.text.trim() === '') return failed([{ file, line: 1, column: 1, message: 'it is empty' }])
-  const parsed = parseYaml(file, read.text, false)
-  if (!parsed.ok) return failed(parsed.problems)
-  const { source } = parsed
+  const read = readSource(path)
+  if (!read.ok) return read
+  const { file, source, mode } = read
   const schemaFaults = configSchema.safeParse(source.value).error?.issues ?? []
   const config = withoutFaults(source.value)
   const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
@@ -88,13 +84,30 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(({ id, type, options: own }) => ({ id, type, options: own })),
     warnings: warningsOf({
-      ...{ config, file, nodes: core.nodes, devices: topology.devices },
-      mode: read.stats.mode,
+      ...{ config, file, mode },
+      ...{ nodes: core.nodes, devices: topology.devices },
     }),
     secretsFiles,
     details: { config, topology },
   }
   return { ok: true, loaded }
+}
+
+type SourceResult =
+  | { readonly ok: true; readonly file: string; readonly source: Source; readonly mode: number }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** The configuration file as YAML, before anything in it is judged. */
+export function readSource(path: string): SourceResult {
+  const file = resolve(path)
+  const read = readText(file, false)
+  if (!read.ok) return { ok: false, problems: [read.problem] }
+  if (read.text.trim() === '') {
+    return { ok: false, problems: [{ file, line: 1, column: 1, message: 'it is empty' }] }
+  }
+  const parsed = parseYaml(file, read.text, false)
+  if (!parsed.ok) return { ok: false, problems: tidyProblems(parsed.problems) }
+  return { ok: true, file, source: parsed.source, mode: read.stats.mode }
 }
 
 /**

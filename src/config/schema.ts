@@ -80,12 +80,10 @@ const fence = z.strictObject({
     .max(600)
     .default(0)
     .meta({ title: 'So much more for a node whose `priority` is above that of all others' }),
-  reprieve_seconds: z
-    .number()
-    .min(0)
-    .max(600)
-    .default(0)
-    .meta({ title: 'How long a lost node that answers on one of its `addresses` is left alone' }),
+  reprieve_seconds: z.number().min(0).max(600).default(0).meta({
+    title:
+      'How long a lost node is left alone that is heard elsewhere, or that a device speaks for',
+  }),
   min_interval_seconds: z
     .number()
     .min(0)

@@ -93,7 +93,7 @@ function sessionOf(order: AloneOrder): Session {
     saved: -1,
     resources: {},
     pressing: [],
-    hears: [],
+    hears: {},
     leaving: false,
     passive: false,
     durable: true,

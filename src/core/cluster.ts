@@ -19,7 +19,7 @@ import { type Config, type Identity, majorityOf, type NodeId } from './model.ts'
 import { keepOrders, onOrder, onOrderStep, onRequest } from './orders.ts'
 import { prepare } from './placement.ts'
 import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
-import { listenForLost, onAsked } from './reprieve.ts'
+import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
   onRan,
   resourceDeadlineMs,
@@ -144,6 +144,7 @@ function route(turn: Turn, event: Event): void {
     case 'pressed':
       return onPressed(turn, event.id, event.outcome, event.detail)
     case 'power':
+      if (onVouched(turn, event.id, event)) sendReport(turn)
       if (!onWatched(turn, event.id, event)) onPower(turn, event.id, event)
       return
     case 'identified':

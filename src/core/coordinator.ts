@@ -108,10 +108,13 @@ function whyLeftAlone(state: State, session: Session, id: NodeId, spentMs: numbe
   if (spentMs < delayMs) {
     return `the delay before a fencing is ${seconds(delayMs)} s: it may come back by itself`
   }
-  if (spentMs < waitMs) return 'its addresses are asked first whether it is alive'
+  if (spentMs < waitMs) return 'other paths are asked first whether it is alive'
   const hearers = hearersOf(session, id)
   const spared = hearers.length > 0 && spentMs < waitMs + rules.reprieveMs
-  return spared ? `${hearers.join(', ')} can still hear it: it may come back by itself` : ''
+  if (!spared) return ''
+  const [{ why } = { why: '' }] = hearers
+  const members = hearers.map(({ by }) => by).join(', ')
+  return `${why} (${members}): it may come back by itself`
 }
 
 function stuckOf(session: Session, id: NodeId): string | undefined {

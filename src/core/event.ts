@@ -26,7 +26,16 @@ export type News = Readonly<
   // ---- answers to effects; `id` echoes the effect's ----
   | { kind: 'saved'; id: number; ok: boolean; detail?: string }
   | { kind: 'pressed'; id: number; outcome: PressOutcome; detail: string }
-  | { kind: 'power'; id: number; power: Power; raw: string; identity?: string; detail?: string }
+  | {
+      kind: 'power'
+      id: number
+      power: Power
+      raw: string
+      identity?: string
+      detail?: string
+      /** What speaks for a target that is lost from the ring (F18). */
+      spare?: string
+    }
   | { kind: 'identified'; id: number; ok: boolean; identity?: string; detail: string }
   | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
   | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }

@@ -113,8 +113,8 @@ export interface Report {
   readonly resources: Readonly<Record<ResourceId, ResourceReport>>
   /** Nodes on whose buttons this one may have a finger, whatever the fencing is called. */
   readonly pressing: readonly string[]
-  /** Lost nodes that answer this one on some address, beside the ring (F18). */
-  readonly hears: readonly NodeId[]
+  /** What speaks for lost nodes: they answer beside the ring, or a device says so (F18). */
+  readonly hears: Readonly<Record<NodeId, string>>
   readonly leaving: boolean
   /** It came up after too many crashes: it takes part, but leads nothing and runs nothing new. */
   readonly passive: boolean

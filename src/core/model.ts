@@ -40,6 +40,8 @@ export interface DeviceConfig {
   readonly lateMs: number
   /** How long after an off something else may switch it on again (F16); 0 where nothing does. */
   readonly returnsMs: number
+  /** May a read say why a node that is lost from the ring should be waited for (F18)? */
+  readonly vouches: boolean
   /** How long one command, read or identification may take. */
   readonly timeoutMs: number
   /** How long after an accepted `off` the power may still read as on before the step has failed. */

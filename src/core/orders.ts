@@ -144,6 +144,7 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
   if (entry.fencing?.owner !== undefined) {
     return `a fencing of ${target} is under way already, by ${entry.fencing.owner}`
   }
+  if (action === 'reboot' && entry.barred) return `${target} was ordered off; order it on instead`
   if (action !== 'on') {
     const unkept = whyNotKept(state)
     if (unkept !== undefined) return unkept

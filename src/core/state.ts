@@ -46,8 +46,8 @@ export interface State {
   /** Until when a command to a node may still be carried out, of fencings that are over here. */
   readonly aftermath: Readonly<Record<NodeId, number>>
   readonly devices: Readonly<Record<DeviceId, DeviceHealth>>
-  /** What was heard of lost nodes that may be spared for a while. */
-  readonly ears: Readonly<Record<NodeId, Ear>>
+  /** What speaks for lost nodes that may be spared for a while, by node and by device asked. */
+  readonly ears: Readonly<Record<NodeId | DeviceId, Ear>>
   /** What the coordinator has read of fenced nodes that may come back by themselves. */
   readonly watches: Readonly<Record<NodeId, Watch>>
   readonly duty: Duty
@@ -120,10 +120,12 @@ export interface DeviceHealth {
   readonly nextMs: number
 }
 
-/** What a lost node's addresses have answered (F18). */
+/** One path beside the ring on which a lost node is asked for (F18). */
 export interface Ear {
+  readonly node: NodeId
   readonly askedId: number | undefined
-  readonly answers: boolean
+  /** What speaks for the node; empty where nothing does. */
+  readonly why: string
   readonly nextMs: number
 }
 

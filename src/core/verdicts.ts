@@ -60,6 +60,8 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   // Two coordinators of one moment have found the same; an operator's order is another matter.
   const found = action === 'off' && !barred
   if (found && entry.standing === 'condemned' && entry.fencing !== undefined) return
+  // Of two orders of one moment, off is the one that binds.
+  if (action === 'reboot' && entry.barred) return
   const dangling = entry.fencing?.dangling ?? []
   // A fencing that has begun goes on under another name.
   const goesOn = isOpen(entry) && entry.fencing?.action !== 'on'
@@ -90,6 +92,8 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const off = action !== 'on'
   if (off && !isOpen(entry)) return
   const before = entry.fencing
+  // Ordered before another order came in between.
+  if (off && before !== undefined && before.action !== 'on' && before.id !== id) return
   const commanded = before?.id === id && before.commanded
   const { heldBack: deferred } = order
   const counts = off && deferred === '' && !commanded

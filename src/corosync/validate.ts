@@ -143,7 +143,7 @@ const report = object<Report>({
   saved: integer,
   resources: record(resourceReport),
   pressing: list(name),
-  hears: list(name),
+  hears: record(text),
   leaving: flag,
   passive: flag,
   durable: flag,

@@ -15,7 +15,16 @@ import { answersProbe } from './network.ts'
 import type { Machine, World } from './world.ts'
 
 /** What a scenario has told a device to do; storms draw for each deed instead. */
-export type Manner = 'ok' | 'ignore' | 'hang' | 'slow' | 'late' | 'lie' | 'unknown' | 'refuse'
+export type Manner =
+  | 'ok'
+  | 'ignore'
+  | 'hang'
+  | 'slow'
+  | 'late'
+  | 'lie'
+  | 'unknown'
+  | 'refuse'
+  | 'vouch'
 
 export interface Device {
   readonly id: string
@@ -254,8 +263,15 @@ export function read(world: World, daemon: Daemon, effect: Read): void {
       power,
       raw,
       ...(identity === undefined ? {} : { identity }),
+      ...(power === 'on' && vouches(world, device) && { spare: 'it is being migrated' }),
     })
   }
+}
+
+/** Does it speak for its node? What it says may well be wrong. */
+function vouches({ site, faults, lots }: World, { config, manner }: Device): boolean {
+  if (!config.vouches || site.config.rules.reprieveMs === 0) return false
+  return manner === 'vouch' || lots.device.chance(faults.vouchPercent)
 }
 
 /** Ask it who it is. */

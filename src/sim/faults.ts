@@ -70,6 +70,8 @@ export interface Faults {
   readonly pressLatePercent: number
   /** The device lies: it accepts, does nothing, and says off from then on. */
   readonly liePercent: number
+  /** A device speaks for a node that is lost, with reason or without (F18). */
+  readonly vouchPercent: number
   readonly replyLostPercent: number
   readonly replyLatePercent: number
   readonly readUnknownPercent: number
@@ -129,6 +131,7 @@ export const calm: Faults = {
   pressIgnoredPercent: 0,
   pressLatePercent: 0,
   liePercent: 0,
+  vouchPercent: 0,
   replyLostPercent: 0,
   replyLatePercent: 0,
   readUnknownPercent: 0,
@@ -185,6 +188,7 @@ export function swarmFaults(lot: Rng): Faults {
     pressIgnoredPercent: some(25),
     pressLatePercent: some(20),
     liePercent: some(20),
+    vouchPercent: 40,
     replyLostPercent: some(30),
     replyLatePercent: some(30),
     readUnknownPercent: some(30),

@@ -30,6 +30,8 @@ export interface Wishes {
   readonly delay?: string
   /** Seconds in which a lost node that still answers is left alone. */
   readonly reprieve?: string
+  /** BMCs may speak for a lost node. */
+  readonly vouch?: string
   /** Seconds between two fencings of one node. */
   readonly interval?: string
   /** How many fencings may send a command within a minute. */
@@ -55,6 +57,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       readGapMs: 500,
       lateMs: 1_000 * Number(wishes.late ?? 10),
       returnsMs: 1_000 * Number(wishes.returns ?? 0),
+      vouches: driver === 'bmc' && wishes.vouch !== undefined,
       timeoutMs: 3_000,
       settleMs: 4_000,
     })

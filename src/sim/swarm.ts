@@ -71,6 +71,7 @@ function levelsOf(lot: Rng, node: NodeId, layout: Layout, devices: DeviceConfig[
         readGapMs: lot.pick([200, 500, 1_000]),
         lateMs,
         returnsMs,
+        vouches: driver === 'bmc',
         timeoutMs: lot.int(2_000, 5_000),
         settleMs: lot.int(2_000, 8_000),
       })

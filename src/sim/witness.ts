@@ -26,6 +26,8 @@ export interface Witness {
   readonly orders: Map<string, Order>
   /** The last order that lets a node serve, by node: its number among all orders. */
   readonly allowed: Map<NodeId, number>
+  /** The last off order that the ring has put in order, by node: its number among all orders. */
+  readonly offs: Map<NodeId, number>
   /** Nodes that were pressed on after they were last pressed off. */
   readonly switchedOn: Set<NodeId>
   /** Nodes that were pressed off on an operator's word, and when. */
@@ -101,6 +103,7 @@ export function makeWitness(): Witness {
     unproven: new Map(),
     orders: new Map(),
     allowed: new Map(),
+    offs: new Map(),
     switchedOn: new Set(),
     barred: new Map(),
     presses: new Map(),
@@ -135,7 +138,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
   },
   onOrder: ({ witness }, order) => {
     witness.orders.set(order.requester, order)
-    if (order.action === 'off' || order.action === 'confirm') return
+    if (order.action !== 'on') return
     witness.allowed.set(order.target, witness.orders.size)
     witness.barred.delete(order.target)
   },
@@ -159,7 +162,10 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (note !== undefined) note.power = power
   },
   onMessage: ({ witness, nowMs }, { daemon, message }) => {
-    if (message.say === 'condemn') noteName(witness, daemon, message)
+    if (message.say === 'condemn') {
+      noteName(witness, daemon, message)
+      if (message.barred) witness.offs.set(message.node, numberOf(witness, message.requester))
+    }
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
@@ -291,6 +297,11 @@ function noteAttempt({ witness, nowMs }: World, { daemon, device }: Moments['onI
   witness.attempts.set(daemon, list)
 }
 
+/** The how-manieth of all orders this operator's was; 0 where it is nobody's. */
+function numberOf({ orders }: Witness, requester: string): number {
+  return [...orders.keys()].indexOf(requester) + 1
+}
+
 function notePress(world: World, { daemon, device, press }: Moments['onPress']): void {
   noteAttempt(world, { daemon, device })
   const { witness, nowMs } = world
@@ -298,12 +309,13 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
   else witness.switchedOn.delete(press.target)
   if (press.action !== 'off') return
   witness.handled.set(press.target, nowMs)
-  const record = daemon.mind.ledger?.nodes[press.target]?.fencing
-  const orders = [...witness.orders.keys()]
-  const number = record === undefined ? 0 : orders.indexOf(record.requester) + 1
-  const order = number > 0 ? witness.orders.get(orders[number - 1]!) : undefined
+  const { fencing: record, barred } = daemon.mind.ledger?.nodes[press.target] ?? {}
+  const number = record === undefined ? 0 : numberOf(witness, record.requester)
+  const offNumber = witness.offs.get(press.target) ?? 0
+  const carries = number > 0 && witness.orders.get(record!.requester)?.action === 'off'
   // What was ordered before the last `on` is not what operators want now.
-  const wanted = order?.action === 'off' && number > (witness.allowed.get(press.target) ?? 0)
+  const allowed = witness.allowed.get(press.target) ?? 0
+  const wanted = (carries && number > allowed) || (barred === true && offNumber > allowed)
   if (wanted) witness.barred.set(press.target, nowMs)
   const list = witness.presses.get(press.target) ?? []
   list.push({

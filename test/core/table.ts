@@ -62,6 +62,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       returnsMs: 0,
       timeoutMs: 2_000,
       settleMs: 3_000,
+      vouches: false,
     })),
     timing: {
       beatMs: 1_000,

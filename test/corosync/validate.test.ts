@@ -12,7 +12,7 @@ const report: Report = {
   saved: -1,
   resources: { vip: { thing: 'ip 192.0.2.7/24', state: 'running', refuses: false } },
   pressing: ['f-1'],
-  hears: ['node3'],
+  hears: { node3: 'it answers on 192.0.2.3' },
   leaving: false,
   passive: false,
   durable: true,

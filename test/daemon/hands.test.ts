@@ -29,6 +29,7 @@ const fileSwitch = defineDriver({
     lateMs: 0,
     returnsMs: 0,
     settleMs: 0,
+    vouches: false,
     timeoutMs: 1_000,
   },
   endpoint: ({ file }) => file,

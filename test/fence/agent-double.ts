@@ -36,6 +36,8 @@ export const metadata = (on = 'automatic="0"'): string => `<?xml version="1.0" ?
   <action name="on" ${on}/>
   <action name="off" />
   <action name="status" />
+  <action name="list" />
+  <action name="list-status" />
   <action name="metadata" />
 </actions>
 </resource-agent>
@@ -69,7 +71,11 @@ reset) kill -9 $$ ;;
 'HTML login page') echo '<html>off</html>'; exit 1 ;;
 'wrong JSON') echo 'Syntax error: "off" unexpected' >&2; exit 2 ;;
 esac
-[ "$passwd" = '${password}' ] && [ "$plug" = 3 ] || { echo "refused" >&2; exit 1; }
+[ "$passwd" = '${password}' ] || { echo "refused" >&2; exit 1; }
+case $action in
+list | list-status) . "$dir/list"; exit ;;
+esac
+[ "$plug" = 3 ] || { echo "refused" >&2; exit 1; }
 case $action in
 status)
   power=$(cat "$dir/power")
@@ -95,6 +101,13 @@ esac
 echo 'Success: Powered'
 `
 
+/** How its plugs are listed: by shell commands, which see `$action` and `$dir`. */
+const list = `echo 'a remark, which is none of them'
+case $(cat "$dir/power") in on) power=ON ;; off) power=off ;; *) power=UNKNOWN ;; esac
+[ "$action" = list ] && printf '1,left, below\\n3,web-02\\n'
+[ "$action" = list ] || printf '1,left, below,OFF\\n3,web-02,%s\\n' $power
+`
+
 export interface AgentDouble {
   /** To be put first in the PATH. */
   readonly folder: string
@@ -102,6 +115,8 @@ export interface AgentDouble {
   setPower(power: string): void
   setFault(fault: Fault | ''): void
   setMetadata(xml: string): void
+  /** Shell commands that list its plugs, instead of its own. */
+  setList(script?: string): void
   /** The actions asked for, oldest first. */
   calls(): readonly string[]
   remove(): void
@@ -117,6 +132,7 @@ export function createAgentDouble(name = 'fence_double'): AgentDouble {
   put('fault', '')
   put('calls', '')
   put('metadata', metadata())
+  put('list', list)
   writeFileSync(join(folder, name), script(dir))
   chmodSync(join(folder, name), 0o755)
   return {
@@ -125,6 +141,7 @@ export function createAgentDouble(name = 'fence_double'): AgentDouble {
     setPower: (power) => put('power', power),
     setFault: (fault) => put('fault', fault),
     setMetadata: (xml) => put('metadata', xml),
+    setList: (script = list) => put('list', script),
     calls: () => get('calls').split('\n').slice(0, -1),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }

@@ -66,7 +66,11 @@ async function start(): Promise<Stand> {
       double.setFault(can ? fault : '')
       return can
     },
-    mend: () => double.setFault(''),
+    empty: () => double.setList("echo 'NOTICE: List option is not working on this device yet'"),
+    mend() {
+      double.setFault('')
+      double.setList()
+    },
     requests: () => double.calls().length,
     offs: () => double.calls().filter((action) => action === 'off').length,
     close: async () => double.remove(),

@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Device, PowerRead } from '../../src/fence/device.ts'
 import type { Driver } from '../../src/fence/driver.ts'
+import { listContract } from './contract-list.ts'
 import type { Fault, Interface } from './faults.ts'
 import { holdsNone, matrix, openOn } from './matrix.ts'
 import { watchDescendants } from './processes.ts'
@@ -38,6 +39,8 @@ export interface Stand {
    */
   fail(fault: Fault, fromRequest: number): boolean
   mend(): void
+  /** Lists nothing, and says that all is well, until `mend`; for drivers that list. */
+  empty?(): void
   /** How many requests have come in. */
   requests(): number
   /** How many of them were to switch off, whatever became of them. */
@@ -126,6 +129,7 @@ export function contract(
   })
 
   run('F11 no secret is in an argument or an environment that does not need it', hidesSecrets)
+  if (driver.list !== undefined) listContract(driver, run)
 }
 
 async function switches(stand: Stand, device: Device): Promise<void> {

@@ -30,6 +30,7 @@ function driverWith(verbs: Partial<Driver>): Driver {
         lateMs: 0,
         returnsMs: 0,
         settleMs: 0,
+        vouches: false,
         timeoutMs: 1000,
       },
       endpoint: ({ box }) => box,

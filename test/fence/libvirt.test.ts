@@ -37,6 +37,8 @@ function setState(...verbs: readonly string[]): void {
   libvirtd.virsh(all.map((verb) => `${verb} test`).join('; '))
 }
 
+const definition = (): string => join(libvirtd.folder, 'test.xml')
+
 async function start(): Promise<Stand> {
   const relay = await startLibvirtRelay(libvirtd)
   const virsh = installVirsh()
@@ -52,9 +54,14 @@ async function start(): Promise<Stand> {
     between: ['suspend', 'managedsave'],
     setBetween: (verb) => setState(verb),
     fail: (fault, from) => virsh.fail(fault, from) || relay.fail(fault, from),
+    empty() {
+      writeFileSync(definition(), libvirtd.virsh('dumpxml test'))
+      libvirtd.virsh('destroy test; undefine test')
+    },
     mend() {
       virsh.mend()
       relay.mend()
+      if (libvirtd.virsh('list --all --name') === '') libvirtd.virsh(`define ${definition()}`)
     },
     requests: () => virsh.calls().length,
     offs: () => virsh.calls().filter((call) => call.includes('destroy --domain')).length,
@@ -186,6 +193,24 @@ function two(a: string, b: string): string {
 const both = { uri: ['qemu+tls://a/system', 'qemu+tls://b/system'], domain: 'web' }
 const unknownThere = 'echo "error: failed to get domain \'web\'" >&2; exit 1'
 const dead = 'echo "error: failed to connect to the hypervisor" >&2; exit 1'
+
+test('F18 what ends by itself speaks for the machine, and nothing else does', async () => {
+  const states: readonly [string, string | undefined][] = [
+    ...['migrating', 'dumping', 'creating snapshot', 'post-copy'].map((why): [string, string] => [
+      `paused (${why})`,
+      `its hypervisor is at work on it: paused (${why})`,
+    ]),
+    ...['running (booted)', 'paused (user)', 'paused (saving)', 'paused (I/O error)'].map(
+      (raw): [string, undefined] => [raw, undefined],
+    ),
+    ['shut off (destroyed)', undefined],
+  ]
+  for (const [raw, spare] of states) {
+    await withPrograms({ virsh: says(raw) }, async () => {
+      assert.equal((await plain(one).read(ask)).spare, spare, raw)
+    })
+  }
+})
 
 test('after a live migration the source says shut off: all hypervisors are asked', async () => {
   const off = says('shut off (destroyed)')

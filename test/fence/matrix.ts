@@ -90,15 +90,17 @@ async function honestRead(stand: Stand, device: Device, where: string): Promise<
 
 const textsOf = ({ raw, detail = '' }: PowerRead): string[] => [raw, detail]
 
-/** A failure says what to do; no text holds a secret, in whatever dress. */
 function tells(stand: Stand, { outcome, detail }: Pressed, texts: readonly string[]): void {
-  if (outcome !== 'accepted') {
-    const broke = /the driver [\w-]+ broke/.test(detail)
-    assert.ok(!broke, `it threw something else than a FenceError: ${detail}`)
-    const said = Object.values(failures).some(({ says }) => detail.includes(says))
-    assert.ok(said && /\): .{8,}/.test(detail), `what is to be done? ${detail}`)
-  }
+  if (outcome !== 'accepted') advises(detail)
   holdsNone(stand.secrets, [...texts, stand.overheard?.() ?? ''].join('\n'))
+}
+
+/** A failure says what to do. */
+export function advises(detail: string): void {
+  const broke = /the driver [\w-]+ broke/.test(detail)
+  assert.ok(!broke, `it threw something else than a FenceError: ${detail}`)
+  const said = Object.values(failures).some(({ says }) => detail.includes(says))
+  assert.ok(said && /\): .{8,}/.test(detail), `what is to be done? ${detail}`)
 }
 
 /** None of these secrets stands in the text, in whatever dress. */

@@ -57,9 +57,15 @@ export async function stand(): Promise<Stand> {
     secrets: [token.secret],
     identity: uuid,
     power: () => guest.power,
-    setPower: (power) => double.put(Object.assign(guest, plain), power),
+    setPower(power) {
+      double.put(Object.assign(guest, plain), power)
+      double.refresh()
+    },
     between: Object.keys(between),
-    setBetween: (raw) => Object.assign(guest, { power: 'on' }, plain, between[raw]),
+    setBetween(raw) {
+      Object.assign(guest, { power: 'on' }, plain, between[raw])
+      double.refresh()
+    },
     fail(fault, from) {
       double.quirks.fault = fault
       double.mood.ignores = fault === 'ignored'
@@ -67,8 +73,10 @@ export async function stand(): Promise<Stand> {
       double.mood.comesBackMs = fault === 'comes back on' ? 200 : undefined
       return transport.fail(fault, from) || own.includes(fault)
     },
+    empty: () => (double.quirks.hidden = true),
     mend() {
       double.quirks.fault = undefined
+      double.quirks.hidden = false
       Object.assign(double.mood, { ignores: false, actMs: 20, comesBackMs: undefined })
       transport.mend()
     },

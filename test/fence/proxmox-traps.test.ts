@@ -197,6 +197,22 @@ test('trap 6: nothing but stopped is off, and only plainly running is on', async
   assert.equal((await device.read(ask)).power, 'off')
 })
 
+test('F18 a guest that Proxmox VE is at work on is spoken for while it runs', async (t) => {
+  const double = await start(t)
+  const guest = double.add(100, 'qemu', 'pve1', { name: 'db1', lock: 'migrate' })
+  const device = deviceOf(double)
+  const { power, spare } = await device.read(ask)
+  assert.deepEqual([power, spare], ['on', 'Proxmox VE is at work on it: lock migrate'])
+  for (const changes of [{ lock: 'suspended' }, { lock: undefined }, { power: 'off' } as const]) {
+    Object.assign(guest, { power: 'on', lock: 'migrate' }, changes)
+    assert.equal((await device.read(ask)).spare, undefined, JSON.stringify(changes))
+  }
+  // What another one's guest is at says nothing of ours.
+  Object.assign(guest, { power: 'on', lock: 'migrate' })
+  const other = deviceOf(double, {}, 'some other machine')
+  assert.equal((await other.read(ask)).spare, undefined)
+})
+
 test('trap 7: a reset is accepted, shows nothing, and a container has none', async (t) => {
   const double = await start(t)
   const guest = double.add(100, 'qemu', 'pve1', { qmpstatus: 'paused' })

@@ -59,8 +59,10 @@ export async function redfishStand(profile: Profile, more: object = {}): Promise
       quirks.fault = wanted
       return transport.fail(wanted, from) || faults.includes(wanted)
     },
+    empty: () => (quirks.empty = true),
     mend() {
       quirks.fault = undefined
+      quirks.empty = false
       // Slots that the double's own hangs have filled are not what is tried here.
       double.sessions.clear()
       transport.mend()

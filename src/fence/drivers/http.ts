@@ -107,6 +107,7 @@ export const http = defineDriver({
     // Many plugs switch on by a timer or a scene of their own.
     returnsMs: 60_000,
     settleMs: 30_000,
+    vouches: false,
     timeoutMs: 10_000,
   },
 

@@ -31,6 +31,7 @@ export const ipmi = defineDriver({
     lateMs: 65_000,
     returnsMs: 0,
     settleMs: 10_000,
+    vouches: false,
     timeoutMs: 8_000,
   },
 

@@ -14,7 +14,15 @@ import type { Wire } from '../wire.ts'
 import { httpsOptions, tlsOf } from './https.ts'
 import { type Api, type ApiHost, fieldsOf, type Login, openApi } from './proxmox-api.ts'
 import { refusalIn } from './proxmox-failure.ts'
-import { type Guest, inspect, locate, missingPrivileges, powerOf } from './proxmox-guest.ts'
+import {
+  type Guest,
+  inspect,
+  listGuests,
+  locate,
+  missingPrivileges,
+  powerOf,
+  spareOf,
+} from './proxmox-guest.ts'
 
 const apiUrl = z
   .url({ protocol: /^https$/, error: 'is not an https URL like https://192.168.1.100:8006' })
@@ -108,11 +116,17 @@ export const proxmox = defineDriver({
     returnsMs: 120_000,
     // A lock that is waited for, `quit`, SIGTERM, SIGKILL; or two rounds of the HA manager.
     settleMs: 40_000,
+    vouches: true,
     timeoutMs: 10_000,
   },
 
+  plug: 'vmid',
+
   // Guests of one cluster need not wait for each other: no box of ours is weak.
-  endpoint: ({ api_url, vmid }) => `${new URL([api_url].flat()[0] ?? '').host}/${vmid}`,
+  endpoint: ({ api_url, vmid }) => {
+    const { host } = new URL([api_url].flat()[0] ?? '')
+    return vmid === undefined ? host : `${host}/${vmid}`
+  },
 
   async status(options, wire) {
     const api = await open(options, wire)
@@ -123,7 +137,7 @@ export const proxmox = defineDriver({
     const outdated = power === 'off' && (await lacksQuorum(api))
     return outdated
       ? { power: 'unknown', raw: `${raw}, says an API host without quorum`, identity }
-      : { power, raw, identity }
+      : { power, raw, identity, spare: spareOf(guest) }
   },
 
   powerOff: (options, wire) => press(options, wire, 'stop'),
@@ -150,9 +164,13 @@ export const proxmox = defineDriver({
     const detail = `lets ${whoOf(options)} stop ${what}, power is ${power}: ${raw}${alone}`
     return { identity: identityOf(guest), detail }
   },
+
+  async list(options, wire) {
+    return await listGuests(await open(options, wire))
+  },
 })
 
-function open(options: Options, wire: Wire): Promise<Api> {
+function open(options: Omit<Options, 'vmid'>, wire: Wire): Promise<Api> {
   const { api_url, fingerprint, token_id, token_secret, user, password } = options
   const hosts = [api_url].flat().map((url, at): ApiHost => {
     const own = Array.isArray(fingerprint) ? fingerprint[at] : fingerprint

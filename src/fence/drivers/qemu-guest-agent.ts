@@ -48,6 +48,7 @@ export const qemuGuestAgent = defineDriver({
     returnsMs: 0,
     // No read ever ends this wait, and it is downtime: long enough for a guest with little to stop.
     settleMs: 30_000,
+    vouches: true,
     timeoutMs: 5_000,
   },
 
@@ -56,7 +57,7 @@ export const qemuGuestAgent = defineDriver({
   status: (options, wire) =>
     converse(options, wire, async (agent) => {
       await agent.ask('guest-ping')
-      return { power: 'on', raw: 'the guest answers' }
+      return { power: 'on', raw: 'the guest answers', spare: 'its guest agent answers' }
     }),
 
   powerOff: (options, wire) =>

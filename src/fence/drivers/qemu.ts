@@ -27,6 +27,9 @@ const options = z.strictObject({
 
 type Options = z.output<typeof options>
 
+/** States that end by themselves, and let the machine run on (F18). */
+const passing = ['finish-migrate', 'inmigrate', 'save-vm']
+
 /** Who last answered at the monitor. */
 interface Seen {
   /** Its pid file goes before it does. Undefined where the pid file named nobody. */
@@ -51,6 +54,7 @@ export const qemu = defineDriver({
     // `Restart=` in its unit, a person.
     returnsMs: 60_000,
     settleMs: 5_000,
+    vouches: true,
     timeoutMs: 5_000,
   },
 
@@ -106,7 +110,8 @@ async function readStatus(options: Options, wire: Wire): Promise<Status> {
     const identity = await monitor.uuid()
     const raw = await monitor.state()
     remember(options, wire, identity)
-    return { power: raw === 'running' ? 'on' : 'unknown', raw, identity }
+    const spare = passing.includes(raw) ? `QEMU is at work on it: ${raw}` : undefined
+    return { power: raw === 'running' ? 'on' : 'unknown', raw, identity, spare }
   } finally {
     monitor.close()
   }
