@@ -18,6 +18,7 @@ import { type Resource, readResources } from './resources.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { readSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
+import { warningsOf } from './warnings.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
 /** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
@@ -82,7 +83,10 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(({ id, type, options: own }) => ({ id, type, options: own })),
-    warnings: warningsOf(config, core.nodes, mode, file),
+    warnings: warningsOf({
+      ...{ config, file, mode },
+      ...{ nodes: core.nodes, devices: topology.devices },
+    }),
     secretsFiles,
     details: { config, topology },
   }
@@ -245,50 +249,4 @@ function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {
   const own = [...settings].filter(([key]) => Object.hasOwn(driver.options.shape, key))
   const options = Object.fromEntries(own.map(([key, { value }]) => [key, value]))
   return { id, driver, options, identity: config.identity }
-}
-
-function warningsOf(
-  config: ConfigFile,
-  nodes: readonly NodeConfig[],
-  mode: number,
-  file: string,
-): readonly string[] {
-  const { fence, resources } = config
-  const warnings: string[] = []
-  if ((mode & 0o002) !== 0) {
-    warnings.push(
-      `Everybody may change ${file}, and with it what runs as root: chmod o-w '${file}'`,
-    )
-  }
-  if (!fence.enabled) {
-    warnings.push(
-      'Fencing is switched off (fence.enabled: false): what a lost node held is not started ' +
-        'elsewhere before that node is back and says what it runs.',
-    )
-  } else if (resources.length > 0) {
-    for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
-      warnings.push(
-        `${id} has no fence device: if it is lost, what it held is not started elsewhere before ` +
-          'it is back and says what it runs.',
-      )
-    }
-  }
-  if (nodes.length === 2) {
-    warnings.push(
-      'Two nodes never take over from each other: one alone is not a majority. Add a third one.',
-    )
-  }
-  if (!fence.verify && config.cluster.nodes.some(({ addresses }) => addresses !== undefined)) {
-    warnings.push(
-      'Addresses are not listened to (fence.verify: false): a node counts as dead on the word of ' +
-        'its power device alone.',
-    )
-  }
-  if (fence.max_retries !== undefined) {
-    warnings.push(
-      `fence.max_retries (${fence.max_retries}) is no limit here: a lost node is fenced again, ` +
-        'with growing gaps, until it is proven off.',
-    )
-  }
-  return warnings
 }

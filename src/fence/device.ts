@@ -8,7 +8,7 @@
  */
 import type { PressOutcome } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
-import type { Capabilities, Driver, Status } from './driver.ts'
+import type { Capabilities, Driver, Status, Verification } from './driver.ts'
 import { FenceError, printable } from './errors.ts'
 import { canonicalIdentity } from './identity.ts'
 import type { LaneUse } from './lane.ts'
@@ -146,7 +146,7 @@ export function openDevice(setup: DeviceSetup): Device {
 
     async identify(ask) {
       try {
-        const seen = await take('ask', ask, ({ wire }) => driver.verify(settings, wire))
+        const seen = await take('ask', ask, (open) => verified(driver, settings, open))
         const found = noted(seen.identity)
         const ok = expected === undefined || found === expected
         const detail = ok ? seen.detail : stranger(found)
@@ -160,6 +160,19 @@ export function openDevice(setup: DeviceSetup): Device {
       }
     },
   }
+}
+
+/** What a verification has found, with the certificates that nobody looked at. */
+async function verified(
+  driver: Driver,
+  settings: Parameters<Driver['verify']>[0],
+  { wire, unpinned }: OpenWire,
+): Promise<Verification> {
+  const { identity, detail } = await driver.verify(settings, wire)
+  const pins = unpinned().map(
+    (fingerprint) => `nobody looks at its certificate: pin the fingerprint ${fingerprint}`,
+  )
+  return { identity, detail: [detail, ...pins].join('; ') }
 }
 
 /** What a driver returned is judged again here: anything but the two words is unknown (F2). */

@@ -1,6 +1,6 @@
 /**
  * What a fence driver is: a plain value that names one power API, says what it can promise, and
- * carries its verbs. Adding one is one file beside this one (F1, F17).
+ * carries its verbs. Adding one is one file in `drivers` (F1, F17); CONTRIBUTING.md says how.
  */
 import { z } from 'zod'
 import type { Power } from '../core/model.ts'

@@ -5,7 +5,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Fault } from './contract.ts'
+import type { Fault } from './faults.ts'
 
 export const password = ' canary "0815"'
 
@@ -63,6 +63,10 @@ reset) kill -9 $$ ;;
 'huge answer') yes off ;;
 401) echo 'Unable to connect/login to fencing device' >&2; exit 1 ;;
 500) exit 127 ;;
+404) echo 'Failed: plug is not available' >&2; exit 1 ;;
+409) echo 'Failed: not in this state' >&2; exit 1 ;;
+429) echo 'Failed: too many sessions' >&2; exit 1 ;;
+'truncated JSON') printf 'Status: O'; exit 2 ;;
 403) echo "no: passwd=$passwd" >&2; exit 1 ;;
 'HTML login page') echo '<html>off</html>'; exit 1 ;;
 'wrong JSON') echo 'Syntax error: "off" unexpected' >&2; exit 2 ;;

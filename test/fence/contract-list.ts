@@ -9,7 +9,9 @@ import type { Device } from '../../src/fence/device.ts'
 import { type Driver, type Target, withoutPlug } from '../../src/fence/driver.ts'
 import { canonicalIdentity } from '../../src/fence/identity.ts'
 import { openWire } from '../../src/fence/wire.ts'
-import { advises, keepsSecrets, type Stand, transportFaults } from './contract.ts'
+import type { Stand } from './contract.ts'
+import { transportFaults } from './faults.ts'
+import { advises, holdsNone } from './matrix.ts'
 
 type Run = (title: string, work: (stand: Stand, device: Device) => Promise<void>) => void
 
@@ -71,7 +73,7 @@ export function listContract(driver: Driver, run: Run): void {
         const startedMs = performance.now()
         const { ok, targets, detail = '' } = await box.list({ timeoutMs: SHORT_MS })
         assert.ok(performance.now() - startedMs < SHORT_MS + 500, `${fault}: it takes too long`)
-        keepsSecrets(stand, [detail, JSON.stringify(targets)])
+        holdsNone(stand.secrets, `${detail}\n${JSON.stringify(targets)}\n${stand.overheard?.()}`)
         if (from === 0 && never.includes(fault)) assert.equal(ok, false, fault)
         if (ok) continue
         assert.deepEqual(targets, [])

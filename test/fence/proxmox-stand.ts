@@ -52,6 +52,7 @@ export async function stand(): Promise<Stand> {
   assert.ok(transport)
   const own: readonly Fault[] = ['ignored', 'late', 'comes back on', 'another identity']
   return {
+    over: 'https',
     options: optionsOf(double),
     secrets: [token.secret],
     identity: uuid,
@@ -80,6 +81,7 @@ export async function stand(): Promise<Stand> {
       transport.mend()
     },
     requests: transport.requests,
+    offs: () => transport.arrived().filter((call) => /^POST .*\/status\/stop$/.test(call)).length,
     overheard: transport.overheard,
     close: double.close,
   }

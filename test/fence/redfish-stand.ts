@@ -47,6 +47,7 @@ export async function redfishStand(profile: Profile, more: object = {}): Promise
   const { transport, quirks } = double
   const faults: readonly Fault[] = ['ignored', 'late', 'comes back on', 'another identity']
   return {
+    over: 'https',
     options: optionsFor(double, more),
     secrets: [operator.password, basicLogin, 'token-canary'],
     identity: profile.systems.at(-1)?.uuid,
@@ -67,6 +68,7 @@ export async function redfishStand(profile: Profile, more: object = {}): Promise
       transport.mend()
     },
     requests: transport.requests,
+    offs: () => transport.arrived().filter((call) => /^POST .*\/Actions\//.test(call)).length,
     overheard: transport.overheard,
     close: () => double.close(),
   }

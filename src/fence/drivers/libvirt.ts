@@ -82,7 +82,8 @@ export const libvirt = defineDriver({
     readGapMs: 500,
     // libvirt waits up to 30 s for another operation on the machine, then 30 s for its process.
     lateMs: 60_000,
-    returnsMs: 0,
+    // autostart, libvirt-guests, a Pacemaker on the hypervisor, an administrator.
+    returnsMs: 60_000,
     settleMs: 5_000,
     vouches: true,
     // SIGTERM, then SIGKILL after 10 s and more.
