@@ -1,0 +1,76 @@
+/**
+ * `npm run bench:plan`: how long it takes to plan where a thousand resources with wishes go, on 32
+ * nodes, and to plan anew when a node is lost. `--runs N` repeats it (30); medians and 95th
+ * percentiles are printed, beside the cost of twice as many resources, and of half the nodes.
+ */
+import { parseArgs } from 'node:util'
+import { type NodeId, plainWishes, type ResourceConfig } from '../core/model.ts'
+import { type Facts, plan } from '../core/plan.ts'
+import { spread } from './spread.ts'
+
+const capacity = { memory_mb: 65_536 }
+
+/** Groups of four, replicas that stay apart, points for nodes: what people ask for. */
+function resourcesFor(count: number, nodes: readonly NodeId[]): readonly ResourceConfig[] {
+  const times = { startMs: 1, stopMs: 1, probeMs: 1, monitorEveryMs: 1 }
+  return Array.from({ length: count }, (_, at): ResourceConfig => {
+    const id = `r${at}`
+    const leader = at % 4 === 0 ? undefined : `r${at - 1}`
+    const beside = leader === undefined ? [] : [{ to: leader, strength: 'must' } as const]
+    const rival = at % 8 === 4 ? [{ to: `r${at - 4}`, strength: 'must' } as const] : []
+    const first = (at >> 2) % nodes.length
+    return {
+      ...plainWishes,
+      ...{ id, thing: id, ...times, beside, apart: rival },
+      nodes: [...nodes.slice(first), ...nodes.slice(0, first)],
+      after: leader === undefined ? [] : [leader],
+      prefers: { [nodes[(at * 7) % nodes.length]!]: 10 },
+      stays: at % 3 === 0 ? 20 : 'must',
+      priority: at % 5,
+      needs: { memory_mb: 512 },
+    }
+  })
+}
+
+interface Case {
+  readonly name: string
+  readonly resources: number
+  readonly nodes: number
+  readonly lost: boolean
+}
+
+const cases: readonly Case[] = [
+  { name: '1,000 on 32, from nothing', resources: 1_000, nodes: 32, lost: false },
+  { name: '1,000 on 32, one node lost', resources: 1_000, nodes: 32, lost: true },
+  { name: '2,000 on 32, from nothing', resources: 2_000, nodes: 32, lost: false },
+  { name: '1,000 on 16, from nothing', resources: 1_000, nodes: 16, lost: false },
+]
+
+function measure({ resources: count, nodes: nodeCount, lost }: Case, runs: number): number[] {
+  const nodes = Array.from({ length: nodeCount }, (_, at) => `node-${at}`)
+  const resources = resourcesFor(count, nodes)
+  const all: Facts = { now: () => undefined, whyNot: () => '', capacity: () => capacity }
+  const settled = plan(resources, all)
+  const without: Facts = {
+    ...all,
+    now: ({ id }) => settled.get(id)?.node,
+    whyNot: (_, node) => (node === 'node-0' ? 'it is lost' : ''),
+  }
+  return Array.from({ length: runs }, () => {
+    const beganMs = performance.now()
+    plan(resources, lost ? without : all)
+    return performance.now() - beganMs
+  })
+}
+
+const { values } = parseArgs({ options: { runs: { type: 'string', default: '30' } } })
+const runs = Number(values.runs)
+if (!Number.isInteger(runs) || runs < 1) {
+  console.error('--runs takes a whole number, 1 or more')
+  process.exit(2)
+}
+for (const each of cases) {
+  // The first ones are still being compiled.
+  const times = measure(each, runs + 5).slice(5)
+  console.log(`${each.name.padEnd(28)} ${spread(times)}`)
+}
