@@ -3,7 +3,7 @@
  */
 import { entryOf, type Standing } from './ledger.ts'
 import type { Verdict } from './message.ts'
-import { majorityOf, type NodeId, type ResourceId } from './model.ts'
+import { majorityOf, type NodeId, type ResourceId, strengthText } from './model.ts'
 import { candidateFor, holdersOf } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
@@ -59,6 +59,8 @@ export interface FencingStatus {
 export interface DeviceStatus {
   readonly id: string
   readonly driver: string
+  /** What it proves, where that is less than a power that is off. */
+  readonly proves?: string
   /** As this node sees it; `undefined` before the first check, and for its own devices. */
   readonly ok: boolean | undefined
   readonly detail: string
@@ -192,7 +194,7 @@ function deviceStatus(
   troubles: readonly string[],
   nowMs: number,
 ): DeviceStatus {
-  const driver = state.config.devices.find((device) => device.id === id)?.driver ?? ''
+  const device = state.config.devices.find((each) => each.id === id)
   const {
     checked = false,
     ok,
@@ -204,7 +206,8 @@ function deviceStatus(
   const trouble = troubles.flatMap((text) => text.split('; ')).find((text) => isAbout(text, id))
   return {
     id,
-    driver,
+    driver: device?.driver ?? '',
+    ...(device && device.isolation !== 'power' && { proves: strengthText(device.isolation) }),
     ok: trouble !== undefined ? false : checked ? ok : undefined,
     detail: trouble === undefined ? detail : trouble.slice(id.length).replace(/^:? /, ''),
     identity,

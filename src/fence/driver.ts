@@ -3,7 +3,7 @@
  * carries its verbs. Adding one is one file beside this one (F1, F17).
  */
 import type { z } from 'zod'
-import type { Power } from '../core/model.ts'
+import type { Isolation, Power } from '../core/model.ts'
 import type { Wire } from './wire.ts'
 
 /** How strong the evidence of a driver is, and how long its device takes (F15). */
@@ -12,8 +12,8 @@ export interface Capabilities {
   readonly hardOff: boolean
   /** Is the status read from the hardware itself, not from a cache or an assumption? */
   readonly statusAuthoritative: boolean
-  /** What an accepted off takes away: the current, the storage or network, the OS, or a promise. */
-  readonly isolation: 'power' | 'fabric' | 'rescue-boot' | 'cooperative'
+  /** What an off that is read back takes away; see `isolationOf` where the options decide. */
+  readonly isolation: Isolation
   /** What takes the device down together with the node, so that a second level is wanted. */
   readonly sharedFate: 'host-power' | 'network' | 'provider-api'
   /** Gap between the two reads that prove an off. Every millisecond of it is downtime. */
@@ -57,6 +57,8 @@ export interface Driver<Options extends z.ZodObject = z.ZodObject> {
   readonly title: string
   readonly options: Options
   readonly capabilities: Capabilities
+  /** What these options make of it, where they decide how strong its evidence is (F15). */
+  isolationOf?(options: z.output<Options>): Isolation
   /** Names the box behind these options. Commands to one box are sent one after the other. */
   endpoint(options: z.output<Options>): string
   /** Reads the power. Changes nothing. */

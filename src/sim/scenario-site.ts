@@ -51,6 +51,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     devices.push({
       id,
       driver,
+      isolation: 'power',
       identity: identities && driver === 'bmc' ? `hw-${id[0]}` : undefined,
       readGapMs: 500,
       lateMs: 1_000 * Number(wishes.late ?? 10),

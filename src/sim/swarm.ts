@@ -67,6 +67,7 @@ function levelsOf(lot: Rng, node: NodeId, layout: Layout, devices: DeviceConfig[
       devices.push({
         id,
         driver,
+        isolation: 'power',
         identity: named && driver === 'bmc' ? `hw-${node}` : undefined,
         readGapMs: lot.pick([200, 500, 1_000]),
         lateMs,

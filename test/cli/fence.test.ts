@@ -142,11 +142,18 @@ const readings: readonly (readonly [level1: Power[], level2: Power[], power: Pow
   [[], [], 'unknown'],
 ]
 
+test('F15 who is cut off from its storage is not off', () => {
+  const reading = { device: 'a/1/1', level: 1, isolation: 'fabric' } as const
+  assert.equal(judge([{ ...reading, power: 'off' }]).power, 'unknown')
+  assert.equal(judge([{ ...reading, power: 'on' }]).power, 'on')
+})
+
 test('off is said only if the whole first level says so and nobody contradicts', () => {
+  const isolation = 'power' as const
   for (const [first, second, power] of readings) {
     const all = [
-      ...first.map((each, i) => ({ device: `a/1/${i + 1}`, level: 1, power: each })),
-      ...second.map((each, i) => ({ device: `a/2/${i + 1}`, level: 2, power: each })),
+      ...first.map((power, i) => ({ device: `a/1/${i + 1}`, level: 1, power, isolation })),
+      ...second.map((power, i) => ({ device: `a/2/${i + 1}`, level: 2, power, isolation })),
     ]
     assert.equal(judge(all).power, power, JSON.stringify([first, second]))
   }

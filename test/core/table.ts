@@ -51,6 +51,7 @@ export const config = (change: Partial<Config> = {}): Config => {
     devices: ids.map((id) => ({
       id: `${id}/1/1`,
       driver: 'ipmi',
+      isolation: 'power',
       readGapMs: 100,
       lateMs: 5_000,
       returnsMs: 0,
