@@ -35,6 +35,26 @@ export function tooWeak(node: string, device: DeviceConfig, least: Least): strin
   )
 }
 
+/**
+ * Why a reset cannot be a part of this level; `undefined` where it can be all of it. It leaves the
+ * node running, so that nothing else of the level would be left to prove, and nothing to be silent.
+ */
+export function notAlone(
+  devices: readonly { readonly config: DeviceConfig }[],
+  steps: number,
+  verify: boolean,
+): string | undefined {
+  const reset = devices.find(({ config }) => config.isolation === 'new-boot')
+  if (reset === undefined || (steps === 1 && !verify)) return undefined
+  const { id, driver } = reset.config
+  const other = steps > 1 ? 'another step' : 'verify'
+  const mend = steps > 1 ? 'make it a level of its own' : 'take verify out of this level'
+  return (
+    `${id} (${driver}) resets, and the node runs again: ${other} beside it would never hold; ` +
+    mend
+  )
+}
+
 /** What has to be said at every start where less than a power that is off counts as proof. */
 export function weaknessOf(
   least: Least,

@@ -6,7 +6,7 @@ import type { DeviceConfig, DeviceId, Isolation, Level, NodeId } from '../core/m
 import type { Driver } from '../fence/driver.ts'
 import { canonicalIdentity } from '../fence/identity.ts'
 import type { Catalog } from './catalog.ts'
-import { tooWeak, unprovable } from './evidence.ts'
+import { notAlone, tooWeak, unprovable } from './evidence.ts'
 import { canonicalJson } from './hash.ts'
 import { type CommonOptions, isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
 import type { Origins } from './origins.ts'
@@ -176,7 +176,12 @@ function buildLevel(
     const message = `verify listens on the addresses of ${node.name}, which has none; list them`
     problems.push({ ...rung.source.placeOf(rung.path), message })
   }
-  const verify = rung.verify || (config.fence.verify && node.addresses !== undefined)
+  const alone = notAlone(devices, rung.steps.length, rung.verify)
+  if (alone !== undefined) problems.push({ ...rung.source.placeOf(rung.path), message: alone })
+  // What was reset answers again, and soon.
+  const resets = devices.some((device) => device.config.isolation === 'new-boot')
+  const listens = config.fence.verify && node.addresses !== undefined && !resets
+  const verify = rung.verify || listens
   return { level: { devices: devices.map(({ id }) => id), verify }, devices }
 }
 
@@ -186,7 +191,7 @@ function deviceConfig(
   isolation: Isolation,
   common: CommonOptions,
 ): DeviceConfig {
-  const { readGapMs, lateMs, returnsMs, settleMs, timeoutMs } = capabilities
+  const { readGapMs, lateMs, returnsMs, settleMs, timeoutMs, bootMs } = capabilities
   const { identity, timeout_seconds, late_seconds, returns_seconds } = common
   return {
     id,
@@ -196,7 +201,7 @@ function deviceConfig(
     readGapMs,
     lateMs: late_seconds === undefined ? lateMs : ms(late_seconds),
     returnsMs: returns_seconds === undefined ? returnsMs : ms(returns_seconds),
-    settleMs,
+    settleMs: isolation === 'new-boot' ? (bootMs ?? settleMs) : settleMs,
     timeoutMs: timeout_seconds === undefined ? timeoutMs : ms(timeout_seconds),
   }
 }

@@ -179,7 +179,7 @@ function stageOf(state: State, round: Fencing | undefined): string | undefined {
   const words: Record<Fencing['at'], string> = {
     ...doing,
     press: 'pressing',
-    read: 'reading the power back',
+    read: round.bootBefore === '' ? 'reading the power back' : 'waiting for its new boot',
     hush: 'listening for its addresses',
     done: 'over',
   }
@@ -274,7 +274,9 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
       )
     }
     if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
-      advice.push(`${node.id} is proven off: see why it died, then picket fence on ${node.id}`)
+      advice.push(
+        `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
+      )
     }
     if (node.barred) {
       advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)

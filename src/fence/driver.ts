@@ -27,6 +27,10 @@ export interface Capabilities {
    * an auto scaling group, a timer in the device; 0 where nothing does.
    */
   readonly returnsMs: number
+  /** What the hardware calls the `boot` of its status, which proves its `reset` (F15). */
+  readonly bootMark?: string
+  /** How long after an accepted reset the boot before may still be told. */
+  readonly bootMs?: number
   /** How long one command, read or verification may take, unless the config says otherwise. */
   readonly timeoutMs: number
 }
@@ -38,6 +42,12 @@ export interface Status {
   readonly raw: string
   /** Who said it, where the device tells. */
   readonly identity?: string | undefined
+  /**
+   * A mark of the present boot, where the hardware itself tells one: the same as long as the
+   * machine has not been reset, and another one after every reset. If anything else moved it, it
+   * would prove nothing.
+   */
+  readonly boot?: string | undefined
 }
 
 export interface Verification {
@@ -66,7 +76,7 @@ export interface Driver<Options extends z.ZodObject = z.ZodObject> {
   /** Resolves when the device has accepted the command, which proves nothing. */
   powerOff(options: z.output<Options>, wire: Wire): Promise<void>
   powerOn(options: z.output<Options>, wire: Wire): Promise<void>
-  /** A weaker class of evidence than off, for devices that cannot switch off. */
+  /** Only where a reset can be proven (`bootMark`): all that ran on it is gone, and it boots. */
   reset?(options: z.output<Options>, wire: Wire): Promise<void>
   /** Credentials, permission and identity of exactly this target, without side effects. */
   verify(options: z.output<Options>, wire: Wire): Promise<Verification>

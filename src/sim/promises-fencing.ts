@@ -85,7 +85,7 @@ function outOfOrder(
   { daemon, device, press }: Moments['onPress'],
 ): string | undefined {
   const { witness } = world
-  if (press.action !== 'off' || witness.swapped) return undefined
+  if (press.action === 'on' || witness.swapped) return undefined
   const level = levelOf(world, device)
   const round = daemon.mind.ledger?.nodes[press.target]?.fencing?.round ?? 0
   const mine = (witness.presses.get(press.target) ?? []).filter(
@@ -108,7 +108,9 @@ function outOfOrder(
 }
 
 function unfounded(world: World, { daemon, message }: Moments['onMessage']): string | undefined {
+  // A reset is judged by its own rule.
   if (message.say !== 'verdict' || !message.verdict.proven) return undefined
+  if (message.verdict.newBoot) return undefined
   const { witness } = world
   const { node: name, id, verdict } = message
   const record = daemon.mind.ledger?.nodes[name]?.fencing
@@ -147,7 +149,7 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
 }
 
 function storms(world: World, { press }: Moments['onPress']): string | undefined {
-  if (press.action !== 'off' || world.witness.forgetful) return undefined
+  if (press.action === 'on' || world.witness.forgetful) return undefined
   const { stormMax, stormWindowMs } = world.site.config.rules
   const firstMs = new Map<string, number>([[nameOf(world, press.fencing), world.nowMs]])
   for (const { sentMs, fencing, refused } of [...world.witness.presses.values()].flat()) {
@@ -165,7 +167,7 @@ function nameOf({ witness }: World, fencing: string): string {
 }
 
 function hasty(world: World, { press }: Moments['onPress']): string | undefined {
-  if (press.action !== 'off' || world.witness.forgetful) return undefined
+  if (press.action === 'on' || world.witness.forgetful) return undefined
   const { minIntervalMs } = world.site.config.rules
   const others = (world.witness.presses.get(press.target) ?? []).filter(
     ({ fencing, sentMs, refused }) =>
@@ -188,7 +190,7 @@ function unwritten({ witness }: World, seen: Moments['onPress']): string | undef
 }
 
 function blind(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
-  if (press.action !== 'off') return undefined
+  if (press.action === 'on') return undefined
   const { witness } = world
   // Where word of the other one's ring has not come yet, two may press at once.
   const ring = decidingRing(world)

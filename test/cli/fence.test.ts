@@ -12,6 +12,7 @@ import { picket, program } from './picket.ts'
 
 const proven: Verdict = {
   proven: true,
+  newBoot: false,
   text: 'off confirmed by web-02/1/1 after 0.4 s',
   level: 1,
   tookMs: 400,
@@ -43,7 +44,7 @@ test('off goes through picketd, is told as it happens, and ends with 0 when it i
 })
 
 test('an order that failed ends with 1, one that was refused with 3', async (t) => {
-  const noProof = { ...proven, proven: false, text: 'no level could prove it' }
+  const noProof = { ...proven, proven: false, newBoot: false, text: 'no level could prove it' }
   const failing = await openDesk(t, healthy(), answering('failed', 'not proven', noProof))
   const failed = await picket(['fence', 'on', 'web-02', '--yes', '--socket', failing.socket])
   assert.deepEqual([failed.code, failed.out], [1, ''])

@@ -71,3 +71,53 @@ test('F15 the least is one of four words', async (t) => {
   const problems = await problemsOf(t, { config: config(strong, '  least_evidence: hope\n') })
   assert.match(problems[0]!, /power.*fabric.*rescue-boot.*new-boot/)
 })
+
+const reset = '{ driver: redfish, host: 192.168.10.11, by: reset }'
+const off = '{ driver: redfish, host: 192.168.10.12 }'
+const booted = '  least_evidence: new-boot\n'
+const login = `redfish: { user: picket, password: geheim }
+`
+
+test('F15 a reset is the weakest proof of all, and is refused by default', async (t) => {
+  const [problem, ...more] = await problemsOf(t, { config: config(reset), secrets: login })
+  assert.deepEqual(more, [])
+  assert.match(problem!, /^config.yaml:5:14: a\/1\/1 \(redfish\) proves of a no more than new-boot/)
+  assert.match(problem!, /it has been reset, and runs again.*write least_evidence: new-boot/)
+  const levels = `[${off}, ${reset}]`
+  const loaded = await load(t, { config: config(levels, booted), secrets: login })
+  const [first, second] = loaded.core.devices
+  assert.deepEqual([first?.isolation, second?.isolation], ['power', 'new-boot'])
+  assert.ok(second!.settleMs > first!.settleMs)
+  assert.match(loaded.warnings.join(), /least_evidence: new-boot\): a\/2\/1 proves new-boot only/)
+})
+
+test('F15 a driver that cannot prove a reset has no such option, and is named', async (t) => {
+  const step = '{ driver: ipmi, host: 192.168.10.11, by: reset }'
+  const ipmi = 'ipmi: { user: picket, password: geheim }\n'
+  const [problem] = await problemsOf(t, { config: config(step, booted), secrets: ipmi })
+  assert.match(problem!, /^config.yaml:5:51: ipmi has no option by/)
+})
+
+test('F15 a reset is a level of its own, without silence', async (t) => {
+  const refused = async (level: string) =>
+    (await problemsOf(t, { config: addressed(level), secrets: login })).join('\n')
+  assert.match(await refused(`[[${reset}, verify]]`), /5:\d+: a\/1\/1 .*take verify out/)
+  assert.match(await refused(`[[${reset}, ${off}]]`), /another step beside it.*level of its own/)
+  assert.match(
+    await refused(`[[${off}, ${reset}]]`),
+    /a\/1\/2 \(redfish\) resets.*level of its own/,
+  )
+  // Where all levels of a node listen, this one does not.
+  const { core } = await load(t, { config: addressed(`[${off}, ${reset}]`), secrets: login })
+  assert.deepEqual(
+    core.nodes[0]?.levels.map(({ verify }) => verify),
+    [true, false],
+  )
+})
+
+function addressed(fence: string): string {
+  return config(fence, booted).replace(
+    '    - name: b',
+    '      addresses: { c: 10.0.0.1 }\n    - name: b',
+  )
+}

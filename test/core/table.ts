@@ -19,6 +19,9 @@ export interface Seat {
   power: boolean
   /** What its devices say, where that is not the truth. */
   says: Power | undefined
+  /** How often the machine has booted, and whether that is all that it does. */
+  boots: number
+  booting: boolean
 }
 
 export interface Ear {
@@ -119,6 +122,8 @@ export class Table {
       runs: before?.runs ?? new Set(),
       power: true,
       says: undefined,
+      boots: before?.boots ?? 1,
+      booting: false,
     }
     this.seats.set(id, seat)
     for (const effect of first.effects) this.#perform(seat, effect)
@@ -190,7 +195,10 @@ export class Table {
         const target = this.seats.get(effect.target)!
         this.say(`${seat.id} presses ${effect.action} of ${effect.device}`)
         if (target.says === undefined) {
+          // Who was reset boots: its daemon is gone, and its power stays on.
           target.power = effect.action === 'on'
+          target.boots += effect.action === 'reset' ? 1 : 0
+          target.booting = effect.action === 'reset'
           if (!target.power) target.runs.clear()
         }
         answer({ kind: 'pressed', id: effect.id, outcome: 'accepted', detail: '' })
@@ -198,8 +206,11 @@ export class Table {
       }
       case 'read': {
         const target = this.seats.get(effect.target)
-        const power = target?.says ?? (target?.power ? 'on' : 'off')
-        answer({ kind: 'power', id: effect.id, power, raw: power })
+        const power = target?.says ?? (target?.power || target?.booting ? 'on' : 'off')
+        const device = this.#config.devices.find(({ id }) => id === effect.device)
+        const boot = { boot: `boot ${target?.boots}` }
+        const told = device?.isolation === 'new-boot' ? boot : {}
+        answer({ kind: 'power', id: effect.id, power, raw: power, ...told })
         return
       }
       case 'identify':

@@ -149,7 +149,7 @@ export function contract(
   })
 }
 
-function open(driver: Driver, { options, identity }: Stand): Device {
+export function open(driver: Driver, { options, identity }: Stand): Device {
   return openDevice({ id: 'web-02/1/1', driver, options, identity })
 }
 
@@ -220,7 +220,7 @@ async function honestRead(stand: Stand, device: Device, where: string): Promise<
 const textsOf = ({ raw, detail = '' }: PowerRead): string[] => [raw, detail]
 
 /** A failure says what to do; no text holds a secret, in whatever dress. */
-function tells(stand: Stand, { outcome, detail }: Pressed, texts: readonly string[]): void {
+export function tells(stand: Stand, { outcome, detail }: Pressed, texts: readonly string[]): void {
   if (outcome !== 'accepted') {
     const broke = /the driver [\w-]+ broke/.test(detail)
     assert.ok(!broke, `it threw something else than a FenceError: ${detail}`)

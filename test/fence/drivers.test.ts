@@ -12,3 +12,11 @@ test('F1 every driver loads by its name, and every option of it has a title', as
   }
   await assert.rejects(loadDriver('toaster'), /no fence driver "toaster": known are .*ipmi/)
 })
+
+test('F15 a driver resets only where it names what proves a reset', async () => {
+  for (const name of driverNames) {
+    const { reset, capabilities } = await loadDriver(name)
+    assert.equal(reset !== undefined, capabilities.bootMark !== undefined, name)
+    assert.equal(reset !== undefined, capabilities.bootMs !== undefined, name)
+  }
+})

@@ -2,7 +2,8 @@
  * Any BMC with a Redfish service: iLO, iDRAC, XCC, Supermicro, OpenBMC and their kin.
  *
  * Off is asked for as `ForceOff` alone: what else sounds like it asks the operating system first,
- * or switches on again. What the service answers to it proves nothing.
+ * or switches on again. What the service answers to it proves nothing. Where there is no hard off,
+ * the config may settle for a reset: then the time of the last one has to be another one (F15).
  *
  * @see DMTF DSP0266 (Redfish Specification), DSP0268 (ComputerSystem: `PowerState`, `Reset`).
  */
@@ -16,6 +17,7 @@ import { httpsOptions, tlsOf } from './https.ts'
 import { roleOf } from './redfish-account.ts'
 import { isObject, messageOf, objectOf, refusalOf } from './redfish-answer.ts'
 import { type Conversation, converse, type Habits, linkOf } from './redfish-client.ts'
+import { type MarkMemory, steadyMark } from './redfish-mark.ts'
 import { findSystem, type Memory, readPower, resetTypesOf, type System } from './redfish-system.ts'
 
 /** Resets after which a node may run on, or runs again. None of them is an off. */
@@ -23,6 +25,9 @@ const notOff = [
   ...['On', 'ForceOn', 'GracefulShutdown', 'GracefulRestart', 'ForceRestart', 'PowerCycle'],
   ...['FullPowerCycle', 'PushPowerButton', 'Nmi', 'Suspend', 'Pause', 'Resume'],
 ]
+
+/** Resets that ask nobody, and after which it boots. The first one is quicker, where both are. */
+const hardResets = ['ForceRestart', 'PowerCycle']
 
 const options = z
   .strictObject({
@@ -61,17 +66,27 @@ const options = z
       .enum(['basic', 'session'])
       .default('basic')
       .meta({ title: 'Log in with each request, or once per call with a session' }),
+    by: z.enum(['off', 'reset']).default('off').meta({
+      title: 'Fence it by an off, or by a reset, which only proves that it has booted anew',
+    }),
     reset_type: z
       .string()
       .regex(/^[A-Za-z]+$/)
-      .refine((type) => !notOff.includes(type), 'is not a hard off')
       .optional()
-      .meta({ title: 'Sent to switch off, listed or not, instead of `ForceOff`' }),
+      .meta({ title: 'Sent to switch off (or to reset), listed or not, instead of the usual' }),
     ...httpsOptions,
   })
   .refine(({ url, host }) => (url === undefined) !== (host === undefined), {
     path: ['host'],
     message: 'is needed, or url instead; not both',
+  })
+  .refine(({ by, reset_type: type = '' }) => by === 'reset' || !notOff.includes(type), {
+    path: ['reset_type'],
+    message: 'is not a hard off',
+  })
+  .refine(({ by, reset_type: type }) => by === 'off' || !type || hardResets.includes(type), {
+    path: ['reset_type'],
+    message: `is not a hard reset; those are ${hardResets.join(' and ')}`,
   })
   .refine(({ url, port }) => url === undefined || port === undefined, {
     path: ['port'],
@@ -96,16 +111,21 @@ export const redfish = defineDriver({
     lateMs: 60_000,
     returnsMs: 0,
     settleMs: 20_000,
+    bootMark: 'LastResetTime',
+    // PowerCycle waits with the current off, and the time is noted when the host comes up.
+    bootMs: 60_000,
     // Weak BMCs take a second for each request, and an off by name is four of them.
     timeoutMs: 15_000,
   },
+
+  isolationOf: ({ by }) => (by === 'reset' ? 'new-boot' : 'power'),
 
   endpoint: (options) => new URL(baseOf(options)).host,
 
   status: (options, wire) => inService(options, wire, readStatus, true),
   powerOff: (options, wire) => press(options, wire, offBy(options)),
   powerOn: (options, wire) => press(options, wire, { becomes: 'On', types: ['On', 'ForceOn'] }),
-  reset: (options, wire) => press(options, wire, { types: ['ForceRestart'] }),
+  reset: (options, wire) => press(options, wire, resetBy(options)),
   verify: (options, wire) => inService(options, wire, inspect, true),
 })
 
@@ -116,7 +136,7 @@ function baseOf({ url, host = '', port = 443 }: Options): string {
 }
 
 /** What is kept of a service, so that only the first call has to look around. */
-interface Known extends Memory {
+interface Known extends Memory, MarkMemory {
   readonly habits: Habits
   links: Links | undefined
   /** The resource of our account. */
@@ -153,6 +173,7 @@ async function inService<T>(
     path: undefined,
     resetTypes: undefined,
     account: undefined,
+    mark: undefined,
   }
   services.set(options, known)
   const { user, password, auth } = options
@@ -189,8 +210,9 @@ async function linksIn(bmc: Conversation, known: Known): Promise<Links> {
   return known.links
 }
 
-async function readStatus({ bmc, system }: Service): Promise<Status> {
-  return { ...(await readPower(bmc, system)), identity: system.uuid }
+async function readStatus({ bmc, known, system }: Service): Promise<Status> {
+  const boot = steadyMark(known, system.lastReset)
+  return { ...(await readPower(bmc, system)), identity: system.uuid, boot }
 }
 
 /** What a command is to bring about, and the resets that do, the best one first. */
@@ -199,6 +221,10 @@ interface Aim {
   readonly types: readonly string[]
   /** The config says so, whatever the BMC lists. */
   readonly insisted?: boolean
+}
+
+function resetBy({ reset_type }: Options): Aim {
+  return { types: reset_type === undefined ? hardResets : [reset_type], insisted: !!reset_type }
 }
 
 function offBy({ reset_type }: Options): Aim {
@@ -230,8 +256,15 @@ function chosen({ becomes, types, insisted }: Aim, offered: readonly string[] | 
   if (found !== undefined) return found
   const list = offered.slice(0, 16).join(', ') || 'nothing'
   const detail = `it offers no ${types.join(' or ')}, only ${list}`
-  const mend = 'none of these is a hard off: give this node another fence device'
+  const mend = `none of these is a hard off: give this node another fence device${weaker(offered)}`
   throw new FenceError('refused', detail, becomes === 'Off' ? mend : undefined)
+}
+
+/** What is left where it offers no off. */
+function weaker(offered: readonly string[]): string {
+  return hardResets.some((type) => offered.includes(type))
+    ? ', or settle for by: reset, which fence.least_evidence has to allow'
+    : ''
 }
 
 function targetOf({ target, id }: System): string {
@@ -267,7 +300,11 @@ async function inspect({ options, wire, bmc, known, system }: Service): Promise<
   const { power, raw } = await readPower(bmc, system)
   if (power === 'unknown') throw new FenceError('garbled', `its PowerState is ${raw}`)
   known.resetTypes = await resetTypesOf(bmc.get, system)
-  const type = chosen(offBy(options), known.resetTypes)
+  const type = chosen(options.by === 'reset' ? resetBy(options) : offBy(options), known.resetTypes)
+  if (options.by === 'reset' && steadyMark(known, system.lastReset) === undefined) {
+    const mend = 'give this node another fence device'
+    throw new FenceError('garbled', 'no LastResetTime, by which a reset could be proven', mend)
+  }
   targetOf(system)
   const { accounts } = await linksIn(bmc, known)
   const role = await roleOf(bmc, accounts, options.user, known, wire)
