@@ -111,7 +111,11 @@ function overdue(turn: Turn, fencing: Fencing): void {
         throw new Error(`a fencing of ${fencing.target} waits for nothing at ${fencing.at}`)
     }
   }
-  if (fencing.at === 'press') return press(turn, fencing)
+  if (fencing.at === 'press') {
+    // A boot that was told some time ago may not be the one that would be ended.
+    if (fencing.bootBefore === '') return press(turn, fencing)
+    return read(turn, { ...fencing, at: 'confirm', bootBefore: '' })
+  }
   if (fencing.at === 'confirm' || fencing.at === 'read') return read(turn, fencing)
   if (fencing.at === 'hush') return finishDevice(turn, fencing)
 }
