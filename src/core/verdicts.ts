@@ -66,7 +66,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   // A fencing that has begun goes on under another name.
   const goesOn = isOpen(entry) && entry.fencing?.action !== 'on'
   const fencing: FencingRecord = {
-    ...orderedFencing({ id, action, because, requester, dangling }),
+    ...orderedFencing({ id, action, because, requester, staysOff: barred, dangling }),
     commanded: goesOn && entry.fencing?.commanded === true,
   }
   say(turn, 'warn', `${node} is condemned: ${because}`, { node, fencing: id })
@@ -103,8 +103,8 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const dangling = (before?.dangling ?? []).filter(
     (finger) => finger.node !== owner || finger.life !== life,
   )
-  const last = before?.last ?? ''
-  const carried = { dangling, last, commanded }
+  const { last = '', staysOff = false } = before ?? {}
+  const carried = { dangling, last, staysOff: staysOff && off, commanded }
   const fencing = { id, action, because, requester, owner, life, round, ...carried }
   const barred = off ? entry.barred : false
   // Whoever is ordered on does not come back by itself.
@@ -154,7 +154,7 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
     return onOrderStep(turn, id, 'done', verdict.text, verdict)
   }
   say(turn, 'warn', `Node ${node} fenced by ${from}: ${verdict.text}`, { node, fencing: id })
-  const reboots = record.action === 'reboot'
+  const reboots = record.action === 'reboot' && !verdict.newBoot
   const kept = dangling.length > 0 ? ended : undefined
   const fencing: FencingRecord | undefined = reboots ? { ...ended, action: 'on' } : kept
   set(turn, {
@@ -164,9 +164,12 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
       holds: [],
       late,
       deferred: '',
+      // A reset is all of a reboot: it serves again.
+      barred: entry.barred && !(record.action === 'reboot' && verdict.newBoot),
       // Where the first round found it off, nobody has switched it off.
       rests: turn.state.config.rules.minIntervalMs > 0 && (verdict.commanded !== 'no' || round > 0),
-      watch: reboots ? 0 : levelToWatch(turn.state, node, verdict.level),
+      // Who was reset is on again because of us.
+      watch: reboots || verdict.newBoot ? 0 : levelToWatch(turn.state, node, verdict.level),
       fencing,
     }),
   })

@@ -13,6 +13,7 @@ import type { Device } from './devices.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
+import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
 import type { Operation } from './resources.ts'
@@ -43,6 +44,8 @@ export interface Moments {
     readonly device: Device
     readonly read: Extract<Effect, { do: 'read' }>
     readonly power: Power
+    /** The boot that the device tells, if it does. */
+    readonly boot: string | undefined
   }
   /** The ring has put a message in order. */
   onMessage: { readonly daemon: Daemon; readonly message: Message }
@@ -72,6 +75,7 @@ export type Invariant = {
 export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...fencingPromises,
+  ...resetPromises,
   ...memoryPromises,
   ...livenessPromises,
   ...watchPromises,
