@@ -185,10 +185,10 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
     }),
     resources: [],
     devices: targets.map(({ device: { id, driver, identity }, timeoutMs }) => {
-      const { timeoutMs: usualMs, readGapMs, lateMs, returnsMs, settleMs } = driver.capabilities
+      const { isolation, readGapMs, lateMs, returnsMs, settleMs } = driver.capabilities
       const gaps = { readGapMs, lateMs, returnsMs, settleMs, vouches: false }
-      const bounds = { ...gaps, timeoutMs: timeoutMs ?? usualMs }
-      return { id, driver: driver.name, identity, ...bounds }
+      const bounds = { ...gaps, timeoutMs: timeoutMs ?? driver.capabilities.timeoutMs }
+      return { id, driver: driver.name, isolation, identity, ...bounds }
     }),
     timing: {
       beatMs: 1_000,

@@ -1,12 +1,12 @@
 /**
  * `npm run bench:plan`: how long it takes to plan where a thousand resources with wishes go, on 32
- * nodes, and to plan anew when a node is lost. `--runs N` repeats it (30); medians and 95th
- * percentiles are printed, beside the cost of twice as many resources, and of half the nodes.
+ * nodes, and to plan anew when a node is lost. `--runs N` repeats it (30); medians are printed,
+ * with the least and the most, beside the cost of twice as many resources, and of half the nodes.
  */
 import { parseArgs } from 'node:util'
 import { type NodeId, plainWishes, type ResourceConfig } from '../core/model.ts'
 import { type Facts, plan } from '../core/plan.ts'
-import { spread } from './spread.ts'
+import { spreadOf } from './spread.ts'
 
 const capacity = { memory_mb: 65_536 }
 
@@ -71,6 +71,7 @@ if (!Number.isInteger(runs) || runs < 1) {
 }
 for (const each of cases) {
   // The first ones are still being compiled.
-  const times = measure(each, runs + 5).slice(5)
-  console.log(`${each.name.padEnd(28)} ${spread(times)}`)
+  const { median, low, high } = spreadOf(measure(each, runs + 5).slice(5))
+  const [middle, least, most] = [median, low, high].map((ms) => ms.toFixed(1).padStart(6))
+  console.log(`${each.name.padEnd(28)} ${middle} ms (${least} to ${most})`)
 }

@@ -5,6 +5,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
+import { onlyResets, resetsOnly } from '../core/orders.ts'
 import { secretsIn } from '../daemon/devices.ts'
 import { createMask } from '../fence/mask.ts'
 import type { ExitCode } from './command.ts'
@@ -37,6 +38,10 @@ export async function orderHere(options: AloneOptions, terminal: Terminal): Prom
   const found = loaded.core.nodes.find(({ id }) => id === node)
   if (found === undefined || found.levels.length === 0) {
     terminal.err(`Refused: no fence device is configured for ${node}.`)
+    return 3
+  }
+  if (action === 'off' && onlyResets(loaded.core, node)) {
+    terminal.err(`Refused: ${resetsOnly(node)}.`)
     return 3
   }
   if (!options.yes && !(await confirmed(options, consequences(options), terminal))) return 3

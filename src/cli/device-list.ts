@@ -58,7 +58,9 @@ function table({ self, nodes }: Status, rows: readonly Row[], paint: Paint): str
   )
   const lines = rows.map(({ node, device }) => {
     const cells = [device.id, device.driver].map((text, at) => plain(text).padEnd(widths[at]!))
-    const found = plain(finding(device, node === self))
+    const found = [plain(finding(device, node === self)), plain(device.proves ?? '')]
+      .filter(Boolean)
+      .join('; ')
     return [word(device, paint), ...cells, found].join('  ').trimEnd()
   })
   const bare = nodes

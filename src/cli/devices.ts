@@ -5,7 +5,7 @@
 import type { Loaded } from '../config/load.ts'
 import { deviceText } from '../config/show.ts'
 import { didYouMean } from '../config/suggest.ts'
-import type { Power } from '../core/model.ts'
+import type { Isolation, Power } from '../core/model.ts'
 import { type Device, openDevice, type PowerRead } from '../fence/device.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'
@@ -21,6 +21,7 @@ export interface NodeOptions {
 /** A device, opened, with its place in the topology. */
 interface Opened {
   readonly level: number
+  readonly isolation: Isolation
   readonly where: string
   readonly device: Device
   readonly timeoutMs: number
@@ -30,6 +31,8 @@ interface Opened {
 export interface Reading extends PowerRead {
   readonly device: string
   readonly level: number
+  /** What its off takes away. */
+  readonly isolation: Isolation
   readonly where: string
   readonly tookMs: number
 }
@@ -54,11 +57,11 @@ export async function readNode(
 /** Read the power of a node from all of its devices at once. */
 export async function readAll(loaded: Loaded, node: string): Promise<readonly Reading[]> {
   return await Promise.all(
-    openAll(loaded, node).map(async ({ device, level, where, timeoutMs }) => {
+    openAll(loaded, node).map(async ({ device, level, isolation, where, timeoutMs }) => {
       const startedMs = performance.now()
       const read = await device.read({ timeoutMs })
       const tookMs = Math.round(performance.now() - startedMs)
-      return { device: device.id, level, where, tookMs, ...read }
+      return { device: device.id, level, isolation, where, tookMs, ...read }
     }),
   )
 }
@@ -67,10 +70,11 @@ export async function readAll(loaded: Loaded, node: string): Promise<readonly Re
  * What the readings come to. Off is believed only if every device of the first level says so and
  * none of any level says on; devices that contradict each other prove nothing.
  */
-export function judge(readings: readonly Pick<Reading, 'device' | 'level' | 'power'>[]): {
+export function judge(all: readonly Pick<Reading, 'device' | 'level' | 'power' | 'isolation'>[]): {
   power: Power
   because: string
 } {
+  const readings = all.map((each) => ({ ...each, power: powerIn(each) }))
   const say = (power: Power) => readings.filter((reading) => reading.power === power)
   const named = (some: typeof readings) => some.map(({ device }) => device).join(' and ')
   const says = (some: typeof readings) => (some.length === 1 ? 'says' : 'say')
@@ -91,11 +95,18 @@ export function judge(readings: readonly Pick<Reading, 'device' | 'level' | 'pow
   return { power: 'unknown', because: `${silent} could not tell` }
 }
 
+/** Who is cut off from storage or network has its power all the same. */
+function powerIn({ isolation, power }: Pick<Reading, 'isolation' | 'power'>): Power {
+  return isolation === 'fabric' && power === 'off' ? 'unknown' : power
+}
+
 /** One line for each reading, with what went wrong where something did. */
 export function readingLines(readings: readonly Reading[]): readonly string[] {
-  return readings.map(({ device, where, power, raw, detail, tookMs }) => {
+  return readings.map(({ device, where, power, isolation, raw, detail, tookMs }) => {
     const said = detail ?? (raw === '' ? '' : `"${raw}"`)
-    return `  ${device}  ${where}  ${power}  ${tookMs} ms  ${plain(said)}`.trimEnd()
+    const word =
+      isolation === 'fabric' && power === 'off' ? 'off (cut off, not powered off)' : power
+    return `  ${device}  ${where}  ${word}  ${tookMs} ms  ${plain(said)}`.trimEnd()
   })
 }
 
@@ -161,8 +172,9 @@ function openAll({ core, devices, details }: Loaded, node: string): readonly Ope
       const setup = devices.get(id)
       const known = details.topology.devices.find((device) => device.id === id)
       if (setup === undefined || known === undefined) return []
-      const { timeoutMs } = known.config
-      return [{ level: index + 1, where: deviceText(known), device: openDevice(setup), timeoutMs }]
+      const { timeoutMs, isolation } = known.config
+      const where = deviceText(known)
+      return [{ level: index + 1, isolation, where, device: openDevice(setup), timeoutMs }]
     }),
   )
 }

@@ -90,11 +90,13 @@ interface Promised {
   readonly lateMs: number
   readonly returnsMs: number
   readonly timeoutMs: number
+  readonly bootMark?: string
 }
 
 /** What follows from its capabilities for a person who chooses. */
 function promiseOf(promised: Promised): string {
   const { hardOff, statusAuthoritative, readGapMs, lateMs, returnsMs, timeoutMs } = promised
+  const { bootMark } = promised
   const seconds = (spanMs: number) => `${spanMs / 1000} s`
   const proof =
     hardOff && statusAuthoritative
@@ -108,6 +110,7 @@ function promiseOf(promised: Promised): string {
     `  ${proof}`,
     `  gives a command or a reading ${seconds(timeoutMs)}`,
     `  may carry out a command that was not answered for ${seconds(lateMs)} more`,
+    ...(bootMark === undefined ? [] : [`  can reset instead, proven by another ${bootMark}`]),
     ...returns,
   ].join('\n')
 }

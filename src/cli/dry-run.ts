@@ -42,7 +42,8 @@ export async function dryRun(options: DryRunOptions, terminal: Terminal): Promis
     for (const id of devices) {
       const details = loaded.details.topology.devices.find((device) => device.id === id)
       const where = details === undefined ? '' : ` (${deviceText(details)})`
-      out(`    ${id}${where}: ${deeds[action]}`)
+      const resets = action !== 'on' && details?.config.isolation === 'new-boot'
+      out(`    ${id}${where}: ${resets ? resetDeeds[action] : deeds[action]}`)
     }
     const silence = `silence on ${found.addresses.join(', ')}`
     if (verify && action !== 'on') out(`    then ${silence}`)
@@ -55,6 +56,12 @@ const deeds: Readonly<Record<PowerAction, string>> = {
   off: 'off, then off read back twice',
   on: 'on, then on read back',
   reboot: 'off, then off read back twice; on when the whole level is proven off',
+}
+
+/** Where it can only be reset. */
+const resetDeeds: Readonly<Record<Exclude<PowerAction, 'on'>, string>> = {
+  off: 'passed over, unless it is off already: a reset does not leave it off',
+  reboot: 'its boot read, reset, then another boot read back twice',
 }
 
 async function wayOf({ socket }: DryRunOptions, { core }: Loaded): Promise<string> {

@@ -94,7 +94,8 @@ function fencingText(fencing: FencingStatus, paint: Paint): string {
 
 /** Healthy devices share a line; a broken one gets its own, with the reason. */
 function deviceLines(devices: readonly DeviceStatus[], paint: Paint): string[] {
-  const named = ({ id, driver }: DeviceStatus) => `${plain(driver)} ${plain(id)}`
+  const named = ({ id, driver, proves }: DeviceStatus) =>
+    `${plain(driver)} ${plain(id)}${proves === undefined ? '' : ` (${plain(proves)})`}`
   const well = devices.filter(({ ok }) => ok === true)
   const unseen = devices.filter(({ ok }) => ok === undefined || ok === null)
   const broken = devices.filter(({ ok }) => ok === false)

@@ -2,10 +2,11 @@
  * The fencing topology: from what a node's `fence` says, and from what the secrets file adds, to
  * levels of devices with complete options.
  */
-import type { DeviceConfig, DeviceId, Level, NodeId } from '../core/model.ts'
+import type { DeviceConfig, DeviceId, Isolation, Level, NodeId } from '../core/model.ts'
 import type { Driver } from '../fence/driver.ts'
 import { canonicalIdentity } from '../fence/identity.ts'
 import type { Catalog } from './catalog.ts'
+import { notAlone, tooWeak, unprovable } from './evidence.ts'
 import { canonicalJson } from './hash.ts'
 import { type CommonOptions, isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
 import type { Origins } from './origins.ts'
@@ -69,33 +70,6 @@ export async function readTopology(inputs: Inputs): Promise<Topology> {
   )
   return { levels, devices: config.fence.enabled ? devices : [], problems }
 }
-
-/** A level is proven by all of its steps: a node without one that can be is never off (F15). */
-function unprovable(
-  rungs: readonly (readonly Rung[])[],
-  drivers: ReadonlyMap<string, Driver>,
-  { cluster }: ConfigFile,
-  main: Source,
-): readonly Problem[] {
-  const isWeak = ({ driver }: Step): boolean => {
-    const { hardOff, statusAuthoritative, isolation } = drivers.get(driver)?.capabilities ?? strong
-    return !hardOff || !statusAuthoritative || isolation === 'cooperative'
-  }
-  return cluster.nodes.flatMap(({ name }, index): readonly Problem[] => {
-    const levels = rungs[index] ?? []
-    if (levels.length === 0 || levels.some(({ steps }) => !steps.some(isWeak))) return []
-    const weak = new Set(
-      levels.flatMap(({ steps }) => steps.filter(isWeak).map((each) => each.driver)),
-    )
-    const names = [...weak].join(' and ')
-    const message = `no level of ${name} can prove it off, because ${names} proves nothing; \
-add a level whose drivers all cut its power (\`picket drivers\` tells which do)`
-    return [{ ...main.placeOf(['cluster', 'nodes', index, 'fence']), message }]
-  })
-}
-
-/** What is not known is told elsewhere. */
-const strong = { hardOff: true, statusAuthoritative: true, isolation: 'power' } as const
 
 async function loadDrivers(
   { config, main, secrets, catalog }: Inputs,
@@ -192,33 +166,42 @@ function buildLevel(
     problems.push(...merged.problems)
     const { options, common, settings } = merged
     if (options === undefined) return []
-    return [
-      { id, node: node.name, driver, options, settings, config: deviceConfig(id, driver, common) },
-    ]
+    const isolation = driver.isolationOf?.(options) ?? driver.capabilities.isolation
+    const device = deviceConfig(id, driver, isolation, common)
+    const weak = tooWeak(node.name, device, config.fence.least_evidence)
+    if (weak !== undefined) problems.push({ ...place, message: weak })
+    return [{ id, node: node.name, driver, options, settings, config: device }]
   })
   if (rung.verify && addressesOf(node).length === 0) {
     const message = `verify listens on the addresses of ${node.name}, which has none; list them`
     problems.push({ ...rung.source.placeOf(rung.path), message })
   }
-  const verify = rung.verify || (config.fence.verify && node.addresses !== undefined)
+  const alone = notAlone(devices, rung.steps.length, rung.verify)
+  if (alone !== undefined) problems.push({ ...rung.source.placeOf(rung.path), message: alone })
+  // What was reset answers again, and soon.
+  const resets = devices.some((device) => device.config.isolation === 'new-boot')
+  const listens = config.fence.verify && node.addresses !== undefined && !resets
+  const verify = rung.verify || listens
   return { level: { devices: devices.map(({ id }) => id), verify }, devices }
 }
 
 function deviceConfig(
   id: DeviceId,
   { name, capabilities }: Driver,
+  isolation: Isolation,
   common: CommonOptions,
 ): DeviceConfig {
-  const { readGapMs, lateMs, returnsMs, settleMs, vouches, timeoutMs } = capabilities
+  const { readGapMs, lateMs, returnsMs, settleMs, vouches, timeoutMs, bootMs } = capabilities
   const { identity, timeout_seconds, late_seconds, returns_seconds } = common
   return {
     id,
     driver: name,
+    isolation,
     identity: identity === undefined ? undefined : canonicalIdentity(identity),
     readGapMs,
     lateMs: late_seconds === undefined ? lateMs : ms(late_seconds),
     returnsMs: returns_seconds === undefined ? returnsMs : ms(returns_seconds),
-    settleMs,
+    settleMs: isolation === 'new-boot' ? (bootMs ?? settleMs) : settleMs,
     vouches,
     timeoutMs: timeout_seconds === undefined ? timeoutMs : ms(timeout_seconds),
   }

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import type { Config, DeviceId, NodeConfig } from '../core/model.ts'
 import type { Driver } from '../fence/driver.ts'
 import { builtIn, type Catalog } from './catalog.ts'
+import { weaknessOf } from './evidence.ts'
 import { explain, nameOf } from './explain.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
@@ -83,10 +84,13 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(({ id, type, options: own }) => ({ id, type, options: own })),
-    warnings: warningsOf({
-      ...{ config, file, mode },
-      ...{ nodes: core.nodes, devices: topology.devices },
-    }),
+    warnings: [
+      ...warningsOf({
+        ...{ config, file, mode },
+        ...{ nodes: core.nodes, devices: topology.devices },
+      }),
+      ...weaknessOf(config.fence.least_evidence, topology.devices),
+    ],
     secretsFiles,
     details: { config, topology },
   }

@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isolations } from '../core/model.ts'
 
 const day = 86_400
 
@@ -116,6 +117,11 @@ const fence = z.strictObject({
     .boolean()
     .default(true)
     .meta({ title: 'End every level of a node with `addresses` by listening on them' }),
+  least_evidence: z
+    .enum(isolations)
+    .exclude(['cooperative'])
+    .default('power')
+    .meta({ title: 'The weakest proof that counts; nothing weaker is accepted in any step' }),
   credentials_file: z.string().min(1).optional().meta({ title: 'The file that holds the secrets' }),
   drivers: z
     .record(z.string(), z.looseObject({ credentials_file: z.string().min(1).optional() }))

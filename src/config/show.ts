@@ -1,5 +1,6 @@
 /** The configuration that is in effect, as YAML: everything merged, every default, no secret. */
 import { stringify } from 'yaml'
+import { strengthText } from '../core/model.ts'
 import type { Device } from './fence.ts'
 import type { Loaded } from './load.ts'
 import { isSecret } from './merge.ts'
@@ -16,7 +17,7 @@ export interface LevelLine {
 /** What is in effect, as YAML with the form of the configuration file. */
 export function effectiveYaml({ core, details }: Loaded): string {
   const { config, topology } = details
-  const { enabled, require_quorum, confirm_down, verify } = config.fence
+  const { enabled, require_quorum, confirm_down, verify, least_evidence } = config.fence
   const { timing, rules } = core
   const seconds = (spanMs: number) => spanMs / 1000
   const value = {
@@ -42,6 +43,7 @@ export function effectiveYaml({ core, details }: Loaded): string {
       storm_window_seconds: seconds(rules.stormWindowMs),
       confirm_down,
       verify,
+      least_evidence,
     },
     resources: core.resources.map((resource) => ({
       id: resource.id,
@@ -106,7 +108,9 @@ export function levelLines({ core, details }: Loaded): readonly LevelLine[] {
     levels.map((level, index) => {
       const steps = level.devices.map((id) => {
         const device = devices.find((each) => each.id === id)
-        return device === undefined ? id : `${deviceText(device)} (${id})`
+        if (device === undefined) return id
+        const facts = [id, strengthText(device.config.isolation)].filter(Boolean).join(', ')
+        return `${deviceText(device)} (${facts})`
       })
       const silence = level.verify ? [`then silence on ${addresses.join(', ')}`] : []
       return { node, number: index + 1, text: [steps.join(' and '), ...silence].join(', ') }

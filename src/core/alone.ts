@@ -133,5 +133,6 @@ function ledgerOf(order: AloneOrder): Ledger {
 function recordOf({ id, action, requester, reason, earlier, target }: AloneOrder): FencingRecord {
   const before = earlier?.nodes[target]?.fencing
   const dangling = before === undefined ? [] : fingersOf(before, 0)
-  return orderedFencing({ id, action, because: reason, requester, dangling })
+  const staysOff = action === 'off'
+  return orderedFencing({ id, action, because: reason, requester, staysOff, dangling })
 }

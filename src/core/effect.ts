@@ -38,7 +38,7 @@ export interface Press {
   readonly id: number
   readonly device: DeviceId
   readonly target: NodeId
-  readonly action: 'off' | 'on'
+  readonly action: 'off' | 'on' | 'reset'
   /** The fencing this belongs to. */
   readonly fencing: string
   /** The authority it was decided under: void as soon as the ring or the verdict is another one. */

@@ -17,6 +17,8 @@ export function voidProof(turn: Turn, target: NodeId): void {
     at: 'durable',
     device: 0,
     reads: 0,
+    bootBefore: '',
+    bootAfter: '',
     asked: undefined,
     outcome: undefined,
     hush: undefined,

@@ -26,16 +26,7 @@ export type News = Readonly<
   // ---- answers to effects; `id` echoes the effect's ----
   | { kind: 'saved'; id: number; ok: boolean; detail?: string }
   | { kind: 'pressed'; id: number; outcome: PressOutcome; detail: string }
-  | {
-      kind: 'power'
-      id: number
-      power: Power
-      raw: string
-      identity?: string
-      detail?: string
-      /** What speaks for a target that is lost from the ring (F18). */
-      spare?: string
-    }
+  | ({ kind: 'power'; id: number } & Reading)
   | { kind: 'identified'; id: number; ok: boolean; identity?: string; detail: string }
   | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
   | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }
@@ -46,6 +37,18 @@ export type News = Readonly<
   /** An alarm that the core asked for with `deadlineMs`. */
   | { kind: 'tick' }
 >
+
+/** What a device says of the power of its node. */
+export interface Reading {
+  readonly power: Power
+  readonly raw: string
+  readonly identity?: string
+  /** What the hardware calls the present boot: another one after every reset, where it tells. */
+  readonly boot?: string
+  readonly detail?: string
+  /** What speaks for a target that is lost from the ring (F18). */
+  readonly spare?: string
+}
 
 /**
  * What became of a command to a device.

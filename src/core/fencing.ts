@@ -4,14 +4,16 @@
  *     durable -> identify -> (confirm) -> press -> read, read [-> hush] -> next device, level, done
  *
  * Nothing is ever concluded from an accepted command. A device proves a node off with two reads in
- * a row that were asked after the command was answered; a level counts when all its devices do so
+ * a row that were asked after the command was answered; one that can only reset it is read before,
+ * and proves by two such reads of one other boot that all is gone which ran there (F15). A level
+ * counts when all its devices do so
  * and, where the config asks for it, the node's addresses are silent as well. A late answer answers
  * nothing: every question carries an id, and only the last one asked is listened to.
  */
 import type { Press } from './effect.ts'
-import type { PressOutcome } from './event.ts'
+import type { PressOutcome, Reading } from './event.ts'
 import type { Commanded, FenceOrder, Verdict } from './message.ts'
-import type { NodeId, Power } from './model.ts'
+import type { NodeId } from './model.ts'
 import {
   asking,
   belongs,
@@ -22,8 +24,13 @@ import {
   levelOf,
   listens,
   mandated,
+  newRound,
+  resets,
+  resumed,
   settled,
   spanOf,
+  speaks,
+  whyNotReset,
   withTrouble,
   word,
 } from './round.ts'
@@ -31,8 +38,6 @@ import { freshId, say, send, set, type Turn } from './state.ts'
 
 /** How much longer than its own bound a question may take before it counts as unanswered. */
 const ANSWER_MS = 1_000
-/** When an order that too few disks keep is given up. */
-const GIVE_UP_MS = 10_000
 const HUSH_WINDOW_MS = 150
 const HUSH_RETRY_MS = 250
 const POLL_MAX_MS = 500
@@ -49,47 +54,8 @@ export function beginFencing(turn: Turn, order: FenceOrder): void {
     put(turn, resumed(running, order, turn.nowMs))
     return advance(turn, order.node)
   }
-  put(turn, {
-    id: order.id,
-    target: order.node,
-    round: order.round,
-    action: order.action,
-    at: 'durable',
-    step: turn.state.ledger.epoch.step,
-    beganMs: turn.nowMs,
-    level: 0,
-    device: 0,
-    confirmFirst: order.confirmFirst || order.heldBack !== '',
-    heldBack: order.heldBack,
-    commanded: running?.id === order.id ? running.commanded : 'no',
-    asked: undefined,
-    nextMs: turn.nowMs + GIVE_UP_MS,
-    outcome: undefined,
-    pressed: false,
-    pressLateMs: -Infinity,
-    settleUntilMs: 0,
-    reads: 0,
-    hush: undefined,
-    lateUntilMs: Math.max(
-      turn.state.aftermath[order.node] ?? -Infinity,
-      running ? lateUntilMs(turn.state, running) : -Infinity,
-    ),
-    evidence: [],
-    troubles: [],
-    verdict: undefined,
-  })
+  put(turn, newRound(turn.state, order, turn.nowMs))
   advance(turn, order.node)
-}
-
-/**
- * Our own fencing, interrupted by a new ring, goes on where it stands. But where its next deed is
- * to press, somebody else may have pressed while this node slept: then it looks first (P10).
- */
-function resumed(running: Fencing, order: FenceOrder, nowMs: number): Fencing {
-  const confirmFirst = running.confirmFirst || order.confirmFirst
-  const fencing = { ...running, round: order.round, heldBack: order.heldBack, confirmFirst }
-  const looks = order.confirmFirst && running.at === 'press' && running.asked === undefined
-  return looks ? { ...fencing, at: 'confirm', nextMs: nowMs } : fencing
 }
 
 /** The next instant at which this round wants a tick. */
@@ -138,14 +104,18 @@ function overdue(turn: Turn, fencing: Fencing): void {
         return afterPress(turn, fencing, 'unknown', 'no answer in time', 'perhaps')
       case 'confirm':
       case 'read':
-        return afterRead(turn, fencing, 'unknown', 'no answer in time')
+        return afterRead(turn, fencing, { power: 'unknown', raw: 'no answer in time' })
       case 'durable':
       case 'hush':
       case 'done':
         throw new Error(`a fencing of ${fencing.target} waits for nothing at ${fencing.at}`)
     }
   }
-  if (fencing.at === 'press') return press(turn, fencing)
+  if (fencing.at === 'press') {
+    // A boot that was told some time ago may not be the one that would be ended.
+    if (fencing.bootBefore === '') return press(turn, fencing)
+    return read(turn, { ...fencing, at: 'confirm', bootBefore: '' })
+  }
   if (fencing.at === 'confirm' || fencing.at === 'read') return read(turn, fencing)
   if (fencing.at === 'hush') return finishDevice(turn, fencing)
 }
@@ -163,17 +133,14 @@ export function onIdentified(turn: Turn, id: number, ok: boolean, detail: string
   enterDevice(turn, { ...fencing, asked: undefined })
 }
 
-export function onPower(
-  turn: Turn,
-  id: number,
-  reading: { power: Power; raw: string; identity?: string; detail?: string },
-): void {
+export function onPower(turn: Turn, id: number, reading: Reading): void {
   const fencing = asking(turn.state, id)
   if (fencing === undefined) return
-  const { identity, raw, detail = raw } = reading
-  const stranger = identity !== undefined && !belongs(turn.state, fencing, identity)
-  const power = stranger ? 'unknown' : reading.power
-  afterRead(turn, fencing, power, stranger ? `it is another machine's (${identity})` : detail)
+  const { identity } = reading
+  if (identity === undefined || belongs(turn.state, fencing, identity)) {
+    return afterRead(turn, fencing, reading)
+  }
+  afterRead(turn, fencing, { power: 'unknown', raw: `it is another machine's (${identity})` })
 }
 
 export function onHeard(
@@ -223,8 +190,10 @@ function enterDevice(turn: Turn, fencing: Fencing): void {
     })
     return
   }
-  const fresh = { ...fencing, asked: undefined, outcome: undefined, reads: 0, hush: undefined }
-  if (fencing.confirmFirst) return read(turn, { ...fresh, at: 'confirm' })
+  const blank = { asked: undefined, outcome: undefined, reads: 0, bootBefore: '', bootAfter: '' }
+  const fresh: Fencing = { ...fencing, ...blank, hush: undefined }
+  if (fencing.confirmFirst || resets(turn.state, fresh))
+    return read(turn, { ...fresh, at: 'confirm' })
   press(turn, { ...fresh, at: 'press' })
 }
 
@@ -245,7 +214,7 @@ function press(turn: Turn, fencing: Fencing): void {
     id: asked.id,
     device: device.id,
     target: fencing.target,
-    action: fencing.action === 'on' ? 'on' : 'off',
+    action: word(state, fencing),
     fencing: fencing.id,
     ring: state.group!.ring,
     notAfterMs: state.echoMs + state.config.timing.echoMs,
@@ -281,27 +250,37 @@ function read(turn: Turn, fencing: Fencing): void {
   turn.effects.push({ do: 'read', id: asked.id, device: device.id, target, timeoutMs })
 }
 
-function afterRead(turn: Turn, fencing: Fencing, power: Power, detail: string): void {
+function afterRead(turn: Turn, fencing: Fencing, reading: Reading): void {
   const device = deviceOf(turn.state, fencing)!
-  const wanted: Power = fencing.action === 'on' ? 'on' : 'off'
+  const { power, raw, detail = raw, boot = '' } = reading
   const { nowMs } = turn
-  if (power !== wanted) {
-    if (fencing.at === 'confirm') return press(turn, { ...fencing, at: 'press', reads: 0 })
-    const trouble = `${device.id} reads ${power}${detail ? ` (${detail})` : ''}`
+  const told = resets(turn.state, fencing) && boot !== '' ? `${detail}, boot ${boot}` : detail
+  const { askedAt, tookMs } = spanOf(fencing, nowMs)
+  const found = { device: device.id, raw: told, askedMs: askedAt, tookMs }
+  if (!speaks(fencing, power, boot)) {
+    const trouble = `${device.id} reads ${power}${told ? ` (${told})` : ''}`
     const troubled = withTrouble(fencing, trouble)
+    if (fencing.at === 'confirm' && resets(turn.state, fencing)) {
+      const why = whyNotReset(turn.state, fencing, boot)
+      if (why !== '') return failLevel(turn, troubled, why)
+      const evidence = [...fencing.evidence, found]
+      return press(turn, { ...fencing, at: 'press', reads: 0, bootBefore: boot, evidence })
+    }
+    if (fencing.at === 'confirm') return press(turn, { ...fencing, at: 'press', reads: 0 })
     if (fencing.outcome === 'refused' || nowMs >= fencing.settleUntilMs) {
       return failLevel(turn, troubled, '')
     }
     const gapMs = Math.min(POLL_MAX_MS, Math.max(device.readGapMs, nowMs - fencing.beganMs))
-    put(turn, { ...troubled, asked: undefined, reads: 0, hush: undefined, nextMs: nowMs + gapMs })
+    const again = { reads: 0, bootAfter: '', hush: undefined, nextMs: nowMs + gapMs }
+    put(turn, { ...troubled, ...again, asked: undefined })
     return
   }
-  const { askedAt, tookMs } = spanOf(fencing, nowMs)
-  const evidence = [
-    ...fencing.evidence,
-    { device: device.id, raw: detail, askedMs: askedAt, tookMs },
-  ]
-  const once = { ...fencing, asked: undefined, reads: fencing.reads + 1, evidence }
+  // A third boot is no second word for the other one.
+  const anew = fencing.bootBefore !== '' && boot !== fencing.bootAfter
+  const reads = anew ? 1 : fencing.reads + 1
+  const bootAfter = fencing.bootBefore === '' ? '' : boot
+  const evidence = [...fencing.evidence, found]
+  const once = { ...fencing, asked: undefined, reads, bootAfter, evidence }
   if (once.reads >= (fencing.action === 'on' ? 1 : 2)) return finishDevice(turn, once)
   put(turn, { ...once, nextMs: nowMs + device.readGapMs })
   // The listening runs beside the second read: it must begin after the power was read as off (F8).
@@ -343,12 +322,13 @@ function finishDevice(turn: Turn, read: Fencing): void {
 function proven(turn: Turn, fencing: Fencing): void {
   const device = deviceOf(turn.state, fencing)!
   const tookMs = turn.nowMs - fencing.beganMs
-  const how = fencing.action === 'on' ? 'on' : 'off'
+  const newBoot = fencing.bootBefore !== ''
+  const how = newBoot ? 'new boot' : fencing.action === 'on' ? 'on' : 'off'
   const silent = fencing.hush?.silent === true ? ', its addresses are silent' : ''
   const text =
     `${how} confirmed via ${device.driver} (${device.id})` +
     ` after ${(tookMs / 1000).toFixed(1)} s${silent}`
-  conclude(turn, fencing, { proven: true, level: fencing.level + 1, text })
+  conclude(turn, fencing, { proven: true, newBoot, level: fencing.level + 1, text })
 }
 
 function failLevel(turn: Turn, fencing: Fencing, why: string): void {
@@ -357,11 +337,16 @@ function failLevel(turn: Turn, fencing: Fencing, why: string): void {
   // One sentence for each level that failed; what led to it has been told as it happened.
   const troubles = [...fencing.troubles.slice(0, fencing.level), reason ?? 'no proof in time']
   const troubled = { ...fencing, troubles }
-  say(turn, 'warn', `level ${fencing.level + 1} did not prove ${fencing.target} ${word(fencing)}`, {
-    node: fencing.target,
-    fencing: fencing.id,
-    trouble: troubles.at(-1)!,
-  })
+  say(
+    turn,
+    'warn',
+    `level ${fencing.level + 1} did not prove ${fencing.target} ${word(turn.state, fencing)}`,
+    {
+      node: fencing.target,
+      fencing: fencing.id,
+      trouble: troubles.at(-1)!,
+    },
+  )
   const next = { ...settled(troubled), level: fencing.level + 1, device: 0, asked: undefined }
   enterDevice(turn, { ...next, hush: undefined, pressed: false })
 }
@@ -369,9 +354,10 @@ function failLevel(turn: Turn, fencing: Fencing, why: string): void {
 function conclude(
   turn: Turn,
   fencing: Fencing,
-  found: { proven: boolean; level: number; text: string },
+  found: { proven: boolean; newBoot?: boolean; level: number; text: string },
 ): void {
   const verdict: Verdict = {
+    newBoot: false,
     ...found,
     tookMs: turn.nowMs - fencing.beganMs,
     late: turn.nowMs < lateUntilMs(turn.state, fencing),

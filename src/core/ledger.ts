@@ -16,7 +16,8 @@ export interface Epoch {
 
 /**
  * `member` takes part. `left` said goodbye with everything stopped. `lost` is unproven. `condemned`
- * is a member, or was one, that must be fenced. `fenced` is proven off.
+ * is a member, or was one, that must be fenced. `fenced` is proven off, or reset
+ * and booted anew.
  */
 export type Standing = 'member' | 'left' | 'lost' | 'condemned' | 'fenced'
 
@@ -56,6 +57,8 @@ export interface FencingRecord {
   readonly dangling: readonly Finger[]
   /** What the last round ended with, in a sentence; empty before the first verdict. */
   readonly last: string
+  /** An operator wants it off: a reset, after which it runs again, will not do. */
+  readonly staysOff: boolean
   /** Has it sent a command for certain? Then it needs no leave of the storm limit any more. */
   readonly commanded: boolean
 }
@@ -145,7 +148,7 @@ export function withEntry(ledger: Ledger, node: NodeId, change: Partial<NodeEntr
 
 /** A fencing that is ordered and that nobody carries out yet. */
 export function orderedFencing(
-  order: Pick<FencingRecord, 'id' | 'action' | 'because' | 'requester' | 'dangling'>,
+  order: Pick<FencingRecord, 'id' | 'action' | 'because' | 'requester' | 'staysOff' | 'dangling'>,
 ): FencingRecord {
   return { ...order, owner: undefined, life: '', round: 0, last: '', commanded: false }
 }
@@ -225,7 +228,8 @@ function fieldsOf(entry: NodeEntry): readonly unknown[] {
     entry.holds === 'anything' ? 'anything' : entry.holds.map((hold) => [hold.thing, hold.step])
   const record = fencing && [
     [fencing.id, fencing.action, fencing.because, fencing.requester],
-    [fencing.owner ?? '', fencing.life, fencing.round, fencing.last, fencing.commanded],
+    [fencing.owner ?? '', fencing.life, fencing.round, fencing.last],
+    [fencing.commanded, fencing.staysOff],
     fencing.dangling.map(({ node, life, step }) => [node, life, step]),
   ]
   const flags = [seen, barred, late, entry.rests, entry.watch]

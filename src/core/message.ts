@@ -136,6 +136,8 @@ export type ResourceState = 'unknown' | 'stopped' | 'starting' | 'running' | 'st
 
 export interface Verdict {
   readonly proven: boolean
+  /** Proven by a reset: all that ran on it is gone, and it runs again. */
+  readonly newBoot: boolean
   /** Which level and devices, in a sentence. */
   readonly text: string
   /** The level that proved it, counted from 1; 0 when none did. */

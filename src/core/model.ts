@@ -15,6 +15,14 @@ export type DeviceId = string
 /** What a fence device says about a node's power. `unknown` never counts as off. */
 export type Power = 'on' | 'off' | 'unknown'
 
+/**
+ * What is taken from a node by a device that says that it is done, the strongest first (F15): its
+ * current; its storage or network; its system, for another one; all that ran on it, by a reset that
+ * is proven by a new boot; or nothing, where the node itself is only asked.
+ */
+export const isolations = ['power', 'fabric', 'rescue-boot', 'new-boot', 'cooperative'] as const
+export type Isolation = (typeof isolations)[number]
+
 /** A Totem ring: its representative's node id and a sequence number that grows with every ring. */
 export interface RingId {
   readonly rep: number
@@ -32,6 +40,8 @@ export interface DeviceConfig {
   readonly id: DeviceId
   /** The driver that speaks to it, for the log. */
   readonly driver: string
+  /** What its word proves. By `new-boot` it is reset, and is never switched off. */
+  readonly isolation: Isolation
   /** Expected hardware identity (BMC GUID, VM uuid); `undefined` when the config names none. */
   readonly identity?: string | undefined
   /** Gap between the two reads that prove an off. The driver states it. */
@@ -44,7 +54,10 @@ export interface DeviceConfig {
   readonly vouches: boolean
   /** How long one command, read or identification may take. */
   readonly timeoutMs: number
-  /** How long after an accepted `off` the power may still read as on before the step has failed. */
+  /**
+   * How long after an accepted `off` the power may still read as on before the step has failed; by
+   * `new-boot`, how long after an accepted reset no new boot may be told.
+   */
   readonly settleMs: number
 }
 
@@ -187,6 +200,12 @@ export interface Identity {
   readonly boot: string
   /** The hardware's own uuid where the node can read it (DMI); matched against devices (S15). */
   readonly hardware?: string | undefined
+}
+
+/** What a device proves, in two or three words; empty where it is that the power is off. */
+export function strengthText(isolation: Isolation): string {
+  if (isolation === 'power') return ''
+  return isolation === 'cooperative' ? 'proves nothing' : `proves ${isolation} only`
 }
 
 /** True when both name the same ring. */

@@ -8,7 +8,7 @@
 import type { Order } from './event.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import type { Body, Verdict } from './message.ts'
-import { majorityOf, type NodeId } from './model.ts'
+import { type Config, majorityOf, type NodeId } from './model.ts'
 import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
 
 const TAKEN_UP_WITHIN_MS = 10_000
@@ -145,6 +145,9 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
     return `a fencing of ${target} is under way already, by ${entry.fencing.owner}`
   }
   if (action === 'reboot' && entry.barred) return `${target} was ordered off; order it on instead`
+  if (action === 'off' && onlyResets(state.config, target)) {
+    return resetsOnly(target)
+  }
   if (action !== 'on') {
     const unkept = whyNotKept(state)
     if (unkept !== undefined) return unkept
@@ -193,11 +196,24 @@ export function nothingToConfirm(
     case 'left':
       return `${node} has left with everything stopped; there is nothing to confirm`
     case 'fenced':
-      return `${node} is proven off already; there is nothing to confirm`
+      return `${node} is fenced already; there is nothing to confirm`
     case 'lost':
     case 'condemned':
       return inRing ? `${node} is in the ring: its Corosync answers, so it runs` : undefined
   }
+}
+
+/** Why nothing can leave this node off. */
+export function resetsOnly(node: NodeId): string {
+  return `${node} can only be reset, which does not leave it off; order a reboot`
+}
+
+/** Is there no device that could leave this node off? */
+export function onlyResets({ nodes, devices }: Config, node: NodeId): boolean {
+  const levels = nodes.find(({ id }) => id === node)?.levels ?? []
+  const resets = (name: string) =>
+    devices.some(({ id, isolation }) => id === name && isolation === 'new-boot')
+  return levels.length > 0 && levels.every((level) => level.devices.some(resets))
 }
 
 /** An order must outlive whoever carries it out (F4). */

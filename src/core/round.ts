@@ -7,8 +7,15 @@ import { expectedIdentity } from './devices.ts'
 import type { Press } from './effect.ts'
 import type { PressOutcome } from './event.ts'
 import { entryOf, type FencingAction } from './ledger.ts'
-import type { Commanded, Evidence, Verdict } from './message.ts'
-import { type DeviceConfig, type Level, majorityOf, type NodeId, sameHardware } from './model.ts'
+import type { Commanded, Evidence, FenceOrder, Verdict } from './message.ts'
+import {
+  type DeviceConfig,
+  type Level,
+  majorityOf,
+  type NodeId,
+  type Power,
+  sameHardware,
+} from './model.ts'
 import { authority, type State } from './state.ts'
 
 export interface Fencing {
@@ -39,6 +46,10 @@ export interface Fencing {
   readonly settleUntilMs: number
   /** Reads of the wanted state in a row. */
   readonly reads: number
+  /** Of a device that resets: the boot that it told before the press, empty before that. */
+  readonly bootBefore: string
+  /** The other boot that it has told since; empty before the first such reading. */
+  readonly bootAfter: string
   readonly hush:
     | { readonly id: number; readonly untilMs: number; readonly silent: boolean }
     | undefined
@@ -52,6 +63,55 @@ export interface Fencing {
   /** Why each level so far did not prove it; the last is that of the level being tried. */
   readonly troubles: readonly string[]
   readonly verdict: Verdict | undefined
+}
+
+/** When an order that too few disks keep is given up. */
+const GIVE_UP_MS = 10_000
+
+/** The round that begins with this order; what an earlier one may have sent is not forgotten. */
+export function newRound(state: State, order: FenceOrder, nowMs: number): Fencing {
+  const { id, node: target, round, action, heldBack } = order
+  const running = state.fencings[target]
+  const openMs = running ? lateUntilMs(state, running) : -Infinity
+  return {
+    id,
+    target,
+    round,
+    action,
+    at: 'durable',
+    step: state.ledger.epoch.step,
+    beganMs: nowMs,
+    level: 0,
+    device: 0,
+    confirmFirst: order.confirmFirst || heldBack !== '',
+    heldBack,
+    commanded: running?.id === id ? running.commanded : 'no',
+    asked: undefined,
+    nextMs: nowMs + GIVE_UP_MS,
+    outcome: undefined,
+    pressed: false,
+    pressLateMs: -Infinity,
+    settleUntilMs: 0,
+    reads: 0,
+    bootBefore: '',
+    bootAfter: '',
+    hush: undefined,
+    lateUntilMs: Math.max(state.aftermath[target] ?? -Infinity, openMs),
+    evidence: [],
+    troubles: [],
+    verdict: undefined,
+  }
+}
+
+/**
+ * Our own fencing, interrupted by a new ring, goes on where it stands. But where its next deed is
+ * to press, somebody else may have pressed while this node slept: then it looks first (P10).
+ */
+export function resumed(running: Fencing, order: FenceOrder, nowMs: number): Fencing {
+  const confirmFirst = running.confirmFirst || order.confirmFirst
+  const fencing = { ...running, round: order.round, heldBack: order.heldBack, confirmFirst }
+  const looks = order.confirmFirst && running.at === 'press' && running.asked === undefined
+  return looks ? { ...fencing, at: 'confirm', bootBefore: '', nextMs: nowMs } : fencing
 }
 
 /** How long the disks of the others are waited for. */
@@ -135,9 +195,36 @@ export function withTrouble(fencing: Fencing, trouble: string): Fencing {
   return { ...fencing, troubles: [...fencing.troubles.slice(0, fencing.level), trouble] }
 }
 
-/** What this round wants the power to be. */
-export function word(fencing: Fencing): string {
-  return fencing.action === 'on' ? 'on' : 'off'
+/** What the present device is to bring about. */
+export function word(state: State, fencing: Fencing): Press['action'] {
+  if (fencing.action === 'on') return 'on'
+  return resets(state, fencing) ? 'reset' : 'off'
+}
+
+/** Is the present device one that resets the node, and cannot switch it off (F15)? */
+export function resets(state: State, fencing: Fencing): boolean {
+  return fencing.action !== 'on' && deviceOf(state, fencing)?.isolation === 'new-boot'
+}
+
+/**
+ * Why a node is not reset after this look at it; empty when it may be. Only a boot that was told
+ * right before can be told from a new one.
+ */
+export function whyNotReset(state: State, fencing: Fencing, boot: string): string {
+  if (entryOf(state.ledger, fencing.target).fencing?.staysOff === true) {
+    return 'it can only be reset, and an operator wants the node off'
+  }
+  return boot === '' ? 'it does not tell the present boot, so that no reset could be proven' : ''
+}
+
+/**
+ * Does this reading say what the round wants to hear? Once a device was told to reset, nothing
+ * but a node that runs in another boot than before: off may be a part of its reset.
+ */
+export function speaks({ action, bootBefore }: Fencing, power: Power, boot: string): boolean {
+  if (action === 'on') return power === 'on'
+  if (bootBefore === '') return power === 'off'
+  return power === 'on' && boot !== '' && boot !== bootBefore
 }
 
 /** The step is over; its command may not be. */

@@ -4,7 +4,13 @@
 import { entryOf, type Standing } from './ledger.ts'
 import { holdersOf } from './look.ts'
 import type { Verdict } from './message.ts'
-import { majorityOf, type NodeId, type ResourceConfig, type ResourceId } from './model.ts'
+import {
+  majorityOf,
+  type NodeId,
+  type ResourceConfig,
+  type ResourceId,
+  strengthText,
+} from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
@@ -60,6 +66,8 @@ export interface FencingStatus {
 export interface DeviceStatus {
   readonly id: string
   readonly driver: string
+  /** What it proves, where that is less than a power that is off. */
+  readonly proves?: string
   /** As this node sees it; `undefined` before the first check, and for its own devices. */
   readonly ok: boolean | undefined
   readonly detail: string
@@ -178,7 +186,7 @@ function stageOf(state: State, round: Fencing | undefined): string | undefined {
   const words: Record<Fencing['at'], string> = {
     ...doing,
     press: 'pressing',
-    read: 'reading the power back',
+    read: round.bootBefore === '' ? 'reading the power back' : 'waiting for its new boot',
     hush: 'listening for its addresses',
     done: 'over',
   }
@@ -193,7 +201,7 @@ function deviceStatus(
   troubles: readonly string[],
   nowMs: number,
 ): DeviceStatus {
-  const driver = state.config.devices.find((device) => device.id === id)?.driver ?? ''
+  const device = state.config.devices.find((each) => each.id === id)
   const {
     checked = false,
     ok,
@@ -205,7 +213,8 @@ function deviceStatus(
   const trouble = troubles.flatMap((text) => text.split('; ')).find((text) => isAbout(text, id))
   return {
     id,
-    driver,
+    driver: device?.driver ?? '',
+    ...(device && device.isolation !== 'power' && { proves: strengthText(device.isolation) }),
     ok: trouble !== undefined ? false : checked ? ok : undefined,
     detail: trouble === undefined ? detail : trouble.slice(id.length).replace(/^:? /, ''),
     identity,
@@ -280,7 +289,9 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
       )
     }
     if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
-      advice.push(`${node.id} is proven off: see why it died, then picket fence on ${node.id}`)
+      advice.push(
+        `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
+      )
     }
     if (node.barred) {
       advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)

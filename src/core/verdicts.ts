@@ -65,7 +65,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   // A fencing that has begun goes on under another name.
   const goesOn = isOpen(entry) && entry.fencing?.action !== 'on'
   const fencing: FencingRecord = {
-    ...orderedFencing({ id, action, because, requester, dangling }),
+    ...orderedFencing({ id, action, because, requester, staysOff: barred, dangling }),
     commanded: goesOn && entry.fencing?.commanded === true,
   }
   say(turn, 'warn', `${node} is condemned: ${because}`, { node, fencing: id })
@@ -102,8 +102,8 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const dangling = (before?.dangling ?? []).filter(
     (finger) => finger.node !== owner || finger.life !== life,
   )
-  const last = before?.last ?? ''
-  const carried = { dangling, last, commanded }
+  const { last = '', staysOff = false } = before ?? {}
+  const carried = { dangling, last, staysOff: staysOff && off, commanded }
   const fencing = { id, action, because, requester, owner, life, round, ...carried }
   const barred = off ? entry.barred : false
   // Whoever is ordered on does not come back by itself.
@@ -153,7 +153,7 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
     return onOrderStep(turn, id, 'done', verdict.text, verdict)
   }
   say(turn, 'warn', `Node ${node} fenced by ${from}: ${verdict.text}`, { node, fencing: id })
-  const reboots = record.action === 'reboot'
+  const reboots = record.action === 'reboot' && !verdict.newBoot
   const kept = dangling.length > 0 ? ended : undefined
   const fencing: FencingRecord | undefined = reboots ? { ...ended, action: 'on' } : kept
   set(turn, {
@@ -163,9 +163,12 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
       holds: [],
       late,
       deferred: '',
+      // A reset is all of a reboot: it serves again.
+      barred: entry.barred && !(record.action === 'reboot' && verdict.newBoot),
       // Where the first round found it off, nobody has switched it off.
       rests: turn.state.config.rules.minIntervalMs > 0 && (verdict.commanded !== 'no' || round > 0),
-      watch: reboots ? 0 : levelToWatch(turn.state, node, verdict.level),
+      // Who was reset is on again because of us.
+      watch: reboots || verdict.newBoot ? 0 : levelToWatch(turn.state, node, verdict.level),
       fencing,
     }),
   })

@@ -105,6 +105,7 @@ const fencing = object<FencingRecord>({
   life: text,
   dangling: list(object<Finger>({ node: name, life: name, step: integer })),
   last: text,
+  staysOff: flag,
   commanded: flag,
 })
 
@@ -163,6 +164,7 @@ const evidence = object<Evidence>({ device: name, raw: text, askedMs: number, to
 
 const verdict = object<Verdict>({
   proven: flag,
+  newBoot: flag,
   text,
   level: integer,
   tookMs: number,

@@ -161,8 +161,9 @@ function attemptsFor(audit: Noting) {
         case 'pressed':
           return audit.note('pressed', { ...common, outcome: event.outcome, detail: event.detail })
         case 'power': {
-          const { power, raw, identity = '', detail = '' } = event
-          return audit.note('read', { ...common, power, raw, identity, detail })
+          const { power, raw, identity = '', boot, detail = '' } = event
+          const told = { power, raw, identity, ...(boot !== undefined && { boot }), detail }
+          return audit.note('read', { ...common, ...told })
         }
         case 'identified': {
           const { ok, identity = '', detail } = event

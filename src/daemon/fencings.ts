@@ -30,7 +30,7 @@ export type FencingLine = Readonly<
       id: string
       target: NodeId
       device: string
-      button: 'off' | 'on'
+      button: Press['action']
       /** How long from now the command may still leave this node. */
       deadlineMs: number
     }
@@ -146,7 +146,7 @@ function begunOf(press: Press, record: FencingRecord | undefined): FencingLine {
     what: 'begun',
     id: press.fencing,
     target: press.target,
-    action: record?.action ?? press.action,
+    action: record?.action ?? (press.action === 'on' ? 'on' : 'off'),
     because: record?.because ?? '',
     requester: record?.requester ?? '',
     round: record?.round ?? 0,

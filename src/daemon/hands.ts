@@ -7,7 +7,7 @@ import type { News } from '../core/event.ts'
 import type { FencingRecord, Ledger } from '../core/ledger.ts'
 import type { Message } from '../core/message.ts'
 import type { DeviceId, NodeId } from '../core/model.ts'
-import type { Device } from '../fence/device.ts'
+import type { Device, PowerRead } from '../fence/device.ts'
 import type { Resources } from '../resources/runner.ts'
 import type { Clock } from './clock.ts'
 import type { Fencings } from './fencings.ts'
@@ -155,10 +155,11 @@ function read(body: Body, { id, device: name, target, timeoutMs }: Of<'read'>, t
   }
   const device = body.device(name)
   if (device === undefined) return tell(failed(`there is no device ${name} on this node`))
-  const late = { power: 'unknown', raw: '', detail: 'no answer in time' } as const
+  const late: PowerRead = { power: 'unknown', raw: '', detail: 'no answer in time' }
   finish(within(device.read({ timeoutMs }), timeoutMs + graceMs, late), tell, {
     news: (reading) => {
-      body.fencings.evidence(target, name, reading.power, reading.raw)
+      const { power, raw, boot } = reading
+      body.fencings.evidence(target, name, power, boot === undefined ? raw : `${raw}, boot ${boot}`)
       return { kind: 'power', id, ...reading }
     },
     failed,

@@ -27,6 +27,8 @@ export interface PowerRead {
   readonly raw: string
   /** In canonical form (`identity.ts`); absent where the device does not tell. */
   readonly identity?: string
+  /** What the hardware calls the present boot; see `Status`. */
+  readonly boot?: string
   /** Why the power is unknown. */
   readonly detail?: string
   /** Why a target that is lost from the ring may be back by itself (F18). */
@@ -47,6 +49,7 @@ export interface Device {
   readonly capabilities: Capabilities
   off(ask: PressAsk): Promise<Pressed>
   on(ask: PressAsk): Promise<Pressed>
+  reset(ask: PressAsk): Promise<Pressed>
   read(ask: Ask): Promise<PowerRead>
   identify(ask: Ask): Promise<Identified>
 }
@@ -89,11 +92,8 @@ export function openDevice(setup: DeviceSetup): Device {
   async function checkIdentity(wire: Wire): Promise<void> {
     if (expected === undefined || performance.now() - matchedAtMs < IDENTITY_FRESH_MS) return
     const found = noted((await driver.status(settings, wire)).identity)
-    if (found !== expected) throw new FenceError('identity', stranger(found))
+    if (found !== expected) throw new FenceError('identity', stranger(found, identity))
   }
-
-  const stranger = (found: string | undefined): string =>
-    `it calls itself ${found ?? 'nothing'}, and the config expects ${identity}`
 
   /** Canonical form of what a device calls itself; remembers when it was the right one. */
   function noted(reported: string | undefined): string | undefined {
@@ -103,7 +103,7 @@ export function openDevice(setup: DeviceSetup): Device {
     return found
   }
 
-  async function press(verb: 'powerOff' | 'powerOn', ask: PressAsk): Promise<Pressed> {
+  async function press(verb: Verb, ask: PressAsk): Promise<Pressed> {
     const startedMs = performance.now()
     let sent = (): boolean => false
     try {
@@ -111,7 +111,7 @@ export function openDevice(setup: DeviceSetup): Device {
         await checkIdentity(wire)
         const before = writes()
         sent = () => writes() > before
-        await driver[verb](settings, wire)
+        await verbOf(driver, verb)(settings, wire)
       })
       const tookMs = Math.round(performance.now() - startedMs)
       return { outcome: 'accepted', detail: tell(`${where} accepted ${verb} after ${tookMs} ms`) }
@@ -127,18 +127,16 @@ export function openDevice(setup: DeviceSetup): Device {
     capabilities: driver.capabilities,
     off: (ask) => press('powerOff', ask),
     on: (ask) => press('powerOn', ask),
+    reset: (ask) => press('reset', ask),
 
     async read(ask) {
       try {
         const status = await take('ask', ask, ({ wire }) => driver.status(settings, wire))
         const found = noted(status.identity)
-        const raw = tell(status.raw)
-        const from = found === undefined ? {} : { identity: found }
         // Somebody else's off is no off of ours.
-        if (expected !== undefined && found !== expected) {
-          return { power: 'unknown', raw, ...from, detail: tell(`${where}: ${stranger(found)}`) }
-        }
-        return { power: plainPower(status), raw, ...from, ...spareIn(status, tell) }
+        const ours = expected === undefined || found === expected
+        const detail = ours ? undefined : tell(`${where}: ${stranger(found, identity)}`)
+        return readingOf(status, found, detail, tell)
       } catch (error) {
         return { power: 'unknown', raw: '', detail: say(error) }
       }
@@ -149,7 +147,7 @@ export function openDevice(setup: DeviceSetup): Device {
         const seen = await take('ask', ask, (open) => verified(driver, settings, open))
         const found = noted(seen.identity)
         const ok = expected === undefined || found === expected
-        const detail = ok ? seen.detail : stranger(found)
+        const detail = ok ? seen.detail : stranger(found, identity)
         return {
           ok,
           ...(found !== undefined && { identity: found }),
@@ -173,6 +171,32 @@ async function verified(
     (fingerprint) => `nobody looks at its certificate: pin the fingerprint ${fingerprint}`,
   )
   return { identity, detail: [detail, ...pins].join('; ') }
+}
+
+/** What is told of a reading; with a `detail` on why it does not count, nothing that could. */
+function readingOf(
+  status: Status,
+  identity: string | undefined,
+  detail: string | undefined,
+  tell: (text: string) => string,
+): PowerRead {
+  const raw = tell(status.raw)
+  const from = identity === undefined ? {} : { identity }
+  if (detail !== undefined) return { power: 'unknown', raw, ...from, detail }
+  const boot = status.boot ? { boot: tell(status.boot) } : {}
+  return { power: plainPower(status), raw, ...from, ...boot, ...spareIn(status, tell) }
+}
+
+function stranger(found: string | undefined, expected = 'nothing'): string {
+  return `it calls itself ${found ?? 'nothing'}, and the config expects ${expected}`
+}
+
+type Verb = 'powerOff' | 'powerOn' | 'reset'
+
+function verbOf(driver: Driver, verb: Verb): Driver['powerOff'] {
+  const found = driver[verb]
+  if (found !== undefined) return found
+  throw new FenceError('options', `the driver ${driver.name} cannot reset`)
 }
 
 /** What a driver returned is judged again here: anything but the two words is unknown (F2). */

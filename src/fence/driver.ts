@@ -3,7 +3,7 @@
  * carries its verbs. Adding one is one file in `drivers` (F1, F17); CONTRIBUTING.md says how.
  */
 import { z } from 'zod'
-import type { Power } from '../core/model.ts'
+import type { Isolation, Power } from '../core/model.ts'
 import type { Wire } from './wire.ts'
 
 /** How strong the evidence of a driver is, and how long its device takes (F15). */
@@ -12,8 +12,8 @@ export interface Capabilities {
   readonly hardOff: boolean
   /** Is the status read from the hardware itself, not from a cache or an assumption? */
   readonly statusAuthoritative: boolean
-  /** What an accepted off takes away: the current, the storage or network, the OS, or a promise. */
-  readonly isolation: 'power' | 'fabric' | 'rescue-boot' | 'cooperative'
+  /** What an off that is read back takes away; see `isolationOf` where the options decide. */
+  readonly isolation: Isolation
   /** What takes the device down together with the node, so that a second level is wanted. */
   readonly sharedFate: 'host-power' | 'network' | 'provider-api'
   /** Gap between the two reads that prove an off. Every millisecond of it is downtime. */
@@ -29,6 +29,10 @@ export interface Capabilities {
   readonly returnsMs: number
   /** May `status` say why a target that is lost from the ring should be waited for (`spare`)? */
   readonly vouches: boolean
+  /** What the hardware calls the `boot` of its status, which proves its `reset` (F15). */
+  readonly bootMark?: string
+  /** How long after an accepted reset the boot before may still be told. */
+  readonly bootMs?: number
   /** How long one command, read or verification may take, unless the config says otherwise. */
   readonly timeoutMs: number
 }
@@ -45,6 +49,12 @@ export interface Status {
    * migrated`, `its guest agent answers` (F18). It defers a fencing, and decides nothing.
    */
   readonly spare?: string | undefined
+  /**
+   * A mark of the present boot, where the hardware itself tells one: the same as long as the
+   * machine has not been reset, and another one after every reset. If anything else moved it, it
+   * would prove nothing.
+   */
+  readonly boot?: string | undefined
 }
 
 /** One thing that a box could switch. It says nothing of whether we may. */
@@ -79,6 +89,8 @@ export interface Driver<Options extends z.ZodObject = z.ZodObject, Plug extends 
   readonly capabilities: Capabilities
   /** The option that names one target among those behind a box, where there is such an option. */
   readonly plug?: Plug
+  /** What these options make of it, where they decide how strong its evidence is (F15). */
+  isolationOf?(options: z.output<Options>): Isolation
   /** Names the box behind these options. Commands to one box are sent one after the other. */
   endpoint(options: Unplugged<z.output<Options>, Plug>): string
   /** Reads the power. Changes nothing. */
@@ -86,7 +98,7 @@ export interface Driver<Options extends z.ZodObject = z.ZodObject, Plug extends 
   /** Resolves when the device has accepted the command, which proves nothing. */
   powerOff(options: z.output<Options>, wire: Wire): Promise<void>
   powerOn(options: z.output<Options>, wire: Wire): Promise<void>
-  /** A weaker class of evidence than off, for devices that cannot switch off. */
+  /** Only where a reset can be proven (`bootMark`): all that ran on it is gone, and it boots. */
   reset?(options: z.output<Options>, wire: Wire): Promise<void>
   /** Credentials, permission and identity of exactly this target, without side effects. */
   verify(options: z.output<Options>, wire: Wire): Promise<Verification>

@@ -4,6 +4,7 @@
  */
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
+import { withResets } from './swarm.ts'
 import type { Site } from './world.ts'
 
 export interface Bias {
@@ -276,6 +277,27 @@ export const biases: Readonly<Record<string, Bias>> = {
       deviceCutPercent: 0,
     }),
     site: withDevices((device) => ({ ...device, returnsMs: 90_000 })),
+  },
+  'resetting-devices': {
+    about: 'devices cannot switch off: they reset, ignore, act late, and tell a mark or none',
+    faults: (faults) => ({
+      ...faults,
+      pressIgnoredPercent: 30,
+      pressLatePercent: 20,
+      replyLostPercent: 20,
+      readStalePercent: 30,
+      markStuckPercent: 20,
+      markMissingPercent: 10,
+      orderPercent: 6,
+      crashPercent: 4,
+      splitPercent: 6,
+      healPercent: 30,
+      powerOnPercent: 30,
+    }),
+    site: (site, lot) => {
+      const all = lot.chance(50)
+      return withResets(site, () => all || lot.chance(60))
+    },
   },
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',

@@ -1,6 +1,7 @@
 /**
  * Fence devices: BMCs and outlets of power strips. They lose requests and replies, ignore, delay,
- * hang, cache, lie, and may be wired to another machine than the config says.
+ * hang, cache, lie, and may be wired to another machine than the config says. Some cannot switch
+ * off: they reset, and tell a mark of each boot (F15).
  */
 import type { Effect, Press } from '../core/effect.ts'
 import { mayPress } from '../core/effect.ts'
@@ -10,7 +11,7 @@ import { isAwaited } from '../core/round.ts'
 import type { State } from '../core/state.ts'
 import { type Daemon, doAfter, tellAfter } from './daemons.ts'
 import { judge } from './invariants.ts'
-import { applyPower, clockMs, fed, setOutlet } from './machines.ts'
+import { applyPower, clockMs, fed, resetMachine, setOutlet } from './machines.ts'
 import { answersProbe } from './network.ts'
 import type { Machine, World } from './world.ts'
 
@@ -25,6 +26,9 @@ export type Manner =
   | 'unknown'
   | 'refuse'
   | 'vouch'
+  /** It resets, and tells the old mark all the same; it tells no mark at all. */
+  | 'stuck'
+  | 'markless'
 
 export interface Device {
   readonly id: string
@@ -48,12 +52,14 @@ export interface Device {
   readonly deceived: Set<NodeId>
   /** What it last said to whom: the trace tells only what is new. */
   readonly said: Map<NodeId, Power>
+  /** Of one that resets: the mark that it goes on telling, since a reset that did not move it. */
+  stuckMark: string
   /** Commands that will be carried out late. */
   readonly pending: Set<Pending>
 }
 
 interface Pending {
-  readonly action: 'off' | 'on'
+  readonly action: Press['action']
   /** It has been answered for. */
   readonly accepted: boolean
   readonly sentMs: number
@@ -93,6 +99,7 @@ function makeDevice(config: DeviceConfig, target: Machine): Device {
     lying: false,
     deceived: new Set(),
     said: new Map(),
+    stuckMark: '',
     pending: new Set(),
   }
 }
@@ -203,7 +210,7 @@ function answer(
 function carryOut(
   world: World,
   device: Device,
-  action: 'off' | 'on',
+  action: Press['action'],
   delayMs: number,
   by: Machine,
   accepted: boolean,
@@ -213,15 +220,37 @@ function carryOut(
   world.after(delayMs, () => {
     device.pending.delete(entry)
     const { wired } = device
+    const why = `${action} via ${device.id} by ${by.id}`
     if (device.kind === 'bmc') {
       if (!fed(world, wired)) return
+      if (action === 'reset') return reset(world, device, why)
       wired.switchedOn = action === 'on'
     } else {
       if (!wired.wall) return
       setOutlet(world, device.id, action === 'on')
     }
-    applyPower(world, wired, `${action} via ${device.id} by ${by.id}`)
+    applyPower(world, wired, why)
   })
+}
+
+/** The machine boots anew. Some firmware does not note it. */
+function reset(world: World, device: Device, why: string): void {
+  const { manner, wired } = device
+  const sticks = manner === 'stuck' || world.lots.device.chance(world.faults.markStuckPercent)
+  device.stuckMark = sticks ? markAt(world, device, 0) : ''
+  resetMachine(world, wired, why)
+}
+
+function tellsMark({ lots, faults }: World, { config, manner }: Device): boolean {
+  if (config.isolation !== 'new-boot' || manner === 'markless') return false
+  return !lots.device.chance(faults.markMissingPercent)
+}
+
+/** What it calls the boot of its machine: how often that has been given current or been reset. */
+function markAt(world: World, { wired, stuckMark }: Device, staleMs: number): string {
+  if (stuckMark !== '') return stuckMark
+  const boots = wired.history.filter(({ atMs, on }) => on && atMs <= world.nowMs - staleMs)
+  return `${wired.id}#${boots.length}`
 }
 
 /** Ask it for the power of its node. */
@@ -243,15 +272,16 @@ export function read(world: World, daemon: Daemon, effect: Read): void {
     const staleMs = lot.chance(faults.readStalePercent) ? lot.int(0, readGapMs - 1) : 0
     const power = deceives(world, daemon.machine, device) ? 'off' : powerAt(world, device, staleMs)
     const late = lot.chance(faults.replyLatePercent)
-    say(power, late ? lot.int(1_000, 40_000) : lot.int(5, 300), `chassis power is ${power}`)
+    const boot = tellsMark(world, device) ? markAt(world, device, staleMs) : undefined
+    say(power, late ? lot.int(1_000, 40_000) : lot.int(5, 300), `chassis power is ${power}`, boot)
   })
 
-  function say(power: Power, delayMs: number, raw: string): void {
+  function say(power: Power, delayMs: number, raw: string, boot?: string): void {
     world.after(delayMs, () => {
-      judge(world, 'onReadAnswer', { daemon, device, read: effect, power })
+      judge(world, 'onReadAnswer', { daemon, device, read: effect, power, boot })
       const reader = daemon.machine.id
       if (device.said.get(reader) !== power || world.verbose) {
-        world.say(`${reader} reads ${device.id}: ${power}`)
+        world.say(`${reader} reads ${device.id}: ${power}${boot ? `, boot ${boot}` : ''}`)
       }
       device.said.set(reader, power)
     })
@@ -264,6 +294,7 @@ export function read(world: World, daemon: Daemon, effect: Read): void {
       raw,
       ...(identity === undefined ? {} : { identity }),
       ...(power === 'on' && vouches(world, device) && { spare: 'it is being migrated' }),
+      ...(boot === undefined ? {} : { boot }),
     })
   }
 }

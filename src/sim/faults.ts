@@ -77,6 +77,10 @@ export interface Faults {
   readonly readUnknownPercent: number
   /** The sensor is cached: it tells an older truth, younger than the gap between two reads. */
   readonly readStalePercent: number
+  /** A reset is carried out, and the mark of the boot stays what it was (F15). */
+  readonly markStuckPercent: number
+  /** A reading tells no mark of the boot. */
+  readonly markMissingPercent: number
   readonly startFailsPercent: number
   /** The start says that it failed, and yet the thing is active. */
   readonly startHalfPercent: number
@@ -136,6 +140,8 @@ export const calm: Faults = {
   replyLatePercent: 0,
   readUnknownPercent: 0,
   readStalePercent: 0,
+  markStuckPercent: 0,
+  markMissingPercent: 0,
   startFailsPercent: 0,
   startHalfPercent: 0,
   startHangsPercent: 0,
@@ -204,5 +210,7 @@ export function swarmFaults(lot: Rng): Faults {
     alarmLatePercent: some(10),
     enabledPercent: lot.chance(70) ? 0 : lot.int(1, 30),
     confirmPercent: some(10),
+    markStuckPercent: some(20),
+    markMissingPercent: some(10),
   }
 }

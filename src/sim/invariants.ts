@@ -14,6 +14,7 @@ import { fencingPromises } from './promises-fencing.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
+import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
 import type { Operation } from './resources.ts'
@@ -44,6 +45,8 @@ export interface Moments {
     readonly device: Device
     readonly read: Extract<Effect, { do: 'read' }>
     readonly power: Power
+    /** The boot that the device tells, if it does. */
+    readonly boot: string | undefined
   }
   /** The ring has put a message in order. */
   onMessage: { readonly daemon: Daemon; readonly message: Message }
@@ -74,6 +77,7 @@ export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
   ...fencingPromises,
+  ...resetPromises,
   ...memoryPromises,
   ...livenessPromises,
   ...watchPromises,

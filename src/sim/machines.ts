@@ -76,6 +76,18 @@ export function applyPower(world: World, machine: Machine, why: string): void {
   else lose(world, machine)
 }
 
+/** All that runs on it is gone at once, and it boots; a machine that is off stays off. */
+export function resetMachine(world: World, machine: Machine, why: string): void {
+  if (!machine.powered) return
+  world.say(`${machine.id} is reset (${why})`)
+  machine.powered = false
+  machine.history.push({ atMs: world.nowMs, on: false })
+  lose(world, machine)
+  machine.powered = true
+  machine.history.push({ atMs: world.nowMs, on: true })
+  boot(world, machine)
+}
+
 function boot(world: World, machine: Machine): void {
   const lot = world.lots.machine
   machine.boot++

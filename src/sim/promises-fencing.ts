@@ -28,6 +28,11 @@ export const fencingPromises: readonly Invariant[] = [
     onMessage: unfounded,
   },
   {
+    id: 'F7',
+    says: 'a node that is switched on has every feed back that its level took',
+    onMessage: unfed,
+  },
+  {
     id: 'P9',
     says: 'no more fencings than the storm limit send their first command within its window',
     onPress: storms,
@@ -80,12 +85,29 @@ function takesPart(world: World, presser: Daemon, machine: Machine): boolean {
   )
 }
 
+/** Of a level of outlets that has switched it on; other machines' outlets are another matter. */
+function unfed(world: World, { daemon, message }: Moments['onMessage']): string | undefined {
+  if (message.say !== 'verdict' || !message.verdict.proven || world.witness.swapped)
+    return undefined
+  const record = daemon.mind.ledger?.nodes[message.node]?.fencing
+  // Its last command says which half of a reboot this verdict is about.
+  if (record?.id !== message.id || !world.witness.switchedOn.has(message.node)) return undefined
+  const dark = [...world.devices.values()].find(
+    (device) =>
+      device.target.id === message.node &&
+      device.kind === 'outlet' &&
+      levelOf(world, device) === message.verdict.level - 1 &&
+      !device.on,
+  )
+  return dark && `${message.node} counts as switched on, and its outlet ${dark.id} is off`
+}
+
 function outOfOrder(
   world: World,
   { daemon, device, press }: Moments['onPress'],
 ): string | undefined {
   const { witness } = world
-  if (press.action !== 'off' || witness.swapped) return undefined
+  if (press.action === 'on' || witness.swapped) return undefined
   const level = levelOf(world, device)
   const round = daemon.mind.ledger?.nodes[press.target]?.fencing?.round ?? 0
   const mine = (witness.presses.get(press.target) ?? []).filter(
@@ -108,7 +130,9 @@ function outOfOrder(
 }
 
 function unfounded(world: World, { daemon, message }: Moments['onMessage']): string | undefined {
+  // A reset is judged by its own rule.
   if (message.say !== 'verdict' || !message.verdict.proven) return undefined
+  if (message.verdict.newBoot) return undefined
   const { witness } = world
   const { node: name, id, verdict } = message
   const record = daemon.mind.ledger?.nodes[name]?.fencing
@@ -147,7 +171,7 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
 }
 
 function storms(world: World, { press }: Moments['onPress']): string | undefined {
-  if (press.action !== 'off' || world.witness.forgetful) return undefined
+  if (press.action === 'on' || world.witness.forgetful) return undefined
   const { stormMax, stormWindowMs } = world.site.config.rules
   const firstMs = new Map<string, number>([[nameOf(world, press.fencing), world.nowMs]])
   for (const { sentMs, fencing, refused } of [...world.witness.presses.values()].flat()) {
@@ -165,7 +189,7 @@ function nameOf({ witness }: World, fencing: string): string {
 }
 
 function hasty(world: World, { press }: Moments['onPress']): string | undefined {
-  if (press.action !== 'off' || world.witness.forgetful) return undefined
+  if (press.action === 'on' || world.witness.forgetful) return undefined
   const { minIntervalMs } = world.site.config.rules
   const others = (world.witness.presses.get(press.target) ?? []).filter(
     ({ fencing, sentMs, refused }) =>
@@ -188,7 +212,7 @@ function unwritten({ witness }: World, seen: Moments['onPress']): string | undef
 }
 
 function blind(world: World, { daemon, device, press }: Moments['onPress']): string | undefined {
-  if (press.action !== 'off') return undefined
+  if (press.action === 'on') return undefined
   const { witness } = world
   // Where word of the other one's ring has not come yet, two may press at once.
   const ring = decidingRing(world)

@@ -48,6 +48,7 @@ export const servicePromises: readonly Invariant[] = [
     says: 'what is proven is true: the node was off',
     onMessage: (world, { daemon, message }) => {
       if (message.say !== 'verdict' || !message.verdict.proven) return undefined
+      if (message.verdict.newBoot) return undefined
       const target = world.machine(message.node)
       const record = daemon.mind.ledger?.nodes[message.node]?.fencing
       if (record?.id !== message.id || record.action === 'on') return undefined
@@ -160,7 +161,7 @@ function offUnderWay(world: World, machine: Machine): string | undefined {
   for (const { target, wired, pending, id } of world.devices.values()) {
     if (wired !== machine || target !== machine) continue
     for (const { action, accepted, sentMs } of pending) {
-      if (action === 'off' && !accepted && world.nowMs - sentMs > LATE_MS) return id
+      if (action !== 'on' && !accepted && world.nowMs - sentMs > LATE_MS) return id
     }
   }
   return undefined

@@ -46,6 +46,8 @@ export interface Wishes {
   readonly late?: string
   /** Seconds after an off in which something else may switch a node on again. */
   readonly returns?: string
+  /** The BMCs cannot switch off, and are reset. */
+  readonly resets?: string
   readonly verify?: string
   /** `vip,fs,web`: resources that run together, in this order. */
   readonly group?: string
@@ -67,6 +69,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     devices.push({
       id,
       driver,
+      isolation: driver === 'bmc' && wishes.resets !== undefined ? 'new-boot' : 'power',
       identity: identities && driver === 'bmc' ? `hw-${id[0]}` : undefined,
       readGapMs: 500,
       lateMs: 1_000 * Number(wishes.late ?? 10),
@@ -85,7 +88,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       capacity: {},
       addresses: verify ? [`10.0.0.${id}`] : [],
       levels: [
-        { devices: [device(`${id}/1/1`, 'bmc')], verify },
+        { devices: [device(`${id}/1/1`, 'bmc')], verify: verify && wishes.resets === undefined },
         wishes.bmcs !== undefined
           ? { devices: [device(`${id}/2/1`, 'bmc')], verify }
           : { devices: [device(`${id}/2/1`, 'pdu'), device(`${id}/2/2`, 'pdu')], verify },

@@ -44,7 +44,7 @@ export function swarmSite(lot: Rng): Site {
     timing: timingOf(lot),
     rules: rulesOf(lot),
   }
-  return {
+  const site: Site = {
     config,
     qdevice: ids.length % 2 === 0 && lot.chance(50),
     tokenMs: lot.pick([400, 1_000, 1_650]),
@@ -52,6 +52,25 @@ export function swarmSite(lot: Rng): Site {
     announces: lot.chance(70),
     identifies,
   }
+  return lot.chance(12) ? withResets(site, (id) => ids.indexOf(id) < 2) : site
+}
+
+/** The same site, where the BMCs of some nodes cannot switch off, and are reset instead (F15). */
+export function withResets(site: Site, of: (node: NodeId) => boolean): Site {
+  const { config } = site
+  const changed = config.devices
+    .filter(({ id, driver }) => driver === 'bmc' && of(id.split('/')[0]!))
+    .map((device): DeviceConfig => ({ ...device, isolation: 'new-boot' }))
+  const devices = config.devices.map(
+    (device) => changed.find(({ id }) => id === device.id) ?? device,
+  )
+  const isReset = ({ devices: names }: Level) => changed.some(({ id }) => names.includes(id))
+  const nodes = config.nodes.map((node) => ({
+    ...node,
+    // The new boot answers on the same addresses.
+    levels: node.levels.map((level) => (isReset(level) ? { ...level, verify: false } : level)),
+  }))
+  return { ...site, config: { ...config, nodes, devices } }
 }
 
 interface Layout {
@@ -72,6 +91,7 @@ function levelsOf(lot: Rng, node: NodeId, layout: Layout, devices: DeviceConfig[
       devices.push({
         id,
         driver,
+        isolation: 'power',
         identity: named && driver === 'bmc' ? `hw-${node}` : undefined,
         readGapMs: lot.pick([200, 500, 1_000]),
         lateMs,

@@ -28,11 +28,11 @@ export interface Witness {
   readonly allowed: Map<NodeId, number>
   /** The last off order that the ring has put in order, by node: its number among all orders. */
   readonly offs: Map<NodeId, number>
-  /** Nodes that were pressed on after they were last pressed off. */
+  /** Nodes that were pressed on, or reset, after they were last pressed off. */
   readonly switchedOn: Set<NodeId>
   /** Nodes that were pressed off on an operator's word, and when. */
   readonly barred: Map<NodeId, number>
-  /** Every off that was sent, by target. */
+  /** Every off and every reset that was sent, by target. */
   readonly presses: Map<NodeId, PressNote[]>
   readonly reads: Map<Daemon, ReadNote[]>
   /** When a fencing was first ordered, by its id. */
@@ -67,6 +67,8 @@ export interface Proof {
   readonly knowing: Set<Daemon>
   /** The daemons that have been told that the node is back. */
   readonly shownTo: Set<Daemon>
+  /** By a reset: it runs, and rightly so. */
+  readonly newBoot: boolean
 }
 
 export interface PressNote {
@@ -93,6 +95,7 @@ export interface AttemptNote {
 export interface ReadNote extends AttemptNote {
   readonly id: number
   power: Power | undefined
+  boot: string | undefined
 }
 
 export function makeWitness(): Witness {
@@ -160,12 +163,12 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     noteAttempt(world, { daemon, device })
     witness.handled.set(device.target.id, nowMs)
     const list = witness.reads.get(daemon) ?? []
-    list.push({ id: read.id, device, askedMs: nowMs, power: undefined })
+    list.push({ id: read.id, device, askedMs: nowMs, power: undefined, boot: undefined })
     witness.reads.set(daemon, list)
   },
-  onReadAnswer: ({ witness }, { daemon, read, power }) => {
+  onReadAnswer: ({ witness }, { daemon, read, power, boot }) => {
     const note = witness.reads.get(daemon)?.findLast(({ id }) => id === read.id)
-    if (note !== undefined) note.power = power
+    if (note !== undefined) Object.assign(note, { power, boot })
   },
   onMessage: ({ witness, nowMs }, { daemon, message }) => {
     if (message.say === 'condemn') {
@@ -182,11 +185,12 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       for (const press of witness.presses.get(message.node) ?? []) press.concluded = true
     }
     if (message.say === 'verdict') {
-      if (message.verdict.proven) noteProof(witness, daemon, message.node)
+      const { proven, newBoot } = message.verdict
+      if (proven) noteProof(witness, daemon, message.node, newBoot)
       witness.handled.delete(message.node)
       for (const press of witness.presses.get(message.node) ?? []) {
         const own = press.daemon === daemon && press.fencing === message.id
-        if (own || message.verdict.proven) press.concluded = true
+        if (own || proven) press.concluded = true
       }
     }
   },
@@ -254,8 +258,9 @@ function noteName(
 }
 
 /** Everybody who hears it knows it. */
-function noteProof({ proofs }: Witness, { machine }: Daemon, node: NodeId): void {
-  proofs.set(node, { knowing: new Set(machine.corosync?.ring?.joined), shownTo: new Set() })
+function noteProof({ proofs }: Witness, { machine }: Daemon, node: NodeId, newBoot = false): void {
+  const knowing = new Set(machine.corosync?.ring?.joined)
+  proofs.set(node, { knowing, shownTo: new Set(), newBoot })
 }
 
 /** A daemon is told who is in its group: whoever is back has shown itself (S19). */
@@ -311,9 +316,9 @@ function numberOf({ orders }: Witness, requester: string): number {
 function notePress(world: World, { daemon, device, press }: Moments['onPress']): void {
   noteAttempt(world, { daemon, device })
   const { witness, nowMs } = world
-  if (press.action === 'on') witness.switchedOn.add(press.target)
-  else witness.switchedOn.delete(press.target)
-  if (press.action !== 'off') return
+  if (press.action === 'off') witness.switchedOn.delete(press.target)
+  else witness.switchedOn.add(press.target)
+  if (press.action === 'on') return
   witness.handled.set(press.target, nowMs)
   const { fencing: record, barred } = daemon.mind.ledger?.nodes[press.target] ?? {}
   const number = record === undefined ? 0 : numberOf(witness, record.requester)

@@ -73,7 +73,7 @@ test('F14 where there is nothing to confirm nobody is asked', async (t) => {
   const cases: readonly (readonly [Partial<NodeStatus>, RegExp])[] = [
     [{}, /web-02 is a member: its picketd answers, so it runs/],
     [{ ...lost, inRing: true }, /web-02 is in the ring: its Corosync answers/],
-    [{ ...lost, standing: 'fenced' }, /web-02 is proven off already/],
+    [{ ...lost, standing: 'fenced' }, /web-02 is fenced already/],
     [{ ...lost, standing: 'left' }, /web-02 has left with everything stopped/],
   ]
   for (const [change, says] of cases) {

@@ -18,6 +18,7 @@ const nodes = [
         nextInMs: 95_000,
       },
       { id: 'web-02/2/1', driver: 'ipmi', ok: false, detail: 'no answer', nextInMs: 12_000 },
+      { id: 'web-02/3/1', driver: 'agent', ok: true, detail: '', proves: 'proves fabric only' },
     ],
   }),
   member('web-03', { devices: [] }),
@@ -33,11 +34,12 @@ test('every device has a line, with since when and when again; 1 when one fails'
 · unknown  web-01/1/1  ipmi     fences this node: the others check it
 ✓ ok       web-02/1/1  redfish  for 8 min; asked again in 95 s
 ✗ FAILED   web-02/2/1  ipmi     no answer; asked again in 12 s
+✓ ok       web-02/3/1  agent    proves fabric only
 ✗ none     web-03 has no fence device
 `,
   )
   const json = JSON.parse((await picket(['devices', '--json', '--socket', socket])).out)
-  assert.deepEqual([json.seenFrom, json.ok, json.devices.length], ['web-01', false, 3])
+  assert.deepEqual([json.seenFrom, json.ok, json.devices.length], ['web-01', false, 4])
   assert.deepEqual([json.devices[2].node, json.devices[2].ok], ['web-02', false])
 })
 

@@ -12,6 +12,7 @@ import { picket, program } from './picket.ts'
 
 const proven: Verdict = {
   proven: true,
+  newBoot: false,
   text: 'off confirmed by web-02/1/1 after 0.4 s',
   level: 1,
   tookMs: 400,
@@ -43,7 +44,7 @@ test('off goes through picketd, is told as it happens, and ends with 0 when it i
 })
 
 test('an order that failed ends with 1, one that was refused with 3', async (t) => {
-  const noProof = { ...proven, proven: false, text: 'no level could prove it' }
+  const noProof = { ...proven, proven: false, newBoot: false, text: 'no level could prove it' }
   const failing = await openDesk(t, healthy(), answering('failed', 'not proven', noProof))
   const failed = await picket(['fence', 'on', 'web-02', '--yes', '--socket', failing.socket])
   assert.deepEqual([failed.code, failed.out], [1, ''])
@@ -142,11 +143,18 @@ const readings: readonly (readonly [level1: Power[], level2: Power[], power: Pow
   [[], [], 'unknown'],
 ]
 
+test('F15 who is cut off from its storage is not off', () => {
+  const reading = { device: 'a/1/1', level: 1, isolation: 'fabric' } as const
+  assert.equal(judge([{ ...reading, power: 'off' }]).power, 'unknown')
+  assert.equal(judge([{ ...reading, power: 'on' }]).power, 'on')
+})
+
 test('off is said only if the whole first level says so and nobody contradicts', () => {
+  const isolation = 'power' as const
   for (const [first, second, power] of readings) {
     const all = [
-      ...first.map((each, i) => ({ device: `a/1/${i + 1}`, level: 1, power: each })),
-      ...second.map((each, i) => ({ device: `a/2/${i + 1}`, level: 2, power: each })),
+      ...first.map((power, i) => ({ device: `a/1/${i + 1}`, level: 1, power, isolation })),
+      ...second.map((power, i) => ({ device: `a/2/${i + 1}`, level: 2, power, isolation })),
     ]
     assert.equal(judge(all).power, power, JSON.stringify([first, second]))
   }

@@ -31,6 +31,9 @@ export interface Seat {
   readonly stuck: Set<string>
   /** Do they turn everybody away who logs in? */
   refuses: boolean
+  /** How often the machine has booted, and whether that is all that it does. */
+  boots: number
+  booting: boolean
 }
 
 export interface Ear {
@@ -65,6 +68,7 @@ export const config = (change: Partial<Config> = {}): Config => {
     devices: ids.map((id) => ({
       id: `${id}/1/1`,
       driver: 'ipmi',
+      isolation: 'power',
       readGapMs: 100,
       lateMs: 5_000,
       returnsMs: 0,
@@ -136,6 +140,8 @@ export class Table {
       feeds: before?.feeds ?? new Map(),
       stuck: new Set(),
       refuses: false,
+      boots: before?.boots ?? 1,
+      booting: false,
     }
     this.seats.set(id, seat)
     for (const effect of first.effects) this.#perform(seat, effect)
@@ -207,9 +213,16 @@ export class Table {
         const target = this.seats.get(effect.target)!
         this.say(`${seat.id} presses ${effect.action} of ${effect.device}`)
         if (target.says === undefined) {
-          target.feeds.set(effect.device, target.stuck.has(effect.device) ? 'on' : effect.action)
-          const level = this.#config.nodes.find(({ id }) => id === effect.target)?.levels[0]
-          target.power = (level?.devices ?? []).some((id) => target.feeds.get(id) !== 'off')
+          // Who was reset boots: its daemon is gone, and its power stays on.
+          if (effect.action === 'reset') {
+            target.power = false
+          } else {
+            target.feeds.set(effect.device, target.stuck.has(effect.device) ? 'on' : effect.action)
+            const level = this.#config.nodes.find(({ id }) => id === effect.target)?.levels[0]
+            target.power = (level?.devices ?? []).some((id) => target.feeds.get(id) !== 'off')
+          }
+          target.boots += effect.action === 'reset' ? 1 : 0
+          target.booting = effect.action === 'reset'
           if (!target.power) target.runs.clear()
         }
         answer({ kind: 'pressed', id: effect.id, outcome: 'accepted', detail: '' })
@@ -217,9 +230,12 @@ export class Table {
       }
       case 'read': {
         const target = this.seats.get(effect.target)
-        const power =
-          target?.says ?? target?.feeds.get(effect.device) ?? (target?.power ? 'on' : 'off')
-        answer({ kind: 'power', id: effect.id, power, raw: power })
+        const on = target?.power || target?.booting ? 'on' : 'off'
+        const power = target?.says ?? target?.feeds.get(effect.device) ?? on
+        const device = this.#config.devices.find(({ id }) => id === effect.device)
+        const boot = { boot: `boot ${target?.boots}` }
+        const told = device?.isolation === 'new-boot' ? boot : {}
+        answer({ kind: 'power', id: effect.id, power, raw: power, ...told })
         return
       }
       case 'identify':

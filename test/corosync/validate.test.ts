@@ -39,6 +39,7 @@ const entry: NodeEntry = {
     round: 2,
     dangling: [{ node: 'node2', life: 'x', step: 3 }],
     last: 'level 1 failed',
+    staysOff: false,
     commanded: false,
   },
 }
@@ -58,6 +59,7 @@ const sync: Sync = {
 }
 const verdict: Verdict = {
   proven: true,
+  newBoot: false,
   text: 'level 1: off by node2/1/1',
   level: 1,
   tookMs: 812.25,

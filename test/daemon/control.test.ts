@@ -11,6 +11,7 @@ import { scratch } from './scratch.ts'
 
 const verdict = {
   proven: true,
+  newBoot: false,
   text: 'off',
   level: 1,
   tookMs: 5,

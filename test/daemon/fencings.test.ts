@@ -28,10 +28,12 @@ const record: FencingRecord = {
   round: 1,
   dangling: [],
   last: '',
+  staysOff: false,
   commanded: false,
 }
 const verdict = {
   proven: true,
+  newBoot: false,
   text: 'off',
   level: 1,
   tookMs: 9,

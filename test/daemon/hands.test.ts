@@ -116,6 +116,7 @@ test('a button is pressed, read back, and all of it is on record', async (t) => 
       round: 2,
       dangling: [],
       last: '',
+      staysOff: false,
       commanded: false,
     },
   } as const
@@ -227,6 +228,7 @@ test('messages, sentences and the end are passed on as they are', async (t) => {
   const { perform, world, said, record } = node(t)
   const verdict = {
     proven: true,
+    newBoot: false,
     text: 'off',
     level: 1,
     tookMs: 9,

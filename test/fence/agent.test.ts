@@ -144,16 +144,34 @@ test('agents that switch nothing are refused by name, and never prove an off', a
   }
 })
 
-test('fabric agents, and agents that believe too much, are named as weaker', async (t) => {
+test('F15 a fabric agent counts for nothing before the config says what it cuts', async (t) => {
   const double = fresh(t)
   for (const on of ['automatic="1"', 'on_target="1" automatic="0"']) {
     double.setMetadata(metadata(on))
     const { ok, detail } = await device().identify(ask)
-    assert.equal(ok, true, detail)
-    assert.match(detail, /storage or network, not power: weaker/)
+    assert.equal(ok, false)
+    assert.match(detail, /cuts storage or network and no power.*cuts: fabric.*fence.least_evidence/)
+    const declared = await device({ cuts: 'fabric' }).identify(ask)
+    assert.equal(declared.ok, true, declared.detail)
+    assert.match(declared.detail, /reads what it cuts as on/)
   }
+  assert.equal(agent.isolationOf?.(agent.options.parse(common)), 'power')
+  assert.equal(agent.isolationOf?.(agent.options.parse({ ...common, cuts: 'fabric' })), 'fabric')
+})
+
+test('F15 its off is unknown, whoever asks and whether or not it was verified before', async (t) => {
+  const double = fresh(t)
+  double.setMetadata(metadata('automatic="1"'))
+  double.setPower('off')
+  const { power, detail } = await device().read(ask)
+  assert.equal(power, 'unknown')
+  assert.match(detail ?? '', /cuts: fabric/)
+  assert.equal((await device({ cuts: 'fabric' }).read(ask)).power, 'off')
   double.setMetadata(metadata())
-  assert.doesNotMatch((await device().identify(ask)).detail, /weaker/)
+  assert.equal((await device().read(ask)).power, 'off')
+})
+
+test('agents that believe too much are named as weaker', async (t) => {
   fresh(t, 'fence_virsh')
   assert.match((await device({ agent: 'fence_virsh' }).identify(ask)).detail, /driver libvirt/)
 })

@@ -35,3 +35,11 @@ test('every driver stands in the lists of drivers', () => {
     }
   }
 })
+
+test('F15 a driver resets only where it names what proves a reset', async () => {
+  for (const name of driverNames) {
+    const { reset, capabilities } = await loadDriver(name)
+    assert.equal(reset !== undefined, capabilities.bootMark !== undefined, name)
+    assert.equal(reset !== undefined, capabilities.bootMs !== undefined, name)
+  }
+})

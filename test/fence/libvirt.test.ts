@@ -7,7 +7,6 @@ import { after, before, test } from 'node:test'
 import { openDevice } from '../../src/fence/device.ts'
 import { libvirt } from '../../src/fence/drivers/libvirt.ts'
 import { canonicalIdentity } from '../../src/fence/identity.ts'
-import { openWire } from '../../src/fence/wire.ts'
 import { contract, type Stand } from './contract.ts'
 import { installVirsh } from './libvirt-virsh.ts'
 import {
@@ -104,24 +103,6 @@ test('"failed to get domain" is not off', { skip }, async () => {
     assert.equal((await target.off(ask)).outcome, 'refused')
     assert.equal((await target.identify(ask)).ok, false)
   }
-})
-
-test('the reset of a paused machine leaves it paused, and is refused', { skip }, async () => {
-  const options = libvirt.options.parse({ uri: uriOf(libvirtd.socket), domain: 'test' })
-  const { wire } = openWire({
-    signal: new AbortController().signal,
-    deadlineMs: performance.now() + 8_000,
-  })
-  setState('suspend')
-  libvirtd.virsh('reset test')
-  assert.equal(state(), 'paused (user)')
-  await assert.rejects(
-    async () => libvirt.reset?.(options, wire),
-    /"paused \(user\)" is not running/,
-  )
-  setState()
-  await libvirt.reset?.(options, wire)
-  assert.match(state(), /^running/)
 })
 
 test('a saved machine is not started with its stale memory', { skip }, async () => {

@@ -90,7 +90,8 @@ async function honestRead(stand: Stand, device: Device, where: string): Promise<
 
 const textsOf = ({ raw, detail = '' }: PowerRead): string[] => [raw, detail]
 
-function tells(stand: Stand, { outcome, detail }: Pressed, texts: readonly string[]): void {
+/** What an outcome and its texts must tell, and must not. */
+export function tells(stand: Stand, { outcome, detail }: Pressed, texts: readonly string[]): void {
   if (outcome !== 'accepted') advises(detail)
   holdsNone(stand.secrets, [...texts, stand.overheard?.() ?? ''].join('\n'))
 }

@@ -2,9 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
-import { proxmox } from '../../src/fence/drivers/proxmox.ts'
 import { canonicalIdentity } from '../../src/fence/identity.ts'
-import { openWire } from '../../src/fence/wire.ts'
 import { token } from './proxmox-double.ts'
 import {
   ask,
@@ -12,7 +10,6 @@ import {
   between,
   commands,
   deviceOf,
-  optionsOf,
   plain,
   readUntil,
   start,
@@ -211,23 +208,6 @@ test('F18 a guest that Proxmox VE is at work on is spoken for while it runs', as
   Object.assign(guest, { power: 'on', lock: 'migrate' })
   const other = deviceOf(double, {}, 'some other machine')
   assert.equal((await other.read(ask)).spare, undefined)
-})
-
-test('trap 7: a reset is accepted, shows nothing, and a container has none', async (t) => {
-  const double = await start(t)
-  const guest = double.add(100, 'qemu', 'pve1', { qmpstatus: 'paused' })
-  double.add(200, 'lxc', 'pve2')
-  const reset = async (vmid: number) => {
-    const options = proxmox.options.parse(optionsOf(double, { vmid }))
-    const { signal } = new AbortController()
-    const { wire } = openWire({ signal, deadlineMs: performance.now() + 4_000 })
-    await proxmox.reset?.(options, wire)
-  }
-  await reset(100)
-  assert.deepEqual([guest.power, guest.qmpstatus], ['on', 'prelaunch'])
-  assert.equal((await deviceOf(double).read(ask)).power, 'unknown')
-  await assert.rejects(reset(200), /a container cannot be reset/)
-  assert.equal(commands(double).length, 1)
 })
 
 test('trap 8: another API host answers for one that refuses, hangs or is an impostor', async (t) => {

@@ -18,6 +18,9 @@ interface Machine {
   turning: string | undefined
   readonly timers: Set<NodeJS.Timeout>
   commandMs: number
+  /** How often it has come out of a reset, and what the BMC says of the last time. */
+  boots: number
+  lastReset: string
 }
 
 /** What goes wrong on request. */
@@ -39,6 +42,8 @@ export interface Quirks {
   empty: boolean
   /** Systems whose resource cannot be read. */
   broken: Set<string>
+  /** The time of the last reset: not told, not noted any more, or a second off now and then. */
+  mark: 'told' | 'missing' | 'stuck' | 'wavers'
 }
 
 export type Double = Awaited<ReturnType<typeof redfishDouble>>
@@ -71,6 +76,7 @@ export async function redfishDouble(profile: Profile) {
     mixedUp: new Map(),
     empty: false,
     broken: new Set(),
+    mark: 'told',
   }
   const service: Service = { profile, machines, sessions, commands, quirks, numbers: 0, logins: 0 }
   const transport = await httpStand((call) => answer(service, call))
@@ -88,6 +94,8 @@ export async function redfishDouble(profile: Profile) {
     commands,
     logins: () => service.logins,
     power: (id?: string) => machine(id).power,
+    /** How often the machine has booted. */
+    boots: (id?: string) => machine(id).boots,
     setPower: (power: Power, id?: string) => setPower(machine(id), power),
     /** Lets the system claim any state; `undefined` is the truth again. */
     show: (shown: string | null | undefined, id?: string) => (machine(id).shown = shown),
@@ -117,7 +125,22 @@ function machineOf(profile: SystemProfile): Machine {
     turning: undefined,
     timers: new Set(),
     commandMs,
+    boots: 1,
+    lastReset: timeOf(1),
   }
+}
+
+/** A clock of its own: an hour from one boot to the next. */
+function timeOf(boots: number, moreMs = 0): string {
+  const atMs = Date.UTC(2026, 1, 3, boots) + moreMs
+  return new Date(atMs).toISOString().replace(/\.\d+Z$/, '+00:00')
+}
+
+/** It has come out of a reset, or was given current; not every vendor notes both. */
+function boot({ profile, quirks }: Service, machine: Machine, resetType: string): void {
+  machine.boots += 1
+  const notes = profile.lastReset === 'resets' || resetType !== 'ForceRestart'
+  if (notes && quirks.mark !== 'stuck') machine.lastReset = timeOf(machine.boots)
 }
 
 function setPower(machine: Machine, power: Power): void {
@@ -292,8 +315,14 @@ function systemOf({ profile, quirks }: Service, machine: Machine): object {
   const shown = machine.shown === undefined ? (machine.turning ?? truth) : machine.shown
   const stranger = quirks.fault === 'another identity'
   const uuid = stranger ? '11111111-2222-4333-8444-555555555555' : machine.profile.uuid
-  return tells.system(profile, { ...machine.profile, uuid }, shown)
+  const told = profile.lastReset !== 'nowhere' && quirks.mark !== 'missing'
+  const off = quirks.mark === 'wavers' ? 1_000 * (readings++ % 3) : 0
+  const lastReset = told ? new Date(Date.parse(machine.lastReset) + off).toISOString() : undefined
+  return tells.system(profile, { ...machine.profile, uuid }, { power: shown, lastReset })
 }
+
+/** What a BMC counts while its host runs moves without any reset. */
+let readings = 0
 
 function act(
   service: Service,
@@ -330,7 +359,8 @@ function act(
   return { status: 202, headers: { location }, body: tells.task(task, 'New') }
 }
 
-function apply({ profile, quirks }: Service, machine: Machine, resetType: string): void {
+function apply(service: Service, machine: Machine, resetType: string): void {
+  const { profile, quirks } = service
   const [wanted, then] = effects[resetType] ?? []
   machine.commandMs = performance.now()
   machine.shown = undefined
@@ -338,6 +368,9 @@ function apply({ profile, quirks }: Service, machine: Machine, resetType: string
   if (quirks.fault === 'comes back on') later(machine, 200, () => (machine.power = 'on'))
   const waitMs = quirks.fault === 'late' ? 300 : wanted === 'off' ? profile.offTakesMs : 0
   const done = (): void => {
+    if (then === 'on' || (wanted === 'on' && machine.power === 'off')) {
+      boot(service, machine, resetType)
+    }
     machine.power = then ?? wanted
     machine.turning = undefined
   }

@@ -23,6 +23,8 @@ export interface Profile {
   readonly already?: { readonly status: number; readonly messageId: string }
   /** A further power command this soon after the last one is refused in the same way. */
   readonly repeatAfterMs: number
+  /** What moves `LastResetTime`: every reset, only a change of the power, or it is not told. */
+  readonly lastReset: 'resets' | 'power' | 'nowhere'
   /** How long an off takes; `PoweringOff` meanwhile where the vendor says so. */
   readonly offTakesMs: number
   readonly transitional: boolean
@@ -53,6 +55,7 @@ export const ilo: Profile = {
   listed: 'AllowableValues',
   accepted: 200,
   already: { status: 400, messageId: 'iLO.2.14.InvalidOperationForSystemState' },
+  lastReset: 'nowhere',
   repeatAfterMs: 0,
   offTakesMs: 0,
   transitional: false,
@@ -79,6 +82,7 @@ export const idrac: Profile = {
   listed: 'ActionInfo',
   accepted: 202,
   already: { status: 409, messageId: 'IDRAC.2.8.PSU501' },
+  lastReset: 'resets',
   repeatAfterMs: 0,
   offTakesMs: 0,
   transitional: false,
@@ -106,6 +110,7 @@ export const xcc: Profile = {
   ],
   listed: 'AllowableValues',
   accepted: 204,
+  lastReset: 'nowhere',
   repeatAfterMs: 0,
   offTakesMs: 0,
   transitional: false,
@@ -132,6 +137,7 @@ export const openbmc: Profile = {
   ],
   listed: 'ActionInfo',
   accepted: 204,
+  lastReset: 'power',
   repeatAfterMs: 0,
   offTakesMs: 300,
   transitional: true,

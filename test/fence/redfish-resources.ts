@@ -42,10 +42,13 @@ export function serviceRoot(profile: Profile): object {
   })
 }
 
+/** Moves as long as the machine runs, and not with a reset. */
+let minutes = 4_711
+
 export function system(
   { resetTypes, listed, manager }: Profile,
   { id, name, serial, uuid }: SystemProfile,
-  power: string | null,
+  { power, lastReset }: { power: string | null; lastReset: string | undefined },
 ): object {
   const path = `${root}/Systems/${id}`
   return resource(path, 'ComputerSystem', {
@@ -55,6 +58,8 @@ export function system(
     SerialNumber: serial,
     UUID: uuid,
     PowerState: power,
+    ...(lastReset !== undefined && { LastResetTime: lastReset }),
+    Oem: { Example: { PowerOnMinutes: minutes++ } },
     Status: { State: power === 'On' ? 'Enabled' : 'Disabled', Health: 'OK' },
     Boot: { BootSourceOverrideEnabled: 'Disabled', BootSourceOverrideTarget: 'None' },
     Links: {

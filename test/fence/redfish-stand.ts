@@ -1,9 +1,10 @@
 /** The double of a Redfish BMC, as the contract and the tests of the driver want it. */
 import { type Device, openDevice } from '../../src/fence/device.ts'
 import { redfish } from '../../src/fence/drivers/redfish.ts'
-import type { Fault, Stand } from './contract.ts'
+import type { Fault } from './contract.ts'
 import { type Double, operator, redfishDouble } from './redfish-double.ts'
 import type { Profile } from './redfish-profiles.ts'
+import type { ResetStand } from './reset-contract.ts'
 
 export const between = [
   ...['PoweringOn', 'PoweringOff', 'Paused', 'Reset', 'Unknown', 'null', '', 'off', 'OFF', 'Off '],
@@ -42,7 +43,7 @@ export const problemsOf = (options: object): string =>
 export const basicLogin = Buffer.from(`${operator.user}:${operator.password}`).toString('base64')
 
 /** A stand for the contract: the last of the profile's systems is the target. */
-export async function redfishStand(profile: Profile, more: object = {}): Promise<Stand> {
+export async function redfishStand(profile: Profile, more: object = {}): Promise<ResetStand> {
   const double = await redfishDouble(profile)
   const { transport, quirks } = double
   const faults: readonly Fault[] = ['ignored', 'late', 'comes back on', 'another identity']
@@ -63,9 +64,14 @@ export async function redfishStand(profile: Profile, more: object = {}): Promise
     mend() {
       quirks.fault = undefined
       quirks.empty = false
+      quirks.mark = 'told'
       // Slots that the double's own hangs have filled are not what is tried here.
       double.sessions.clear()
       transport.mend()
+    },
+    boots: () => double.boots(),
+    setMark: (mark) => {
+      quirks.mark = mark
     },
     requests: transport.requests,
     offs: () => transport.arrived().filter((call) => /^POST .*\/Actions\//.test(call)).length,

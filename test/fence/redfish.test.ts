@@ -4,14 +4,15 @@ import { test } from 'node:test'
 import { connect, createServer } from 'node:tls'
 import { openDevice } from '../../src/fence/device.ts'
 import { redfish } from '../../src/fence/drivers/redfish.ts'
-import { openWire } from '../../src/fence/wire.ts'
 import { bmc } from './certificates.ts'
 import { contract } from './contract.ts'
 import { type Double, operator } from './redfish-double.ts'
 import { blades, hgx, idrac, idracMockup, ilo, openbmc, xcc } from './redfish-profiles.ts'
-import { between, on, optionsFor, problemsOf, redfishStand } from './redfish-stand.ts'
+import { between, on, problemsOf, redfishStand } from './redfish-stand.ts'
+import { resetContract } from './reset-contract.ts'
 
 contract(redfish, () => redfishStand(ilo))
+resetContract(redfish, () => redfishStand(idracMockup, { by: 'reset' }))
 
 const ask = { timeoutMs: 5_000 }
 
@@ -179,6 +180,7 @@ test('trap 5: without a hard off nothing is sent, and the error names what there
     const pressed = await device().off(ask)
     assert.equal(pressed.outcome, 'refused')
     assert.match(pressed.detail, /no ForceOff, only On, GracefulRestart, ForceRestart, PowerCycle/)
+    assert.match(pressed.detail, /or settle for by: reset, which fence.least_evidence has to allow/)
     assert.equal((await device().identify(ask)).ok, false)
     assert.deepEqual(posted(double), [])
     assert.equal(double.power(), 'on')
@@ -227,16 +229,58 @@ test('trap 5: OpenBMC’s Off of the host counts only with that of its chassis',
 test('trap 6: a ForceRestart leaves no off to be read, and is never sent as one', async () => {
   for (const profile of [ilo, idrac, xcc, openbmc]) {
     await on(profile, async (double, device) => {
-      const signal = AbortSignal.timeout(5_000)
-      const { wire } = openWire({ signal, deadlineMs: performance.now() + 5_000 })
-      await redfish.reset?.(redfish.options.parse(optionsFor(double)), wire)
-      assert.notEqual((await device().read(ask)).power, 'off')
-      await until(async () => (await device().read(ask)).power === 'on')
+      const bmc = device({ by: 'reset' })
+      assert.equal((await bmc.reset(ask)).outcome, 'accepted')
+      assert.notEqual((await bmc.read(ask)).power, 'off')
+      await until(async () => (await bmc.read(ask)).power === 'on')
       assert.deepEqual(posted(double), ['ForceRestart'])
       assert.equal(double.power(), 'on')
       await device().off(ask)
       assert.deepEqual(posted(double).slice(1), ['ForceOff'])
     })
+  }
+})
+
+test('trap 6: only LastResetTime proves a reset, where it moves with every one', async () => {
+  for (const profile of [ilo, xcc]) {
+    await on(profile, async (_, device) => {
+      const { ok, detail } = await device({ by: 'reset' }).identify(ask)
+      assert.equal(ok, false)
+      assert.match(detail, /no LastResetTime, by which a reset could be proven/)
+      assert.equal((await device().identify(ask)).ok, true, 'an off needs none')
+    })
+  }
+  // OpenBMC notes when the chassis was given current: a ForceRestart does not move that.
+  await on(openbmc, async (double, device) => {
+    const quick = device({ by: 'reset' })
+    const before = (await quick.read(ask)).boot
+    assert.equal((await quick.reset(ask)).outcome, 'accepted')
+    await until(async () => double.boots() === 2)
+    assert.equal((await quick.read(ask)).boot, before)
+    const slow = device({ by: 'reset', reset_type: 'PowerCycle' })
+    assert.equal((await slow.reset(ask)).outcome, 'accepted')
+    await until(async () => (await slow.read(ask)).boot !== before)
+    assert.equal(double.boots(), 3)
+    assert.deepEqual(posted(double), ['ForceRestart', 'PowerCycle'])
+  })
+})
+
+test('trap 6: a reset is ForceRestart, or PowerCycle where that alone is offered', async () => {
+  await on({ ...idrac, resetTypes: ['On', 'PowerCycle'] }, async (double, device) => {
+    assert.match((await device({ by: 'reset' }).identify(ask)).detail, /offers PowerCycle/)
+    assert.equal((await device({ by: 'reset' }).reset(ask)).outcome, 'accepted')
+    assert.deepEqual(posted(double), ['PowerCycle'])
+  })
+  await on({ ...idrac, resetTypes: ['On', 'Nmi'] }, async (double, device) => {
+    const { outcome, detail } = await device({ by: 'reset' }).reset(ask)
+    assert.equal(outcome, 'refused')
+    assert.match(detail, /no ForceRestart or PowerCycle, only On, Nmi/)
+    assert.deepEqual(posted(double), [])
+  })
+  const options = { host: 'bmc', user: 'u', password: 'p', by: 'reset' }
+  assert.equal(problemsOf({ ...options, reset_type: 'PowerCycle' }), '')
+  for (const reset_type of ['GracefulRestart', 'ForceOff', 'Nmi']) {
+    assert.match(problemsOf({ ...options, reset_type }), /not a hard reset; those are ForceRestart/)
   }
 })
 

@@ -181,6 +181,7 @@ describe('a group on three real Corosync nodes', { skip: noBox, timeout: 120_000
       round: 1,
       verdict: {
         proven: true,
+        newBoot: false,
         text: 'sizes',
         level: 1,
         tookMs: 1,

@@ -31,6 +31,7 @@ const record: FencingRecord = {
   round: 0,
   dangling: [],
   last: '',
+  staysOff: false,
   commanded: false,
   life: '',
 }
@@ -38,6 +39,7 @@ const record: FencingRecord = {
 const verdictOf = (level: number): Message => {
   const verdict: Verdict = {
     proven: true,
+    newBoot: false,
     text: 'off',
     level,
     tookMs: 1,

@@ -50,6 +50,9 @@ const options = z
       .union([z.string().regex(plugForm, 'is not a single plug'), z.int().min(0)])
       .optional()
       .meta({ title: 'Outlet, blade or machine, where the device has several' }),
+    cuts: z.enum(['power', 'fabric']).default('power').meta({
+      title: 'What its off takes from the node: its power, or its storage or network',
+    }),
   })
   .refine(({ options }) => !Object.keys(options).some((name) => secretName.test(name)), {
     path: ['options'],
@@ -104,6 +107,7 @@ export const agent = defineDriver({
   },
 
   plug: 'plug',
+  isolationOf: ({ cuts }) => cuts,
 
   endpoint({ agent, options: { ip, ipaddr, ipport } }) {
     const where = [ip ?? ipaddr, ipport].filter((part) => part !== undefined).join(':')
@@ -119,14 +123,13 @@ export const agent = defineDriver({
     const { agent } = options
     const metadata = await metadataOf(options, wire)
     check(options, metadata)
+    admitFabric(options, metadata)
     // Its monitor may be content with a login; the status asks for exactly this target.
     const { power, raw } = await readStatus(options, wire)
     if (power === 'unknown') throw new FenceError('garbled', `${agent}: ${raw}`)
-    const warnings = [
-      metadata.fabric && 'it cuts storage or network, not power: weaker, the node runs on',
-      credulous[agent] !== undefined && `it ${credulous[agent]}`,
-    ].filter((warning) => warning !== false)
-    return { detail: [`${agent} reads the power as ${power}`, ...warnings].join('; ') }
+    const warnings = credulous[agent] === undefined ? [] : [`it ${credulous[agent]}`]
+    const what = options.cuts === 'fabric' ? 'what it cuts' : 'the power'
+    return { detail: [`${agent} reads ${what} as ${power}`, ...warnings].join('; ') }
   },
 
   async list(options, wire) {
@@ -178,6 +181,19 @@ function admit({ agent }: Login): void {
   throw new FenceError('options', `${agent} ${why}, and can never prove an off`, mend)
 }
 
+/** The options of agents that were seen to cut what the options say. */
+const admitted = new WeakSet<Options>()
+
+/** A node whose storage is cut still answers: that is no off, unless the config settles for it. */
+function admitFabric(options: Options, { fabric }: AgentMetadata): void {
+  if (fabric && options.cuts === 'power') {
+    const detail = `${options.agent} cuts storage or network and no power: its off is no proof`
+    const mend = 'write cuts: fabric, which fence.least_evidence has to allow'
+    throw new FenceError('options', detail, mend)
+  }
+  admitted.add(options)
+}
+
 async function readStatus(options: Options, wire: Wire): Promise<Status> {
   admit(options)
   const ran = await call(options, wire, [], 'status', 'question')
@@ -188,7 +204,10 @@ async function readStatus(options: Options, wire: Wire): Promise<Status> {
   // 2 is also what a shell or a parser of arguments ends with when it chokes.
   const saysOff = /^(status: *)?off$/im.test(stdout.trim())
   const silent = `${stdout}${stderr}`.trim() === ''
-  return { power: saysOff || silent ? 'off' : 'unknown', raw }
+  if (!saysOff && !silent) return { power: 'unknown', raw }
+  // Whoever asks, and whether or not the agent was verified before.
+  if (!admitted.has(options)) admitFabric(options, await metadataOf(options, wire))
+  return { power: 'off', raw }
 }
 
 async function press(options: Options, wire: Wire, action: 'off' | 'on'): Promise<void> {

@@ -4,7 +4,7 @@
  * A machine that was migrated away is shown as `shut off` where it has left. So all hypervisors on
  * which it may run are asked, every time, and a single one on which it runs outweighs the others.
  *
- * @see virsh(1): domstate, destroy, start, reset; libvirt.org/uri.html for what ssh is given.
+ * @see virsh(1): domstate, destroy, start; libvirt.org/uri.html for what ssh is given.
  */
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -119,19 +119,6 @@ export const libvirt = defineDriver({
     const ran = await virsh(options, wire, home.uri, [command('start', options)], 'command')
     if (ran.code !== 0 && !/Domain is already active/.test(ran.stderr))
       throw failureOf(ran, at(options, home.uri, ''))
-  },
-
-  async reset(options, wire) {
-    const sights = await look(options, wire)
-    const running = sights.filter(({ power }) => power === 'on')
-    // The reset of a paused machine is accepted, and leaves it paused.
-    if (running.length === 0) {
-      throw new FenceError('refused', `"${judge(options, sights).raw}" is not running`)
-    }
-    for (const { uri } of running) {
-      const ran = await virsh(options, wire, uri, [command('reset', options)], 'command')
-      if (ran.code !== 0) throw failureOf(ran, at(options, uri, ''))
-    }
   },
 
   async verify(options, wire) {

@@ -142,7 +142,6 @@ export const proxmox = defineDriver({
 
   powerOff: (options, wire) => press(options, wire, 'stop'),
   powerOn: (options, wire) => press(options, wire, 'start'),
-  reset: (options, wire) => press(options, wire, 'reset'),
 
   async verify(options, wire) {
     const api = await open(options, wire)
@@ -217,7 +216,6 @@ async function lacksQuorum(api: Api): Promise<boolean> {
 const already = {
   stop: /\b(?:VM|CT) \d+ not running\b/,
   start: /\b(?:VM|CT) \d+ already running\b/,
-  reset: undefined,
 }
 
 async function press(options: Options, wire: Wire, verb: keyof typeof already): Promise<void> {
@@ -228,9 +226,6 @@ async function press(options: Options, wire: Wire, verb: keyof typeof already): 
   const guest = compares
     ? await inspect(api, options, { uuid: uuid !== undefined })
     : await locate(api, options)
-  if (verb === 'reset' && guest.type === 'lxc') {
-    throw new FenceError('options', 'a container cannot be reset', 'switch it off and on')
-  }
   const form = {
     ...(verb === 'stop' && guest.type === 'qemu' && { timeout: QUIT_S }),
     ...(verb === 'stop' && skipsLocks(options) && { skiplock: '1' }),
@@ -239,12 +234,12 @@ async function press(options: Options, wire: Wire, verb: keyof typeof already): 
   try {
     const task = String(await api.post(`${guest.path}/status/${verb}`, form))
     const outcome = await earlyOutcome(api, wire, task)
-    if (outcome === undefined || done?.test(outcome)) return
+    if (outcome === undefined || done.test(outcome)) return
     throw (
       refusalIn(outcome) ?? new FenceError('garbled', `task ended: ${printable(outcome)}`, readLog)
     )
   } catch (error) {
-    if (!(error instanceof FenceError && done?.test(error.message))) throw error
+    if (!(error instanceof FenceError && done.test(error.message))) throw error
   }
 }
 

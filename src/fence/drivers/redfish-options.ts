@@ -8,6 +8,9 @@ const notOff = [
   ...['FullPowerCycle', 'PushPowerButton', 'Nmi', 'Suspend', 'Pause', 'Resume'],
 ]
 
+/** Resets that ask nobody, and after which it boots. The first one is quicker, where both are. */
+export const hardResets = ['ForceRestart', 'PowerCycle']
+
 export const options = z
   .strictObject({
     url: z
@@ -45,17 +48,27 @@ export const options = z
       .enum(['basic', 'session'])
       .default('basic')
       .meta({ title: 'Log in with each request, or once per call with a session' }),
+    by: z.enum(['off', 'reset']).default('off').meta({
+      title: 'Fence it by an off, or by a reset, which only proves that it has booted anew',
+    }),
     reset_type: z
       .string()
       .regex(/^[A-Za-z]+$/)
-      .refine((type) => !notOff.includes(type), 'is not a hard off')
       .optional()
-      .meta({ title: 'Sent to switch off, listed or not, instead of `ForceOff`' }),
+      .meta({ title: 'Sent to switch off (or to reset), listed or not, instead of the usual' }),
     ...httpsOptions,
   })
   .refine(({ url, host }) => (url === undefined) !== (host === undefined), {
     path: ['host'],
     message: 'is needed, or url instead; not both',
+  })
+  .refine(({ by, reset_type: type = '' }) => by === 'reset' || !notOff.includes(type), {
+    path: ['reset_type'],
+    message: 'is not a hard off',
+  })
+  .refine(({ by, reset_type: type }) => by === 'off' || !type || hardResets.includes(type), {
+    path: ['reset_type'],
+    message: `is not a hard reset; those are ${hardResets.join(' and ')}`,
   })
   .refine(({ url, port }) => url === undefined || port === undefined, {
     path: ['port'],

@@ -21,6 +21,8 @@ export interface System {
   readonly uuid: string | undefined
   /** As the service says it: JSON of whatever shape. */
   readonly power: unknown
+  /** When it was last reset, as it says it. */
+  readonly lastReset: string
   /** Where a reset is asked for. */
   readonly target: string | undefined
   /** The resets that it lists in itself. */
@@ -196,6 +198,7 @@ export async function readSystem(bmc: Conversation, path: string): Promise<Syste
     sku: textOf(read.SKU),
     uuid: textOf(read.UUID) || undefined,
     power: read.PowerState,
+    lastReset: textOf(read.LastResetTime),
     target: textOf(action.target) || undefined,
     resetTypes: textsOf(action['ResetType@Redfish.AllowableValues']),
     actionInfo: textOf(action['@Redfish.ActionInfo']) || linkOf(action['@Redfish.ActionInfo']),

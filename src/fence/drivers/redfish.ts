@@ -2,7 +2,8 @@
  * Any BMC with a Redfish service: iLO, iDRAC, XCC, Supermicro, OpenBMC and their kin.
  *
  * Off is asked for as `ForceOff` alone: what else sounds like it asks the operating system first,
- * or switches on again. What the service answers to it proves nothing.
+ * or switches on again. What the service answers to it proves nothing. Where there is no hard off,
+ * the config may settle for a reset: then the time of the last one has to be another one (F15).
  *
  * @see DMTF DSP0266 (Redfish Specification), DSP0268 (ComputerSystem: `PowerState`, `Reset`).
  */
@@ -15,7 +16,8 @@ import { tlsOf } from './https.ts'
 import { roleOf } from './redfish-account.ts'
 import { isObject, messageOf, objectOf, refusalOf } from './redfish-answer.ts'
 import { type Conversation, converse, type Habits, linkOf } from './redfish-client.ts'
-import { baseOf, type Options, options } from './redfish-options.ts'
+import { type MarkMemory, steadyMark } from './redfish-mark.ts'
+import { baseOf, hardResets, type Options, options } from './redfish-options.ts'
 import {
   findSystem,
   listSystems,
@@ -42,17 +44,22 @@ export const redfish = defineDriver({
     returnsMs: 0,
     settleMs: 20_000,
     vouches: false,
+    bootMark: 'LastResetTime',
+    // PowerCycle waits with the current off, and the time is noted when the host comes up.
+    bootMs: 60_000,
     // Weak BMCs take a second for each request, and an off by name is four of them.
     timeoutMs: 15_000,
   },
 
   plug: 'system',
+  isolationOf: ({ by }) => (by === 'reset' ? 'new-boot' : 'power'),
+
   endpoint: (options) => new URL(baseOf(options)).host,
 
   status: (options, wire) => inService(options, wire, readStatus, true),
   powerOff: (options, wire) => press(options, wire, offBy(options)),
   powerOn: (options, wire) => press(options, wire, { becomes: 'On', types: ['On', 'ForceOn'] }),
-  reset: (options, wire) => press(options, wire, { types: ['ForceRestart'] }),
+  reset: (options, wire) => press(options, wire, resetBy(options)),
   verify: (options, wire) => inService(options, wire, inspect, true),
   list: (options, wire) =>
     within(
@@ -64,7 +71,7 @@ export const redfish = defineDriver({
 })
 
 /** What is kept of a service, so that only the first call has to look around. */
-interface Known extends Memory {
+interface Known extends Memory, MarkMemory {
   readonly habits: Habits
   links: Links | undefined
   /** The resource of our account. */
@@ -118,6 +125,7 @@ async function within<T>(
     path: undefined,
     resetTypes: undefined,
     account: undefined,
+    mark: undefined,
   }
   services.set(options, known)
   const { user, password, auth } = options
@@ -149,8 +157,9 @@ async function linksIn(bmc: Conversation, known: Known): Promise<Links> {
   return known.links
 }
 
-async function readStatus({ bmc, system }: Service): Promise<Status> {
-  return { ...(await readPower(bmc, system)), identity: system.uuid }
+async function readStatus({ bmc, known, system }: Service): Promise<Status> {
+  const boot = steadyMark(known, system.lastReset)
+  return { ...(await readPower(bmc, system)), identity: system.uuid, boot }
 }
 
 /** What a command is to bring about, and the resets that do, the best one first. */
@@ -159,6 +168,10 @@ interface Aim {
   readonly types: readonly string[]
   /** The config says so, whatever the BMC lists. */
   readonly insisted?: boolean
+}
+
+function resetBy({ reset_type }: Options): Aim {
+  return { types: reset_type === undefined ? hardResets : [reset_type], insisted: !!reset_type }
 }
 
 function offBy({ reset_type }: Options): Aim {
@@ -190,8 +203,15 @@ function chosen({ becomes, types, insisted }: Aim, offered: readonly string[] | 
   if (found !== undefined) return found
   const list = offered.slice(0, 16).join(', ') || 'nothing'
   const detail = `it offers no ${types.join(' or ')}, only ${list}`
-  const mend = 'none of these is a hard off: give this node another fence device'
+  const mend = `none of these is a hard off: give this node another fence device${weaker(offered)}`
   throw new FenceError('refused', detail, becomes === 'Off' ? mend : undefined)
+}
+
+/** What is left where it offers no off. */
+function weaker(offered: readonly string[]): string {
+  return hardResets.some((type) => offered.includes(type))
+    ? ', or settle for by: reset, which fence.least_evidence has to allow'
+    : ''
 }
 
 function targetOf({ target, id }: System): string {
@@ -227,7 +247,11 @@ async function inspect({ options, wire, bmc, known, system }: Service): Promise<
   const { power, raw } = await readPower(bmc, system)
   if (power === 'unknown') throw new FenceError('garbled', `its PowerState is ${raw}`)
   known.resetTypes = await resetTypesOf(bmc.get, system)
-  const type = chosen(offBy(options), known.resetTypes)
+  const type = chosen(options.by === 'reset' ? resetBy(options) : offBy(options), known.resetTypes)
+  if (options.by === 'reset' && steadyMark(known, system.lastReset) === undefined) {
+    const mend = 'give this node another fence device'
+    throw new FenceError('garbled', 'no LastResetTime, by which a reset could be proven', mend)
+  }
   targetOf(system)
   const { accounts } = await linksIn(bmc, known)
   const role = await roleOf(bmc, accounts, options.user, known, wire)

@@ -2,6 +2,12 @@
 import type { Mutant } from '../mutant.ts'
 import { fencingMutants } from './fencing.ts'
 import { memoryMutants } from './memory.ts'
+import { proofMutants } from './proof.ts'
 import { serviceMutants } from './service.ts'
 
-export const mutants: readonly Mutant[] = [...serviceMutants, ...fencingMutants, ...memoryMutants]
+export const mutants: readonly Mutant[] = [
+  ...serviceMutants,
+  ...proofMutants,
+  ...fencingMutants,
+  ...memoryMutants,
+]
