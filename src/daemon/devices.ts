@@ -3,7 +3,7 @@
 import type { LoadedDevice } from '../config/load.ts'
 import type { DeviceId } from '../core/model.ts'
 import { type Device, openDevice } from '../fence/device.ts'
-import { secretsOf } from '../fence/mask.ts'
+import { secretsOf } from '../foreign/mask.ts'
 
 export interface Devices {
   get(id: DeviceId): Device | undefined

@@ -8,11 +8,11 @@
  */
 import type { PressOutcome } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
+import { createMask, secretsOf } from '../foreign/mask.ts'
 import type { Capabilities, Driver, Status } from './driver.ts'
 import { FenceError, printable } from './errors.ts'
 import { canonicalIdentity } from './identity.ts'
 import { enterLane, type LaneUse } from './lane.ts'
-import { createMask, secretsOf } from './mask.ts'
 import { type OpenWire, openWire, type Wire } from './wire.ts'
 
 /** How long an answer is waited for, and what may end the wait. */

@@ -9,11 +9,12 @@
  * @see ClusterLabs' FenceAgentAPI.md.
  */
 import { z } from 'zod'
-import type { ChildResult } from '../child.ts'
+import type { ChildResult } from '../../foreign/child.ts'
+import { type AgentMetadata, MetadataError, readMetadata } from '../../foreign/metadata.ts'
+import { faultOf, secretName } from '../../foreign/parameters.ts'
 import { defineDriver, type Status } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'
-import { type AgentMetadata, type AgentParameter, readMetadata } from './agent-metadata.ts'
 
 const value = z.union([
   z.string().regex(/^[^\r\n\0]*$/, 'is more than one line, which no parameter can be'),
@@ -30,7 +31,6 @@ const parameters = z.record(
     ),
   value,
 )
-const secretName = /passw(or)?d$|secret|token$|_kg$|^community$/i
 
 const options = z
   .strictObject({
@@ -114,7 +114,7 @@ export const agent = defineDriver({
     const { agent } = options
     const told = await call(options, wire, ['-o', 'metadata'], undefined, 'question')
     if (told.code !== 0) throw failureOf(options, told)
-    const metadata = readMetadata(agent, told.stdout)
+    const metadata = metadataOf(agent, told.stdout)
     check(options, metadata)
     // Its monitor may be content with a login; the status asks for exactly this target.
     const { power, raw } = await readStatus(options, wire)
@@ -192,12 +192,20 @@ function failureOf({ agent }: Options, { code, stdout, stderr }: ChildResult): F
   return new FenceError('failed', `${agent} ${ended}: ${printable(lines.at(-1) ?? 'no word')}`)
 }
 
+function metadataOf(agent: string, xml: string): AgentMetadata {
+  try {
+    return readMetadata(agent, xml)
+  } catch (error) {
+    throw error instanceof MetadataError ? new FenceError('garbled', error.message) : error
+  }
+}
+
 /** Compares the options with what the agent says it knows. */
 function check(options: Options, { parameters, actions }: AgentMetadata): void {
   const { agent, plug } = options
   const wrong = (detail: string, mend?: string) => new FenceError('options', detail, mend)
   for (const action of ['off', 'on', 'status']) {
-    if (actions.includes(action)) continue
+    if (actions.some(({ name }) => name === action)) continue
     throw wrong(`${agent} has no action ${action}, and without it cannot be used here`)
   }
   const known = new Map(parameters.map((parameter) => [parameter.name, parameter]))
@@ -208,6 +216,7 @@ function check(options: Options, { parameters, actions }: AgentMetadata): void {
       const own = [...known.keys()].filter((key) => key !== 'action')
       throw wrong(`${agent} has no parameter ${name}`, `it has ${own.join(', ')}`)
     }
+    // It would ignore a value that it does not understand, and take its default.
     const fault = faultOf(parameter, wordFor(value))
     if (fault !== undefined) throw wrong(`${agent}: ${name} ${fault}`)
   }
@@ -220,20 +229,5 @@ function check(options: Options, { parameters, actions }: AgentMetadata): void {
   const missing = parameters.filter((each) => each.required && !meant.includes(each.meaning))
   if (missing.length > 0) {
     throw wrong(`${agent} needs ${missing.map(({ name }) => name).join(', ')}`)
-  }
-}
-
-/** An agent ignores a value that it does not understand, and takes its default. */
-function faultOf({ type, choice }: AgentParameter, text: string): string | undefined {
-  switch (type) {
-    case 'boolean':
-      return /^(1|0|yes|no|on|off|true|false)$/i.test(text) ? undefined : 'is neither 1 nor 0'
-    case 'integer':
-    case 'second':
-      return /^-?\d+(\.\d+)?$/.test(text) ? undefined : 'is no number'
-    case 'select':
-      return choice.includes(text) ? undefined : `is none of ${choice.join(', ')}`
-    default:
-      return undefined
   }
 }
