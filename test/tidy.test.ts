@@ -75,7 +75,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   fence: ['core', 'net', 'foreign'],
   resources: ['core', 'net', 'foreign'],
   audit: [],
-  config: ['core', 'fence', 'resources'],
+  config: ['core', 'foreign', 'fence', 'resources'],
   daemon: [
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'checks', 'fence', 'resources', 'config'],
   ],

@@ -63,8 +63,8 @@ export interface Merged {
   readonly problems: readonly Problem[]
 }
 
-/** True if a driver's schema says that this option is a secret. */
-export function isSecret(driver: Driver, key: string): boolean {
+/** True if the schema of a driver or a resource type says that this option is a secret. */
+export function isSecret(driver: Pick<Driver, 'options'>, key: string): boolean {
   const option = Object.hasOwn(driver.options.shape, key) ? driver.options.shape[key] : undefined
   return option?.meta()?.secret === true
 }

@@ -1,7 +1,7 @@
 /** The configuration that is in effect, as YAML: everything merged, every default, no secret. */
 import { stringify } from 'yaml'
 import type { Device } from './fence.ts'
-import type { Loaded } from './load.ts'
+import type { Loaded, LoadedResource } from './load.ts'
 import { isSecret } from './merge.ts'
 
 const hidden = '(secret)'
@@ -14,7 +14,7 @@ export interface LevelLine {
 }
 
 /** What is in effect, as YAML with the form of the configuration file. */
-export function effectiveYaml({ core, details }: Loaded): string {
+export function effectiveYaml({ core, details, resources }: Loaded): string {
   const { config, topology } = details
   const { enabled, require_quorum, confirm_down, verify } = config.fence
   const { timing, rules } = core
@@ -46,6 +46,7 @@ export function effectiveYaml({ core, details }: Loaded): string {
     resources: core.resources.map((resource) => ({
       id: resource.id,
       ...details.config.resources.find(({ id }) => id === resource.id),
+      ...hiddenOf(resources.find(({ id }) => id === resource.id)),
       nodes: resource.nodes,
     })),
     timing: {
@@ -63,6 +64,18 @@ export function effectiveYaml({ core, details }: Loaded): string {
     },
   }
   return stringify(value, { aliasDuplicateObjects: false }).trimEnd()
+}
+
+/** The secrets that a resource was given, by name alone. */
+function hiddenOf(resource: LoadedResource | undefined): Readonly<Record<string, unknown>> {
+  const { secretKeys = [], options = {} } = resource ?? {}
+  const given = Object.entries(options).filter(([key]) => secretKeys.includes(key))
+  return Object.fromEntries(
+    given.map(([key, values]) => [
+      key,
+      Object.fromEntries(Object.keys(values ?? {}).map((name) => [name, hidden])),
+    ]),
+  )
 }
 
 function fenceOf(
