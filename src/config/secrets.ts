@@ -1,6 +1,7 @@
 /**
  * The secrets files (F12): found, read if nobody else can read them, and cut into what belongs to a
- * driver, what belongs to one node of it, and what belongs to a resource. No value that stands in them is ever repeated.
+ * driver, what belongs to one node of it, and what belongs to a resource. No value that stands in
+ * them is ever repeated.
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'

@@ -1,7 +1,8 @@
 /**
- * What has to survive a killed daemon: which operations have begun and are not over, and which
- * process is a service's own, and what may be up that no process shows. One small file each, replaced atomically, so that a reader finds the
- * old one or the new one. A file that cannot be understood counts as the worst it could mean.
+ * What has to survive a killed daemon: which operations have begun and are not over, which process
+ * is a service's own, and what may be up that no process shows. One small file each, replaced
+ * atomically, so that a reader finds the old one or the new one. A file that cannot be understood
+ * counts as the worst it could mean.
  */
 import {
   existsSync,
