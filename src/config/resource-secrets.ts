@@ -5,6 +5,7 @@
  */
 import type { ResourceType } from '../resources/resource.ts'
 import { isSecret } from './merge.ts'
+import { misreadIn } from './misread.ts'
 import { type Origins, splitKey } from './origins.ts'
 import { type Place, type Problem, placeText } from './problem.ts'
 import type { FileResource } from './schema.ts'
@@ -94,6 +95,7 @@ function collect(
     problems.push({ ...source.placeOf(path), message: `write a map in ${option}: name: value` })
     return
   }
+  problems.push(...misreadIn(source, path, values, true))
   for (const [key, value] of Object.entries(values)) {
     const place = source.placeOfKey([...path, key])
     const fail = (message: string) => problems.push({ ...place, message })

@@ -5,6 +5,7 @@ import { secretsOf } from '../foreign/mask.ts'
 import type { ResourceType } from '../resources/resource.ts'
 import { explain } from './explain.ts'
 import type { Inputs } from './fence.ts'
+import { misreadIn } from './misread.ts'
 import { type Problem, shown } from './problem.ts'
 import { readResourceSecrets, secretKeys } from './resource-secrets.ts'
 import { type ConfigFile, type FileResource, resourceKeys } from './schema.ts'
@@ -84,6 +85,8 @@ function readOptions(
     return { options, thing: undefined, problems: [...problems, ...found.problems] }
   }
   problems.push(...found.problems)
+  const misread = open.flatMap(([key, value]) => misreadIn(source, [...path, key], value, false))
+  problems.push(...misread)
   const parsed = type.options.safeParse(options)
   for (const issue of parsed.error?.issues ?? []) {
     const [option, name] = issue.path.map(String)
@@ -95,7 +98,7 @@ function readOptions(
       problems.push({ ...(own ?? place), message })
     }
   }
-  if (!parsed.success || found.problems.length > 0) return { options, thing: undefined, problems }
+  if (!parsed.success || problems.length > 0) return { options, thing: undefined, problems }
   return { options, thing: type.open(options).thing, problems }
 }
 

@@ -91,6 +91,33 @@ test('F12 what is wrong with the secrets of resources is told with its place', a
   assert.match(unset.join('\n'), /NOWHERE, which a_env names, is not set for this program/)
 })
 
+test('a number that would be passed on as another one is refused', async (t) => {
+  const params = 'mode: 0755, wwid: 0x5000c50015ea71aa, port: 5433, ratio: 0.50, zip: "0815"'
+  const written = config().replace('pgdata: /srv/db,', `${params},`)
+  assert.deepEqual(await problemsOf(t, { config: written }), [
+    'config.yaml:10:21: mode is 0755, which as a number is 755; put it in quotes, so that it is ' +
+      'passed on as it is written',
+    'config.yaml:10:33: wwid is 0x5000c50015ea71aa, which as a number is 5764824127192592000; ' +
+      'put it in quotes, so that it is passed on as it is written',
+    'config.yaml:10:72: ratio is 0.50, which as a number is 0.5; put it in quotes, so that it is ' +
+      'passed on as it is written',
+  ])
+  const quoted = 'put it in quotes, so that it is passed on as it is written'
+  const pin = secrets.replace('canary-7', '0815')
+  assert.deepEqual(await problemsOf(t, { config: config(), secrets: pin }), [
+    `fence-secrets.yaml:1:54: repuser_password is a number; ${quoted}`,
+  ])
+  const fenced = twoNodes.replace(
+    'name: a',
+    '{ name: a, fence: { driver: agent, agent: fence_x, options: { ipport: 07 } } }',
+  )
+  const outlet = 'agent: { a: { secret_options: { passwd: 0815 } } }\n'
+  assert.deepEqual(await problemsOf(t, { config: fenced, secrets: outlet }), [
+    `config.yaml:4:77: ipport is 07, which as a number is 7; ${quoted}`,
+    `fence-secrets.yaml:1:41: passwd is a number; ${quoted}`,
+  ])
+})
+
 test('F12 a type without secrets has none in the secrets file', async (t) => {
   const vip = `${twoNodes}resources: [{ id: ip, type: vip, address: 192.0.2.9 }]\n`
   const problems = await problemsOf(t, {
