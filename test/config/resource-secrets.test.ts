@@ -105,7 +105,7 @@ test('a number that would be passed on as another one is refused', async (t) => 
   const quoted = 'put it in quotes, so that it is passed on as it is written'
   const pin = secrets.replace('canary-7', '0815')
   assert.deepEqual(await problemsOf(t, { config: config(), secrets: pin }), [
-    `fence-secrets.yaml:1:54: repuser_password is a number; ${quoted}`,
+    `fence-secrets.yaml:1:55: repuser_password is a number; ${quoted}`,
   ])
   const fenced = twoNodes.replace(
     'name: a',
