@@ -133,12 +133,10 @@ export const ocf = defineResourceType({
     const { service } = context
     service.rememberUp()
     const end = await callAgent(options, context, 'start', { logFile: service.logFile })
-    const pids = await service.pids()
+    if (end.code === 0) return { outcome: 'done', detail: 'started' }
     const detail = wordsOf(end, 'start', options)
-    if (end.code === 0) {
-      return { outcome: 'done', detail: pids.length > 0 ? `${describe(pids)} runs` : 'started' }
-    }
-    if (isRefusal(end) && pids.length === 0) keep(context, () => service.forgetUp())
+    const untouched = isRefusal(end) && (await service.pids()).length === 0
+    if (untouched) keep(context, () => service.forgetUp())
     return { outcome: 'failed', detail }
   },
 
