@@ -4,17 +4,24 @@
  * by packaging/boot.cjs.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { type OutputOptions, type Plugin, rolldown } from 'rolldown'
 
 const home = dirname(import.meta.dirname)
 const sources = join(home, 'src')
 
-/** The commands of `picket`: each stays a file of its own, and only the one called is read. */
-export const commands = [
-  ...readFileSync(join(sources, 'cli/main.ts'), 'utf8').matchAll(/import\('\.\/([\w-]+)\.ts'\)/g),
-].map(([, name]) => `cli/${name}`)
+/**
+ * The commands of `picket`, and what they load when it is called for: each a file of its own, so
+ * that little is read which is not run. A piece has classes of its own: no error that leaves it may
+ * be told by its class.
+ */
+export const pieces = [...new Set(globSync('cli/*.ts', { cwd: sources }).sort().flatMap(loadedBy))]
+
+function loadedBy(path: string): readonly string[] {
+  const loads = readFileSync(join(sources, path), 'utf8').matchAll(/import\('\.\/([\w-]+)\.ts'\)/g)
+  return [...loads].map(([, name]) => `cli/${name}`)
+}
 
 const output: OutputOptions = {
   format: 'cjs',
@@ -25,15 +32,14 @@ const output: OutputOptions = {
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: false, asciiOnly: true } },
 }
 
-/** Writes a program of `src` to the same place in `lib`. */
-export async function bundle(program: string, lib: string): Promise<void> {
-  const isMain = program === 'cli/main'
+/** Writes a program of `src` to the same place in `lib`; the name of its file there. */
+export async function bundle(program: string, lib: string): Promise<string> {
   const bundled = await rolldown({
     input: join(sources, `${program}.ts`),
     cwd: home,
     platform: 'node',
-    external: ['koffi', ...(isMain ? commands.map((name) => `./${basename(name)}.ts`) : [])],
-    plugins: [places, calls, whenUsed],
+    external: ['koffi'],
+    plugins: [apart, places, calls, whenUsed],
     treeshake: { moduleSideEffects: (id) => !/\/node_modules\/(zod|yaml)\//.test(id) },
   })
   const { output: made } = await bundled.generate(output)
@@ -41,18 +47,37 @@ export async function bundle(program: string, lib: string): Promise<void> {
   if (made.length !== 1) throw new Error(`${program} came out as ${made.length} files`)
   // It is read as if every byte were a character.
   if (Buffer.byteLength(code) !== code.length) throw new Error(`${program} holds more than ASCII`)
-  write(program, lib, code)
+  if (/\bperformance\.(?!now\()/.test(code)) throw new Error(`${program} measures performance`)
+  return write(program, lib, code)
 }
 
-function write(program: string, lib: string, code: string): void {
+function write(program: string, lib: string, code: string): string {
   const text = `(function (exports, require, module, __filename, __dirname) {${code}\n})`
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)
   const folder = join(lib, dirname(program))
   const name = `${basename(program)}-${digest}`
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, `${name}.bundle`), text)
-  const start = `require('../boot.cjs')(module, require, '${name}')\n`
-  writeFileSync(join(folder, `${basename(program)}.js`), start)
+  return name
+}
+
+/** Writes what Node.js is started with, or a thread: it names the bundle, and its pieces. */
+export function writeStart(program: string, lib: string, names: ReadonlyMap<string, string>): void {
+  const own = program === 'cli/main' ? pieces : []
+  const loads = own.map((piece) => [`./${basename(piece)}.js`, names.get(piece)])
+  const values = [names.get(program), Object.fromEntries(loads)]
+  const words = values.map((value) => JSON.stringify(value, undefined, 2)).join(', ')
+  writeFileSync(join(lib, `${program}.js`), `require('../boot.cjs')(module, require, ${words})\n`)
+}
+
+/** Leaves a piece outside where it is loaded when it is called for. */
+const apart: Plugin = {
+  name: 'apart',
+  resolveId(source, importer, { kind }) {
+    if (kind !== 'dynamic-import' || importer === undefined) return undefined
+    const piece = relative(sources, join(dirname(importer), source)).replace(/\.ts$/, '')
+    return pieces.includes(piece) ? { id: source, external: true } : undefined
+  },
 }
 
 /**
@@ -96,7 +121,15 @@ const whenUsed: Plugin = {
   },
 }
 
-const whenUsedHelper = `function __whenUsed(load) {
+/**
+ * Stands before the code. The `performance` of Node.js brings all that it can measure with it; the
+ * clock that it reads is in every process already, and nothing else of it is used.
+ */
+const whenUsedHelper = `const performance = { now: () => {
+	const [s, ns] = process.hrtime()
+	return s * 1e3 + ns / 1e6
+} }
+function __whenUsed(load) {
 	let loaded
 	const get = (_, name) => {
 		loaded ??= load()

@@ -5,14 +5,13 @@
 'use strict'
 const { writeFileSync } = require('node:fs')
 const vm = require('node:vm')
-const { crc32 } = require('node:zlib')
 
 const scripts = []
 
 vm.Script = class extends vm.Script {
   constructor(text, options) {
-    // Compiled anew: what an earlier run has kept does not count.
-    super(text, { ...options, cachedData: undefined })
+    // With what earlier runs have kept: the code of all of them is kept.
+    super(text, options)
     scripts.push({ script: this, file: options.filename.replace(/\.bundle$/, '.code') })
   }
 }
@@ -20,8 +19,7 @@ vm.Script = class extends vm.Script {
 process.on('exit', () => {
   for (const { script, file } of scripts) {
     const code = script.createCachedData()
-    const sum = Buffer.alloc(4)
-    sum.writeUInt32LE(crc32(code))
-    writeFileSync(file, Buffer.concat([code, sum]))
+    // Twice: boot.cjs compares.
+    writeFileSync(file, Buffer.concat([code, code]))
   }
 })

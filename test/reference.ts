@@ -54,8 +54,8 @@ function table(rows: readonly Row[]): string {
 }
 
 async function capabilitiesOf(driver: string): Promise<string> {
-  const { capabilities } = await loadDriver(driver)
-  const lines = Object.entries(capabilities).map(
+  const { capabilities, list } = await loadDriver(driver)
+  const lines = Object.entries({ ...capabilities, list: list !== undefined }).map(
     ([name, value]) => `| \`${name}\` | \`${value}\` |`,
   )
   return ['| capability | value |', '|---|---|', ...lines].join('\n')

@@ -53,13 +53,33 @@ test('its commands answer as those of the checkout', () => {
   }
 })
 
-test('it reads a configuration, and says what is wrong with one', () => {
+function writeExample(): string {
   const secrets = join(work, 'secrets.yaml')
   cpSync(join(tree, 'examples/minimal.secrets.yaml'), secrets)
   chmodSync(secrets, 0o600)
   const file = join(work, 'minimal.yaml')
   const example = readFileSync(join(tree, 'examples/minimal.yaml'), 'utf8')
   writeFileSync(file, `${example}\nfence: { credentials_file: ${secrets} }\n`)
+  return file
+}
+
+test('what a command loads when it is called for is there', () => {
+  const config = ['--config', writeExample()]
+  const state = ['--state', join(work, 'state')]
+  const replayed = ['simulate', '--replay', join(work, 'no-journal')]
+  for (const words of [
+    ['fence', 'status', 'nobody', ...config],
+    ['fence', 'check', 'nobody', ...config],
+    ['fence', 'off', 'nobody', '--dry-run', ...config],
+    ['fence', 'off', 'nobody', ...config, ...state],
+    replayed,
+  ]) {
+    assert.deepEqual(picket(...words), checkout(...words), words.join(' '))
+  }
+})
+
+test('it reads a configuration, and says what is wrong with one', () => {
+  const file = writeExample()
   const checked = picket('config', 'check', file)
   assert.match(checked.stdout, /minimal\.yaml is valid/)
   assert.deepEqual(checked, checkout('config', 'check', file))
@@ -95,17 +115,26 @@ test('it holds what it runs by path, and nothing of where it was made', () => {
 })
 
 test('compiled code that is lost, cut, or damaged is not missed', () => {
-  const [code = ''] = globSync('lib/cli/fence-*.code', { cwd: tree })
-  const help = checkout('fence', '--help')
-  const whole = readFileSync(join(tree, code))
-  const flipped = Buffer.from(whole)
-  for (let at = 20_000; at < flipped.length; at += 30_000) flipped[at]! ^= 0xff
-  for (const bytes of ['', 'no code of anything', whole.subarray(0, 900), flipped]) {
-    writeFileSync(join(tree, code), bytes)
-    assert.deepEqual(picket('fence', '--help'), help)
+  const asked = ['fence', 'status', 'nobody', '--config', writeExample()]
+  for (const [piece, words] of [
+    ['fence', ['fence', '--help']],
+    ['devices', asked],
+  ] as const) {
+    const [code = ''] = globSync(`lib/cli/${piece}-*.code`, { cwd: tree })
+    const said = checkout(...words)
+    const whole = readFileSync(join(tree, code))
+    const flipped = Buffer.from(whole)
+    for (let at = 20_000; at < flipped.length; at += 30_000) flipped[at]! ^= 0xff
+    const nearTheEnd = Buffer.from(whole)
+    nearTheEnd[whole.length / 2 - 100]! ^= 1
+    const cut = [whole.subarray(0, 900), whole.subarray(0, -1), whole.subarray(0, -2)]
+    for (const bytes of ['', 'no code of anything', ...cut, flipped, nearTheEnd]) {
+      writeFileSync(join(tree, code), bytes)
+      assert.deepEqual(picket(...words), said)
+    }
+    rmSync(join(tree, code))
+    assert.deepEqual(picket(...words), said)
   }
-  rmSync(join(tree, code))
-  assert.deepEqual(picket('fence', '--help'), help)
 })
 
 test('a checkout starts its sources, whatever was built', () => {

@@ -216,6 +216,11 @@ test('nothing is silenced, skipped for good or left for later', () => {
   none(places(sources, new RegExp(`: ${loose}\\b|\\bas ${loose}\\b|<${loose}>`)), 'say which type')
 })
 
+test('codes and secrets are compared in constant time', () => {
+  const early = places(inFolder('src/fence'), /\.equals\(|\bcompare\(/)
+  none(early, 'use timingSafeEqual: the time would tell how much was right')
+})
+
 test('no file holds a path of the machine that it was written on', () => {
   const folders = ['wo' + 'rk', 'fa' + 'rm', 'ho' + 'me/\\w+', 'Us' + 'ers']
   const path = new RegExp(`(^|[\\s'"\`(=:])/(${folders.join('|')})/`)
@@ -319,6 +324,13 @@ test('every driver and every resource type has a test of its own', () => {
     ...resourceTypeNames.map((name) => `test/resources/${name}.test.ts`),
   ].filter((file) => !existsSync(join(home, file)))
   none(missing, 'write it; that of a driver calls `contract(...)` of test/fence/contract.ts')
+  const tests = inFolder('test/fence').map(({ code }) => code)
+  const untried = inFolder('src/fence/drivers').flatMap(({ text }) => {
+    const [, driver] = /^export const (\w+) = defineDriver\(/m.exec(text) ?? []
+    const call = new RegExp(`^contract\\(${driver}\\b`, 'm')
+    return driver === undefined || tests.some((code) => call.test(code)) ? [] : [driver]
+  })
+  none(untried, 'call `contract(...)` with it')
 })
 
 const documents = [

@@ -142,9 +142,12 @@ function print(title: string, runs: readonly Run[]): void {
   row('  beyond detection and device', (run) => run.interruptionMs - run.detectedMs - run.deviceMs)
 }
 
-/** What a daemon costs that has been through all that and has nothing to do, over ten seconds. */
+/**
+ * What a daemon costs that has been through all that and has nothing to do, over ten seconds. Those
+ * that have just started tidy up their memory twice within twenty seconds, which is not counted.
+ */
 async function idle(stage: Stage, profile: string): Promise<void> {
-  await new Promise((done) => setTimeout(done, 6_000))
+  await new Promise((done) => setTimeout(done, 25_000))
   const pids = stage.lab.nodes.flatMap((node) => daemonOf(stage.lab, node)?.pid ?? [])
   const before = pids.map(cpuMs)
   await new Promise((done) => setTimeout(done, 10_000))

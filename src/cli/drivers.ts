@@ -1,4 +1,8 @@
-/** `picket drivers`: which fence drivers there are, what each can promise, and its options. */
+/**
+ * `picket drivers`: which fence drivers there are, what each can promise, its options, and what
+ * could be switched with the credentials that the configuration holds for it.
+ */
+import { defaultConfigFile } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
 import { defineCommand, type ExitCode, UsageError } from './command.ts'
 import type { Terminal } from './terminal.ts'
@@ -7,17 +11,32 @@ export const command = defineCommand({
   name: 'drivers',
   words: ['[NAME]'],
   about: `Lists the fence drivers. With NAME: what that driver can promise, and every option of it.
-Touches no device.`,
-  flags: { json: { title: 'One JSON document on standard output' } },
-  async run({ words: [name], flags: { json = false } }, terminal) {
+Touches no device without --targets.
+
+--targets: asks the devices of this driver in the configuration what they could switch, and says
+which node uses it. Only reads. A step need not name its target yet. That something is listed does
+not mean that we may switch it: \`picket fence check\` tells. Exit code 0 only if every device has
+answered.`,
+  flags: {
+    targets: { title: 'With NAME: what could be switched, with the credentials of the config' },
+    config: { value: 'FILE', title: `With --targets: the configuration (${defaultConfigFile})` },
+    json: { title: 'One JSON document on standard output' },
+  },
+  async run({ words: [name], flags: { targets = false, config, json = false } }, terminal) {
     const { driverNames } = await import('../fence/drivers/index.ts')
-    if (name === undefined) return await list(driverNames, json, terminal)
+    if (config !== undefined && !targets) throw new UsageError('--config belongs to --targets.')
+    if (name === undefined) {
+      if (targets) throw new UsageError('NAME is missing: --targets asks for one driver.')
+      return await list(driverNames, json, terminal)
+    }
     if (!driverNames.includes(name)) {
       const hint = didYouMean(name, driverNames)
       const known = driverNames.join(', ')
       throw new UsageError(`there is no driver "${name}"; there are: ${known}.${hint}`)
     }
-    return await show(name, json, terminal)
+    if (!targets) return await show(name, json, terminal)
+    const { listTargets } = await import('./targets.ts')
+    return await listTargets({ name, config: config ?? defaultConfigFile, json }, terminal)
   },
 })
 
@@ -37,7 +56,8 @@ async function list(names: readonly string[], json: boolean, { out }: Terminal):
 async function show(name: string, json: boolean, { out, paint }: Terminal): Promise<ExitCode> {
   const { loadDriver } = await import('../fence/drivers/index.ts')
   const { code, rowsOf, takes } = await import('../config/reference.ts')
-  const { title, capabilities, options } = await loadDriver(name)
+  const { title, options, ...driver } = await loadDriver(name)
+  const capabilities = { ...driver.capabilities, list: driver.list !== undefined }
   const rows = rowsOf(options).map(({ path, option, required }) => ({
     option: path,
     required,
@@ -52,6 +72,7 @@ async function show(name: string, json: boolean, { out, paint }: Terminal): Prom
   }
   out(`${paint('strong', name)}  ${title}\n`)
   out(promiseOf(capabilities))
+  if (capabilities.list) out(`  lists what it could switch: \`picket drivers ${name} --targets\``)
   out('\nOptions')
   for (const row of rows) {
     const standard = code(row.default).replaceAll('`', '')

@@ -139,7 +139,7 @@ function checkShared(
   }
 }
 
-function sharedLayers({ config, main, secrets }: Inputs, driver: string): Layer[] {
+export function sharedLayers({ config, main, secrets }: Inputs, driver: string): Layer[] {
   const entries = config.fence.drivers[driver] ?? {}
   const path = ['fence', 'drivers', driver]
   const layers: Layer[] = [
@@ -159,7 +159,7 @@ function secretLayer(
 }
 
 /** From weakest to strongest: the driver's section, the step, the driver's secrets, the node's. */
-function layersOf(inputs: Inputs, node: string, step: Step): Layer[] {
+export function layersOf(inputs: Inputs, node: string, step: Step): Layer[] {
   const { driver, source, path, entries } = step
   const [shared, ...sharedSecrets] = sharedLayers(inputs, driver)
   const own: Layer[] =

@@ -18,6 +18,7 @@ import { type Resource, readResources } from './resources.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { readSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
+import { warningsOf } from './warnings.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
 /** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
@@ -65,13 +66,9 @@ export interface LoadOptions {
 /** Load a configuration file with everything that it refers to. Never throws for what it reads. */
 export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadResult> {
   const { env = process.env, catalog = builtIn } = options
-  const file = resolve(path)
-  const read = readText(file, false)
-  if (!read.ok) return { ok: false, problems: [read.problem] }
-  if (read.text.trim() === '') return failed([{ file, line: 1, column: 1, message: 'it is empty' }])
-  const parsed = parseYaml(file, read.text, false)
-  if (!parsed.ok) return failed(parsed.problems)
-  const { source } = parsed
+  const read = readSource(path)
+  if (!read.ok) return read
+  const { file, source, mode } = read
   const schemaFaults = configSchema.safeParse(source.value).error?.issues ?? []
   const config = withoutFaults(source.value)
   const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
@@ -91,11 +88,31 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
-    warnings: warningsOf(config, core.nodes, read.stats.mode, file),
+    warnings: warningsOf({
+      ...{ config, file, mode },
+      ...{ nodes: core.nodes, devices: topology.devices },
+    }),
     secretsFiles,
     details: { config, topology },
   }
   return { ok: true, loaded }
+}
+
+type SourceResult =
+  | { readonly ok: true; readonly file: string; readonly source: Source; readonly mode: number }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** The configuration file as YAML, before anything in it is judged. */
+export function readSource(path: string): SourceResult {
+  const file = resolve(path)
+  const read = readText(file, false)
+  if (!read.ok) return { ok: false, problems: [read.problem] }
+  if (read.text.trim() === '') {
+    return { ok: false, problems: [{ file, line: 1, column: 1, message: 'it is empty' }] }
+  }
+  const parsed = parseYaml(file, read.text, false)
+  if (!parsed.ok) return { ok: false, problems: tidyProblems(parsed.problems) }
+  return { ok: true, file, source: parsed.source, mode: read.stats.mode }
 }
 
 /**
@@ -245,50 +262,4 @@ function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {
   const own = [...settings].filter(([key]) => Object.hasOwn(driver.options.shape, key))
   const options = Object.fromEntries(own.map(([key, { value }]) => [key, value]))
   return { id, driver, options, identity: config.identity }
-}
-
-function warningsOf(
-  config: ConfigFile,
-  nodes: readonly NodeConfig[],
-  mode: number,
-  file: string,
-): readonly string[] {
-  const { fence, resources } = config
-  const warnings: string[] = []
-  if ((mode & 0o002) !== 0) {
-    warnings.push(
-      `Everybody may change ${file}, and with it what runs as root: chmod o-w '${file}'`,
-    )
-  }
-  if (!fence.enabled) {
-    warnings.push(
-      'Fencing is switched off (fence.enabled: false): what a lost node held is not started ' +
-        'elsewhere before that node is back and says what it runs.',
-    )
-  } else if (resources.length > 0) {
-    for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
-      warnings.push(
-        `${id} has no fence device: if it is lost, what it held is not started elsewhere before ` +
-          'it is back and says what it runs.',
-      )
-    }
-  }
-  if (nodes.length === 2) {
-    warnings.push(
-      'Two nodes never take over from each other: one alone is not a majority. Add a third one.',
-    )
-  }
-  if (!fence.verify && config.cluster.nodes.some(({ addresses }) => addresses !== undefined)) {
-    warnings.push(
-      'Addresses are not listened to (fence.verify: false): a node counts as dead on the word of ' +
-        'its power device alone.',
-    )
-  }
-  if (fence.max_retries !== undefined) {
-    warnings.push(
-      `fence.max_retries (${fence.max_retries}) is no limit here: a lost node is fenced again, ` +
-        'with growing gaps, until it is proven off.',
-    )
-  }
-  return warnings
 }

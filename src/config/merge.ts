@@ -171,7 +171,8 @@ export function isText(driver: Driver, key: string): boolean {
 }
 
 export interface MergeTerms {
-  readonly node: string
+  /** Undefined where the options are those of no node's device. */
+  readonly node: string | undefined
   /** Where the step stands, for what is wrong with it as a whole. */
   readonly place: Place
   readonly origins: Origins
@@ -202,7 +203,9 @@ export function merge(
   const found = issues.flatMap(({ issue, value }): Problem[] => {
     const key = String(issue.path[0] ?? '')
     const setting = settings.get(key)
-    if (setting === undefined && issue.code === 'invalid_type' && issue.path.length === 1) {
+    // What may be one thing or another is refused by all of them where it is not there.
+    const lacks = issue.code === 'invalid_type' || issue.code === 'invalid_union'
+    if (setting === undefined && lacks && issue.path.length === 1) {
       // What was refused above would only be reported as missing again.
       if (problems.length > 0 || !sawAll) return []
       return [{ ...place, message: missing(driver, key, node) }]
@@ -220,9 +223,15 @@ export function merge(
   }
 }
 
-function missing(driver: Driver, key: string, node: string): string {
+function missing(driver: Driver, key: string, node: string | undefined): string {
   const { name } = driver
   const plain = isSecret(driver, key) ? `${key}_env or ${key}_credential` : key
+  if (node === undefined) {
+    return (
+      `the option ${key} of ${name} is set nowhere; write ${plain} in fence.drivers.${name}, or ` +
+      `${key} in the secrets file below ${name}:`
+    )
+  }
   return (
     `the option ${key} of ${name} is set nowhere for ${node}; write ${plain} in ` +
     `fence.drivers.${name} or in the node's own fence entry, or ${key} in the secrets file ` +

@@ -157,7 +157,11 @@ const timing = z.strictObject({
   cool_down_seconds: seconds
     .default(60)
     .meta({ title: 'How long a failed start keeps a node unattractive' }),
-  check_every_seconds: seconds
+  // Weak BMCs crash when they are asked without a pause.
+  check_every_seconds: z
+    .number()
+    .min(5)
+    .max(day)
     .default(300)
     .meta({ title: 'Gap between two verifications of every fence device' }),
   stop_attempts: z

@@ -19,7 +19,8 @@ export const unchecked: DeviceHealth = {
   nextMs: -Infinity,
 }
 
-const RETRY_MS = 30_000
+/** A wrong password is tried by every node, and a BMC locks out whoever tries it too often. */
+const RETRY_MS = 60_000
 /** Devices are asked one after the other, so that a check never competes with a fencing. */
 const STAGGER_MS = 250
 

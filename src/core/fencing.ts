@@ -329,10 +329,11 @@ function finishDevice(turn: Turn, read: Fencing): void {
   // What was accepted, and is read back as done, will not be done again; an unanswered command may.
   const fencing = read.outcome === 'accepted' ? { ...read, pressLateMs: -Infinity } : settled(read)
   const level = levelOf(turn.state, fencing)!
-  if (fencing.action === 'on') return proven(turn, fencing)
+  // Also on: one feed alone would run the node, and be missed when that one fails.
   if (fencing.device + 1 < level.devices.length) {
     return enterDevice(turn, { ...fencing, device: fencing.device + 1 })
   }
+  if (fencing.action === 'on') return proven(turn, fencing)
   if (!listens(turn.state, fencing) || fencing.hush?.silent === true) return proven(turn, fencing)
   const waiting: Fencing = { ...fencing, at: 'hush', asked: undefined, nextMs: Infinity }
   put(turn, { ...waiting, settleUntilMs: Math.max(fencing.settleUntilMs, turn.nowMs) })

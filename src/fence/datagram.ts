@@ -1,8 +1,7 @@
 /** Datagrams to and from one device: bounded, connected, and over with its signal. */
 import { createSocket } from 'node:dgram'
-import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
 import { FenceError } from './errors.ts'
+import { names } from './names.ts'
 
 export interface DatagramPort {
   send(packet: Buffer): void
@@ -74,11 +73,9 @@ export async function openDatagrams(
 }
 
 async function resolveName(host: string): Promise<{ address: string; family: number }> {
-  const family = isIP(host)
-  if (family !== 0) return { address: host, family }
-  try {
-    return await lookup(host)
-  } catch {
+  const [first] = await names.addressesOf(host).catch(() => [])
+  if (first === undefined) {
     throw new FenceError('unreachable', `the name ${host} cannot be resolved`)
   }
+  return first
 }

@@ -9,22 +9,12 @@
 import type { PressOutcome } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
 import { createMask, secretsOf } from '../foreign/mask.ts'
-import type { Capabilities, Driver, Status } from './driver.ts'
+import type { Capabilities, Driver, Status, Verification } from './driver.ts'
 import { FenceError, printable } from './errors.ts'
 import { canonicalIdentity } from './identity.ts'
-import { enterLane, type LaneUse } from './lane.ts'
-import { type OpenWire, openWire, type Wire } from './wire.ts'
-
-/** How long an answer is waited for, and what may end the wait. */
-export interface Ask {
-  readonly timeoutMs: number
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface PressAsk extends Ask {
-  /** Asked right before every write to the device: is the command still allowed (S14)? */
-  readonly allowed?: (() => boolean) | undefined
-}
+import type { LaneUse } from './lane.ts'
+import { type Ask, onLane, type PressAsk, sentenceOf } from './turn.ts'
+import type { OpenWire, Wire } from './wire.ts'
 
 export interface Pressed {
   /** `refused` only when the power certainly was not touched by us. */
@@ -75,12 +65,9 @@ export interface DeviceSetup {
 const IDENTITY_FRESH_MS = 60_000
 
 /** The options as the driver's schema gives them, and a mask for every secret among them. */
-function checked({ id, driver, options }: DeviceSetup) {
-  const parsed = driver.options.safeParse(options)
-  const mask = createMask([
-    ...secretsOf(driver.options, options),
-    ...secretsOf(driver.options, parsed.data),
-  ])
+export function checked({ id, driver, options }: DeviceSetup, schema: Driver['options']) {
+  const parsed = schema.safeParse(options)
+  const mask = createMask([...secretsOf(schema, options), ...secretsOf(schema, parsed.data)])
   if (parsed.success) return { settings: parsed.data, mask }
   const issues = parsed.error.issues.map(({ path, message }) => [...path, message].join(' '))
   throw new FenceError('options', mask(`${id}, driver ${driver.name}: ${issues.join('; ')}`))
@@ -89,7 +76,7 @@ function checked({ id, driver, options }: DeviceSetup) {
 /** Binds a driver to one target. Throws a FenceError (`options`) when the options do not fit. */
 export function openDevice(setup: DeviceSetup): Device {
   const { id, driver, identity } = setup
-  const { settings, mask } = checked(setup)
+  const { settings, mask } = checked(setup, driver.options)
   const where = `${driver.name} ${driver.endpoint(settings)}`
   const expected = identity === undefined ? undefined : canonicalIdentity(identity)
   const tell = (text: string): string => mask(printable(text, 400))
@@ -159,7 +146,7 @@ export function openDevice(setup: DeviceSetup): Device {
 
     async identify(ask) {
       try {
-        const seen = await take('ask', ask, ({ wire }) => driver.verify(settings, wire))
+        const seen = await take('ask', ask, (open) => verified(driver, settings, open))
         const found = noted(seen.identity)
         const ok = expected === undefined || found === expected
         const detail = ok ? seen.detail : stranger(found)
@@ -175,74 +162,25 @@ export function openDevice(setup: DeviceSetup): Device {
   }
 }
 
+/** What a verification has found, with the certificates that nobody looked at. */
+async function verified(
+  driver: Driver,
+  settings: Parameters<Driver['verify']>[0],
+  { wire, unpinned }: OpenWire,
+): Promise<Verification> {
+  const { identity, detail } = await driver.verify(settings, wire)
+  const pins = unpinned().map(
+    (fingerprint) => `nobody looks at its certificate: pin the fingerprint ${fingerprint}`,
+  )
+  return { identity, detail: [detail, ...pins].join('; ') }
+}
+
 /** What a driver returned is judged again here: anything but the two words is unknown (F2). */
-function plainPower(status: Status): Power {
-  return status.power === 'off' || status.power === 'on' ? status.power : 'unknown'
+export function plainPower({ power }: Pick<Status, 'power'>): Power {
+  return power === 'off' || power === 'on' ? power : 'unknown'
 }
 
 /** Every member tells it to all others, again and again: it is kept short. */
 function spareIn({ spare }: Status, tell: (text: string) => string): { spare?: string } {
   return spare === undefined ? {} : { spare: tell(spare).slice(0, 120) }
-}
-
-function sentenceOf(driver: Driver, error: unknown): string {
-  return error instanceof FenceError ? error.message : brokenDriver(driver, error)
-}
-
-/** A driver that throws anything but a FenceError is broken; its own words may hold anything. */
-function brokenDriver(driver: Driver, error: unknown): string {
-  const kind = error instanceof Error ? error.name : typeof error
-  const what = [kind, ...placeOf(error)].join(' at ')
-  return `the driver ${driver.name} broke (${what}): report this as a fault of Picket`
-}
-
-/** Where in our code it was thrown: a name and a line hold nobody's secret. */
-function placeOf(error: unknown): readonly string[] {
-  const stack = error instanceof Error ? (error.stack ?? '') : ''
-  const frame = /\n {4}at [^\n]*\/(drivers\/[\w-]+\.ts:\d+):\d+\)?(\n|$)/.exec(stack)
-  return frame?.[1] === undefined ? [] : [frame[1]]
-}
-
-interface LaneJob {
-  readonly where: string
-  readonly use: LaneUse
-  readonly ask: PressAsk
-}
-
-/** Does one command in its turn, and ends it at its deadline even if the driver does not. */
-async function onLane<T>(
-  { where, use, ask }: LaneJob,
-  work: (open: OpenWire) => Promise<T>,
-): Promise<T> {
-  const deadlineMs = performance.now() + ask.timeoutMs
-  const expiry = new AbortController()
-  const timer = setTimeout(() => expiry.abort(), Math.max(0, ask.timeoutMs))
-  const ends = AbortSignal.any([expiry.signal, ...(ask.signal ? [ask.signal] : [])])
-  try {
-    for (;;) {
-      const turn = await enterLane(where, use, ends)
-      const signal = AbortSignal.any([ends, turn.overtaken])
-      try {
-        const open = openWire({ signal, deadlineMs, allowed: ask.allowed })
-        return await Promise.race([work(open), ended(signal)])
-      } catch (error) {
-        // Only questions are overtaken; once the power command is through, they are asked again.
-        if (!turn.overtaken.aborted || ends.aborted) throw error
-      } finally {
-        turn.leave()
-      }
-    }
-  } finally {
-    clearTimeout(timer)
-    // Whatever a driver still does on its own is told to stop.
-    expiry.abort()
-  }
-}
-
-function ended(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const end = (): void => reject(new FenceError('timeout', 'no answer within the deadline'))
-    if (signal.aborted) end()
-    signal.addEventListener('abort', end, { once: true })
-  })
 }

@@ -1,8 +1,8 @@
 /**
  * What a fence driver is: a plain value that names one power API, says what it can promise, and
- * carries its verbs. Adding one is one file beside this one (F1, F17).
+ * carries its verbs. Adding one is one file in `drivers` (F1, F17); CONTRIBUTING.md says how.
  */
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { Power } from '../core/model.ts'
 import type { Wire } from './wire.ts'
 
@@ -47,6 +47,19 @@ export interface Status {
   readonly spare?: string | undefined
 }
 
+/** One thing that a box could switch. It says nothing of whether we may. */
+export interface Target {
+  /** As it goes into the driver's plug option, for a person. */
+  readonly plug: string
+  /** What people call it; empty where it has no name. */
+  readonly name: string
+  /** For people alone, and perhaps from a cache: never a proof, not even of being there. */
+  readonly power: Power
+  readonly identity?: string | undefined
+  /** What else the plug option takes for it, besides its identity. */
+  readonly aliases?: readonly string[] | undefined
+}
+
 export interface Verification {
   readonly identity?: string | undefined
   /** A sentence on what was found. */
@@ -58,14 +71,16 @@ export interface Verification {
  * been sent: retries belong to the core. Its options carry `.meta({ title, secret?, unit? })`, from
  * which the docs and the masking come; zod loses a `.meta()` that is not the last call.
  */
-export interface Driver<Options extends z.ZodObject = z.ZodObject> {
+export interface Driver<Options extends z.ZodObject = z.ZodObject, Plug extends string = string> {
   /** As in `driver: ipmi`. */
   readonly name: string
   readonly title: string
   readonly options: Options
   readonly capabilities: Capabilities
+  /** The option that names one target among those behind a box, where there is such an option. */
+  readonly plug?: Plug
   /** Names the box behind these options. Commands to one box are sent one after the other. */
-  endpoint(options: z.output<Options>): string
+  endpoint(options: Unplugged<z.output<Options>, Plug>): string
   /** Reads the power. Changes nothing. */
   status(options: z.output<Options>, wire: Wire): Promise<Status>
   /** Resolves when the device has accepted the command, which proves nothing. */
@@ -75,11 +90,29 @@ export interface Driver<Options extends z.ZodObject = z.ZodObject> {
   reset?(options: z.output<Options>, wire: Wire): Promise<void>
   /** Credentials, permission and identity of exactly this target, without side effects. */
   verify(options: z.output<Options>, wire: Wire): Promise<Verification>
+  /**
+   * All that stands behind the box, for whoever does not know the plug yet: the options hold none.
+   * Reads only. That the verb is there is the capability.
+   */
+  list?(options: Unplugged<z.output<Options>, Plug>, wire: Wire): Promise<readonly Target[]>
 }
 
+/** Options that may lack the one that names the target, where a driver says which that is. */
+export type Unplugged<Options, Plug extends string> = string extends Plug
+  ? Options
+  : Omit<Options, Plug> & Partial<Pick<Options, Extract<Plug, keyof Options>>>
+
 /** Gives a driver literal its types. It adds nothing else: a driver stays a value you can read. */
-export function defineDriver<Options extends z.ZodObject>(
-  driver: Driver<Options>,
-): Driver<Options> {
+export function defineDriver<Options extends z.ZodObject, Plug extends string>(
+  driver: Driver<Options, Plug>,
+): Driver<Options, Plug> {
   return driver
+}
+
+/** What a driver's options have to be where no target is named. */
+export function withoutPlug({ options, plug }: Driver): z.ZodObject {
+  const named = plug === undefined ? undefined : options.shape[plug]
+  if (plug === undefined || !(named instanceof z.ZodType)) return options
+  // Unlike `omit` this keeps what the schema asks of the others together.
+  return options.safeExtend({ [plug]: named.optional() })
 }

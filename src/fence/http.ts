@@ -11,8 +11,9 @@ import { request as requestPlain } from 'node:http'
 import { Agent, request as requestSecure } from 'node:https'
 import type { Socket } from 'node:net'
 import { addAbortSignal } from 'node:stream'
-import { type ConnectionOptions, connect } from 'node:tls'
+import { type ConnectionOptions, connect, TLSSocket } from 'node:tls'
 import { FenceError } from './errors.ts'
+import { names } from './names.ts'
 
 /** Whom to take for the device. */
 export interface TlsPolicy {
@@ -44,6 +45,8 @@ export interface HttpAnswer {
   /** `set-cookie`, one entry each. */
   readonly cookies: readonly string[]
   readonly body: string
+  /** The fingerprint of a certificate that nobody has looked at, so that it can be pinned. */
+  readonly unpinned?: string | undefined
 }
 
 const BODY_MAX_BYTES = 4 * 2 ** 20
@@ -58,12 +61,14 @@ export function exchange(request: HttpRequest, signal: AbortSignal): Promise<Htt
       return reject(new FenceError('options', `${request.url} is not a URL`))
     }
     let sent = false
+    let unpinned: string | undefined
     const fail = (error: Error): void => reject(translate(error, url.host, sent, signal.aborted))
     if (signal.aborted) return fail(new Error('aborted'))
 
     const options = {
       method: request.method,
       signal,
+      lookup: names.lookup,
       headers: headersOf(request),
       agent: agentFor(url, request.tls, signal),
     }
@@ -89,6 +94,7 @@ export function exchange(request: HttpRequest, signal: AbortSignal): Promise<Htt
           headers: Object.fromEntries(flat) as HttpAnswer['headers'],
           cookies: headers['set-cookie'] ?? [],
           body: Buffer.concat(chunks).toString('utf8'),
+          unpinned,
         })
       })
     })
@@ -97,6 +103,8 @@ export function exchange(request: HttpRequest, signal: AbortSignal): Promise<Htt
     outgoing.on('socket', (socket: Socket) => {
       if (!socket.connecting) sent = true
       else socket.once('connect', () => (sent = true))
+      const trusting = request.tls?.verify === false && request.tls.fingerprint === undefined
+      if (trusting && socket instanceof TLSSocket) unpinned = fingerprintOf(socket)
     })
     outgoing.end(request.body)
   })
@@ -134,7 +142,7 @@ function trustingAgent(policy: TlsPolicy, signal: AbortSignal): Agent {
     socket.once('error', settle)
     socket.once('secureConnect', () => {
       if (fingerprint === undefined) return settle(null)
-      const found = plainFingerprint(socket.getPeerCertificate().fingerprint256 ?? '')
+      const found = plainFingerprint(fingerprintOf(socket))
       if (found === plainFingerprint(fingerprint)) return settle(null)
       socket.destroy()
       settle(new PinError(found))
@@ -144,6 +152,9 @@ function trustingAgent(policy: TlsPolicy, signal: AbortSignal): Agent {
   }
   return agent
 }
+
+const fingerprintOf = (socket: TLSSocket): string =>
+  socket.getPeerCertificate().fingerprint256 ?? ''
 
 class PinError extends Error {
   readonly code = 'PIN'

@@ -4,6 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { FenceError } from './errors.ts'
+import { names } from './names.ts'
 
 export type StreamEnd = { readonly path: string } | { readonly host: string; readonly port: number }
 
@@ -22,7 +23,7 @@ export function openStream(end: StreamEnd, signal: AbortSignal): Promise<LineStr
   const where = 'path' in end ? end.path : `${end.host}:${end.port}`
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new FenceError('unreachable', `${where}: too late`))
-    const socket = connect({ ...end })
+    const socket = connect({ ...end, lookup: names.lookup })
     const fail = (error: NodeJS.ErrnoException): void => {
       socket.destroy()
       reject(new FenceError('unreachable', `${where}: ${error.code ?? 'no connection'}`))

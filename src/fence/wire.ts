@@ -64,6 +64,8 @@ export interface WireTerms {
 export interface OpenWire {
   readonly wire: Wire
   writes(): number
+  /** Fingerprints of certificates that nobody looked at; each once. */
+  unpinned(): readonly string[]
 }
 
 const OUTPUT_MAX_BYTES = 64 * 1024
@@ -71,6 +73,7 @@ const OUTPUT_MAX_BYTES = 64 * 1024
 /** Opens the wire for one command. */
 export function openWire({ signal, deadlineMs, allowed }: WireTerms): OpenWire {
   let writes = 0
+  const unpinned = new Set<string>()
   const remainingMs = (): number => Math.max(0, deadlineMs - performance.now())
 
   const permit = (what: string): void => {
@@ -105,7 +108,9 @@ export function openWire({ signal, deadlineMs, allowed }: WireTerms): OpenWire {
     async http(request, kind = request.method === 'GET' ? 'question' : 'command') {
       permit(request.method)
       count(kind)
-      return await exchange(request, signal)
+      const answer = await exchange(request, signal)
+      if (answer.unpinned) unpinned.add(answer.unpinned)
+      return answer
     },
     async stream(end) {
       permit('the connection')
@@ -142,7 +147,7 @@ export function openWire({ signal, deadlineMs, allowed }: WireTerms): OpenWire {
       }
     },
   }
-  return { wire, writes: () => writes }
+  return { wire, writes: () => writes, unpinned: () => [...unpinned] }
 }
 
 function translate(error: unknown, program: string, debianPackage: string): FenceError {

@@ -39,9 +39,6 @@ export class ChildError extends Error {
 /** Output of grandchildren that outlive the program is not waited for any longer than this. */
 const LINGER_MS = 200
 
-/** Where a small private file costs no disk and needs none: it must work while the disk is full. */
-const folders = ['/dev/shm', tmpdir()]
-
 export function runChild(
   program: string,
   args: readonly string[],
@@ -137,7 +134,8 @@ function killGroup(pid: number | undefined): void {
 
 function namelessFile(text: string): number {
   let failure: unknown
-  for (const folder of folders) {
+  // In memory it costs no disk and needs none: it must work while the disk is full.
+  for (const folder of ['/dev/shm', tmpdir()]) {
     try {
       const path = join(folder, `picket-${randomUUID()}`)
       const file = openSync(path, 'wx+', 0o600)

@@ -151,7 +151,7 @@ test('a BMC that ignores is no proof: the next level does it', { skip: noBmc }, 
 
 test('an order that was killed is taken up by a look (F4)', { skip: noBmc }, async (t) => {
   const here = await site(t)
-  here.bmcs[0].setMode({ lateMs: 1_500 })
+  here.bmcs[0].setMode({ lateMs: 4_000 })
   const args = ['fence', 'off', 'node-01', '--yes', '--config', here.config, '--state', here.state]
   const child = spawn(program, args, { stdio: 'ignore', env: { PATH: process.env.PATH } })
   const over = new Promise((resolve) => child.once('close', resolve))

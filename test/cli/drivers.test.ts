@@ -16,6 +16,9 @@ test('F1 every driver is listed, and shows every option with what it takes', asy
     const told = JSON.parse((await picket(['drivers', name, '--json'])).out)
     assert.equal(told.name, name)
     assert.ok(told.options.length > 0)
+    const { list } = await loadDriver(name)
+    assert.equal(told.capabilities.list, list !== undefined)
+    assert.equal(shown.out.includes(`picket drivers ${name} --targets`), list !== undefined)
   }
   assert.equal(JSON.parse((await picket(['drivers', '--json'])).out).length, driverNames.length)
 })

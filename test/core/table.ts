@@ -19,6 +19,12 @@ export interface Seat {
   power: boolean
   /** What its devices say, where that is not the truth. */
   says: Power | undefined
+  /** What each of them was last told; the power is off when all are. */
+  readonly feeds: Map<string, 'on' | 'off'>
+  /** Those of them that stay on, whatever they are told. */
+  readonly stuck: Set<string>
+  /** Do they turn everybody away who logs in? */
+  refuses: boolean
 }
 
 export interface Ear {
@@ -119,6 +125,9 @@ export class Table {
       runs: before?.runs ?? new Set(),
       power: true,
       says: undefined,
+      feeds: before?.feeds ?? new Map(),
+      stuck: new Set(),
+      refuses: false,
     }
     this.seats.set(id, seat)
     for (const effect of first.effects) this.#perform(seat, effect)
@@ -190,7 +199,9 @@ export class Table {
         const target = this.seats.get(effect.target)!
         this.say(`${seat.id} presses ${effect.action} of ${effect.device}`)
         if (target.says === undefined) {
-          target.power = effect.action === 'on'
+          target.feeds.set(effect.device, target.stuck.has(effect.device) ? 'on' : effect.action)
+          const level = this.#config.nodes.find(({ id }) => id === effect.target)?.levels[0]
+          target.power = (level?.devices ?? []).some((id) => target.feeds.get(id) !== 'off')
           if (!target.power) target.runs.clear()
         }
         answer({ kind: 'pressed', id: effect.id, outcome: 'accepted', detail: '' })
@@ -198,12 +209,20 @@ export class Table {
       }
       case 'read': {
         const target = this.seats.get(effect.target)
-        const power = target?.says ?? (target?.power ? 'on' : 'off')
+        const power =
+          target?.says ?? target?.feeds.get(effect.device) ?? (target?.power ? 'on' : 'off')
         answer({ kind: 'power', id: effect.id, power, raw: power })
         return
       }
       case 'identify':
-        answer({ kind: 'identified', id: effect.id, ok: true, detail: 'fine' })
+        this.say(`${seat.id} asks ${effect.device}`)
+        answer({
+          kind: 'identified',
+          id: effect.id,
+          ...(this.seats.get(effect.target)?.refuses === true
+            ? { ok: false, detail: 'the device refused our password' }
+            : { ok: true, detail: 'fine' }),
+        })
         return
       case 'listen':
         answer({ kind: 'heard', id: effect.id, silent: true, answered: [] })

@@ -5,7 +5,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Fault } from './contract.ts'
+import type { Fault } from './faults.ts'
 
 export const password = ' canary "0815"'
 
@@ -36,6 +36,8 @@ export const metadata = (on = 'automatic="0"'): string => `<?xml version="1.0" ?
   <action name="on" ${on}/>
   <action name="off" />
   <action name="status" />
+  <action name="list" />
+  <action name="list-status" />
   <action name="metadata" />
 </actions>
 </resource-agent>
@@ -61,11 +63,19 @@ reset) kill -9 $$ ;;
 'huge answer') yes off ;;
 401) echo 'Unable to connect/login to fencing device' >&2; exit 1 ;;
 500) exit 127 ;;
+404) echo 'Failed: plug is not available' >&2; exit 1 ;;
+409) echo 'Failed: not in this state' >&2; exit 1 ;;
+429) echo 'Failed: too many sessions' >&2; exit 1 ;;
+'truncated JSON') printf 'Status: O'; exit 2 ;;
 403) echo "no: passwd=$passwd" >&2; exit 1 ;;
 'HTML login page') echo '<html>off</html>'; exit 1 ;;
 'wrong JSON') echo 'Syntax error: "off" unexpected' >&2; exit 2 ;;
 esac
-[ "$passwd" = '${password}' ] && [ "$plug" = 3 ] || { echo "refused" >&2; exit 1; }
+[ "$passwd" = '${password}' ] || { echo "refused" >&2; exit 1; }
+case $action in
+list | list-status) . "$dir/list"; exit ;;
+esac
+[ "$plug" = 3 ] || { echo "refused" >&2; exit 1; }
 case $action in
 status)
   power=$(cat "$dir/power")
@@ -91,6 +101,13 @@ esac
 echo 'Success: Powered'
 `
 
+/** How its plugs are listed: by shell commands, which see `$action` and `$dir`. */
+const list = `echo 'a remark, which is none of them'
+case $(cat "$dir/power") in on) power=ON ;; off) power=off ;; *) power=UNKNOWN ;; esac
+[ "$action" = list ] && printf '1,left, below\\n3,web-02\\n'
+[ "$action" = list ] || printf '1,left, below,OFF\\n3,web-02,%s\\n' $power
+`
+
 export interface AgentDouble {
   /** To be put first in the PATH. */
   readonly folder: string
@@ -98,6 +115,8 @@ export interface AgentDouble {
   setPower(power: string): void
   setFault(fault: Fault | ''): void
   setMetadata(xml: string): void
+  /** Shell commands that list its plugs, instead of its own. */
+  setList(script?: string): void
   /** The actions asked for, oldest first. */
   calls(): readonly string[]
   remove(): void
@@ -113,6 +132,7 @@ export function createAgentDouble(name = 'fence_double'): AgentDouble {
   put('fault', '')
   put('calls', '')
   put('metadata', metadata())
+  put('list', list)
   writeFileSync(join(folder, name), script(dir))
   chmodSync(join(folder, name), 0o755)
   return {
@@ -121,6 +141,7 @@ export function createAgentDouble(name = 'fence_double'): AgentDouble {
     setPower: (power) => put('power', power),
     setFault: (fault) => put('fault', fault),
     setMetadata: (xml) => put('metadata', xml),
+    setList: (script = list) => put('list', script),
     calls: () => get('calls').split('\n').slice(0, -1),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }

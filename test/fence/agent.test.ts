@@ -23,8 +23,9 @@ const device = (changes: object = {}) =>
   openDevice({ id: 'web-02/1/1', driver: agent, options: { ...common, ...changes } })
 
 const happens: readonly Fault[] = [
-  ...(['hang', 'drop in mid-answer', 'reset', 'slow drip', '401', '403', '500'] as const),
-  ...(['HTML login page', 'wrong JSON', 'huge answer'] as const),
+  ...(['hang', 'drop in mid-answer', 'reset', 'slow drip', 'HTML login page'] as const),
+  ...(['401', '403', '404', '409', '429', '500'] as const),
+  ...(['truncated JSON', 'wrong JSON', 'huge answer'] as const),
   ...(['ignored', 'late', 'comes back on'] as const),
 ]
 
@@ -49,6 +50,7 @@ function fresh(t: TestContext, name?: string): AgentDouble {
 async function start(): Promise<Stand> {
   const double = installed()
   return {
+    over: 'program',
     options: common,
     secrets: [password],
     identity: undefined,
@@ -64,8 +66,13 @@ async function start(): Promise<Stand> {
       double.setFault(can ? fault : '')
       return can
     },
-    mend: () => double.setFault(''),
+    empty: () => double.setList("echo 'NOTICE: List option is not working on this device yet'"),
+    mend() {
+      double.setFault('')
+      double.setList()
+    },
     requests: () => double.calls().length,
+    offs: () => double.calls().filter((action) => action === 'off').length,
     close: async () => double.remove(),
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Certificates for tests, signed by themselves; nobody else trusts them. The last one has expired.
+ * Certificates for tests, signed by themselves; nobody else trusts them. `expired` has expired, and
+ * `weak` is what an old BMC has: 1024 bits of RSA, signed with SHA-1.
  */
 export const bmc = {
   key: `-----BEGIN PRIVATE KEY-----
@@ -58,6 +59,41 @@ PC3ry3vchyBztyb6D9f0tXAIdCGbzEIBiHlZn+kp9VQulnlrxGj8YRz4CxnMDubd
 swNMk1YcAOKNMhN7MAoGCCqGSM49BAMCA0cAMEQCIEOSm7JUPBI8w7OhL7pt9VMA
 Qz58dPNty/YvC4xOFDttAiBuZBAPS05ByRvwid+rmhrZEItcJeA6cDF2/rlqKMOI
 cQ==
+-----END CERTIFICATE-----
+`,
+}
+
+export const weak = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIICdwIBADANBgkqhkiG9w0BAQEFAASCAmEwggJdAgEAAoGBAMeRNoGiXGsuhD6L
+Ea7pgv3mNG0sVMEEU4ghnb36OhkmjrNPyYtX768DNVoLQvo/GGmE2xNHC+/Oy58x
+Jvy8mc2ekaERWmBkigLvTheYA/8+GOpQG0RFgm+c5WjM0VVSwbZ1XKX4dIPPj43N
+BmVxG0kTrnUbs6WUSSt+OAnFZFwbAgMBAAECgYEApscLRyDZnVT9fYsZFxTcvLTS
+oV4H4lpsOHrnaamhPf2ECgQmyYWOr7K9tmds7Ncn3p8BukWIiztF3d7k1xgCa2Mq
+cmpq6+OuzL3T038IbweE5/vK1DtAYvnTKqfoR1SLPsKGNtkYd5SGiJG+dfIbl1cJ
+tC1AmhaN86xivANtqgECQQDoELeKjByrWXJJBDiJrDq9xOoWkQerTBJJuoL7V3kf
+wWWH8unbCLA0n1I1FyUzW2PDJAiRRj0Vq2I+br0dc5kbAkEA3CZw2DpyamTVmZ+h
+sH2I3kxPO9mTex8cBV1/hNV2rBjdDQsV7rXuuFygYtq/LNhi6CSMnqwZ8IyaUG3d
+sel5AQJAQtYFto5x91u0kZj4m5YR+PPMo6Ezfz9SiQ+Bh9gCl4XAsy3f8miHLzCv
+oYDAAxGQIvSuzwBWuXX5vpdwOho//wJAAsEoYEw66kHguk9ZApBPihiCVUlfowa8
+nwSQd+UD2xtkiKk+2QHFvuDJ0PLTuYfrlOQALmwQ1wWrWJ5HS9aUAQJBAKdRMYOq
+tOnj6W5DgFEQdJocStjAzH16jpcxHXsrQp8CEM8UM3ibIHIvyBNjtT05WvfNyWdk
+uKOaEPTzsRQIa9A=
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIICFjCCAX+gAwIBAgIUOtjuWQQgLeetSpHRcw2nqRR/bUgwDQYJKoZIhvcNAQEF
+BQAwDjEMMAoGA1UEAwwDb2xkMCAXDTI2MTEyMTE4MzA0MVoYDzIwODEwODI0MTgz
+MDQxWjAOMQwwCgYDVQQDDANvbGQwgZ8wDQYJKoZIhvcNAQEBBQADgY0AMIGJAoGB
+AMeRNoGiXGsuhD6LEa7pgv3mNG0sVMEEU4ghnb36OhkmjrNPyYtX768DNVoLQvo/
+GGmE2xNHC+/Oy58xJvy8mc2ekaERWmBkigLvTheYA/8+GOpQG0RFgm+c5WjM0VVS
+wbZ1XKX4dIPPj43NBmVxG0kTrnUbs6WUSSt+OAnFZFwbAgMBAAGjbzBtMB0GA1Ud
+DgQWBBTpvMglFIGfW5YB8Iv6h1A2s/E86DAfBgNVHSMEGDAWgBTpvMglFIGfW5YB
+8Iv6h1A2s/E86DAPBgNVHRMBAf8EBTADAQH/MBoGA1UdEQQTMBGHBH8AAAGCCWxv
+Y2FsaG9zdDANBgkqhkiG9w0BAQUFAAOBgQBURUrrJ3eHsWNuo+LccMPUdvmqxCFZ
+FY/Ts6vayVtvo9a9kCMyKFbLA2be7jyKPi4Hy1X1VLJXNCFNpo+BW7TOms2o6grW
+H5fYpvu+1Zb4e0HfHCQ6dQ/nL2jvbwq8cm5kWGJrW08AhT5rdvR7TBCRDVQl1I+6
+xaaEIcNpoifpCg==
 -----END CERTIFICATE-----
 `,
 }

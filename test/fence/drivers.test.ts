@@ -1,4 +1,7 @@
+/** What holds for every driver alike. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { driverNames, loadDriver } from '../../src/fence/drivers/index.ts'
 
@@ -11,4 +14,24 @@ test('F1 every driver loads by its name, and every option of it has a title', as
     }
   }
   await assert.rejects(loadDriver('toaster'), /no fence driver "toaster": known are .*ipmi/)
+})
+
+test('what somebody else may switch on again is watched after its off', async () => {
+  const alone: string[] = []
+  for (const name of driverNames) {
+    if ((await loadDriver(name)).capabilities.returnsMs === 0) alone.push(name)
+  }
+  // A BMC switches on by its policy when current returns, and only then; a guest agent is no proof.
+  assert.deepEqual(alone.sort(), ['ipmi', 'qemu-guest-agent', 'redfish'])
+})
+
+test('every driver stands in the lists of drivers', () => {
+  const lists = { 'README.md': 'docs/drivers/', 'docs/operating.md': 'drivers/' }
+  for (const [path, folder] of Object.entries(lists)) {
+    const text = readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
+    for (const name of driverNames) {
+      const link = `[${name}](${folder}${name}.md)`
+      assert.ok(text.includes(link), `${path} lists the drivers, and lacks ${link}`)
+    }
+  }
 })

@@ -9,7 +9,7 @@ import { createServer as createPlainServer } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { bmc, expired, impostor } from './certificates.ts'
-import { type Fault, transportFaults } from './contract.ts'
+import { type Fault, transportFaults } from './faults.ts'
 
 export interface HttpCall {
   readonly method: string
@@ -37,7 +37,9 @@ export interface HttpStand {
   fail(fault: Fault, fromRequest: number): boolean
   mend(): void
   requests(): number
-  /** Whatever reached the place that a redirect points to. */
+  /** Method and path of each of them, oldest first, whatever became of it. */
+  arrived(): readonly string[]
+  /** Whatever reached the place that a redirect points to, or an impostor. */
   overheard(): string
   close(): Promise<void>
 }
@@ -48,6 +50,7 @@ export async function httpStand(answer: (call: HttpCall) => HttpReply): Promise<
   let from = 0
   let count = 0
   let elsewhere = ''
+  const arrived: string[] = []
   const sockets = new Set<Socket>()
 
   const other = createPlainServer((request, response) => {
@@ -62,9 +65,13 @@ export async function httpStand(answer: (call: HttpCall) => HttpReply): Promise<
     const wrong = fault !== undefined && count >= from ? fault : undefined
     count += 1
     showCertificate()
+    const url = new URL(request.url ?? '/', 'https://device')
     let body = ''
     for await (const chunk of request) body += String(chunk)
-    const url = new URL(request.url ?? '/', 'https://device')
+    arrived.push(`${request.method} ${url.pathname}`)
+    if (wrong === 'impostor certificate' || wrong === 'expired certificate') {
+      elsewhere += `${request.url} ${JSON.stringify(request.headers)}\n${body}`
+    }
     if (wrong === 'reset') return resetSocket(request.socket.remotePort)
     if (misbehaves(wrong, response, redirect)) return
     const { method = 'GET', headers } = request
@@ -110,6 +117,7 @@ export async function httpStand(answer: (call: HttpCall) => HttpReply): Promise<
       showCertificate()
     },
     requests: () => count,
+    arrived: () => arrived,
     overheard: () => elsewhere,
     async close() {
       for (const socket of sockets) socket.destroy()

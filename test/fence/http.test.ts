@@ -1,9 +1,13 @@
 /** The `http` driver: the contract on a double with a web interface, and what its config means. */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { openDevice } from '../../src/fence/device.ts'
 import { http } from '../../src/fence/drivers/http.ts'
+import { bmc, expired } from './certificates.ts'
 import { contract, type Fault, type Stand } from './contract.ts'
 import { httpStand } from './http-stand.ts'
 
@@ -30,11 +34,16 @@ async function start(): Promise<Stand> {
     if (fault === 'comes back on') setTimeout(() => (power = 'on'), 200)
     return { status: 202, body: { accepted: true } }
   })
+  const folder = mkdtempSync(join(tmpdir(), 'picket-http-'))
+  // Both are trusted, so that the expired one is refused for its date.
+  const ca_file = join(folder, 'ca.pem')
+  writeFileSync(ca_file, `${bmc.cert}${expired.cert}`)
   return {
+    over: 'https',
     options: {
       url: `${transport.url}/plug`,
       token,
-      fingerprint: transport.fingerprint,
+      ca_file,
       off: { path: '/off' },
       on: { path: '/on' },
       status: {
@@ -66,8 +75,12 @@ async function start(): Promise<Stand> {
       transport.mend()
     },
     requests: transport.requests,
+    offs: () => transport.arrived().filter((call) => call === 'POST /plug/off').length,
     overheard: transport.overheard,
-    close: transport.close,
+    async close() {
+      await transport.close()
+      rmSync(folder, { recursive: true })
+    },
   }
 }
 
@@ -115,6 +128,24 @@ test('what is sent: login, key, signature, body', async () => {
     assert.equal(call?.headers['x-more'], 'm')
     const signature = createHmac('sha256', 's').update('{"on":false}').digest('hex')
     assert.equal(call?.headers['x-signature'], signature)
+  } finally {
+    await transport.close()
+  }
+})
+
+test('the first contact tells the fingerprint of a certificate that nobody looks at', async () => {
+  const transport = await httpStand(() => ({ status: 200, body: 'on' }))
+  const told = async (tls: object) => {
+    const options = { ...plain, url: transport.url, ...tls }
+    return openDevice({ id: 'a/1/1', driver: http, options }).identify({ timeoutMs: 2_000 })
+  }
+  try {
+    const { ok, detail } = await told({ verify_ssl: false })
+    assert.equal(ok, true, detail)
+    assert.ok(detail.endsWith(`pin the fingerprint ${transport.fingerprint}`), detail)
+    const pinned = await told({ verify_ssl: false, fingerprint: transport.fingerprint })
+    assert.equal(pinned.ok, true)
+    assert.doesNotMatch(pinned.detail, /fingerprint/)
   } finally {
     await transport.close()
   }

@@ -77,7 +77,8 @@ export async function startBadNetwork(bmcPort: number): Promise<BadNetwork> {
       front = socket
       socket.on('message', (packet, { port }) => {
         const name = requestName(packet)
-        if (name !== undefined) requests.add(name)
+        // ipmitool gives all of its sessions one number, but each comes from a port of its own.
+        if (name !== undefined) requests.add(`${port} ${name}`)
         void carry(packet, 'bmc', (out) => backOf(port).send(out, proxy.bmcPort, '127.0.0.1'))
       })
     },

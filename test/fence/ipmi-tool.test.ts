@@ -1,4 +1,7 @@
-/** The words of ipmitool, by a program of that name that says them. */
+/**
+ * The way of the `ipmi` driver through ipmitool: the contract with the real program, and its words,
+ * by a program of that name that says them.
+ */
 import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +9,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Device, openDevice } from '../../src/fence/device.ts'
 import { ipmi } from '../../src/fence/drivers/ipmi.ts'
-import { admin } from './ipmi-sim.ts'
+import { contract } from './contract.ts'
+import { admin, noBmc } from './ipmi-sim.ts'
+import { ipmiStand } from './ipmi-stand.ts'
+
+contract(ipmi, () => ipmiStand('ipmitool'), { skip: noBmc, name: 'ipmi via ipmitool' })
 
 const ask = { timeoutMs: 8000 }
 
@@ -68,6 +75,12 @@ test('a command is accepted by its echo only; 0xD5 leaves the judgement to the r
   const failed = 'Set Chassis Power Control to Down/Off failed:'
   const answers: [string, string][] = [
     ["echo 'Chassis Power Control: Down/Off'", 'accepted'],
+    // As ipmitool says it to whoever is no administrator.
+    [
+      "echo 'Get HPM.x Capabilities request failed, compcode = d4' >&2; " +
+        "echo 'Chassis Power Control: Down/Off'",
+      'accepted',
+    ],
     [`echo '${failed} Command not supported in present state' >&2; exit 1`, 'accepted'],
     ["echo 'Chassis Power Control: Up/On'", 'unknown'],
     ['true', 'unknown'],

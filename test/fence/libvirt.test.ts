@@ -9,6 +9,7 @@ import { libvirt } from '../../src/fence/drivers/libvirt.ts'
 import { canonicalIdentity } from '../../src/fence/identity.ts'
 import { openWire } from '../../src/fence/wire.ts'
 import { contract, type Stand } from './contract.ts'
+import { installVirsh } from './libvirt-virsh.ts'
 import {
   type Libvirtd,
   noLibvirtd,
@@ -36,10 +37,14 @@ function setState(...verbs: readonly string[]): void {
   libvirtd.virsh(all.map((verb) => `${verb} test`).join('; '))
 }
 
+const definition = (): string => join(libvirtd.folder, 'test.xml')
+
 async function start(): Promise<Stand> {
   const relay = await startLibvirtRelay(libvirtd)
+  const virsh = installVirsh()
   setState()
   return {
+    over: 'program',
     options: { uri: uriOf(relay.socket), domain: 'test' },
     secrets: [],
     identity: uuid,
@@ -48,14 +53,26 @@ async function start(): Promise<Stand> {
     setPower: (power) => setState(...(power === 'off' ? ['destroy'] : [])),
     between: ['suspend', 'managedsave'],
     setBetween: (verb) => setState(verb),
-    fail: relay.fail,
-    mend: relay.mend,
-    requests: relay.requests,
-    close: relay.close,
+    fail: (fault, from) => virsh.fail(fault, from) || relay.fail(fault, from),
+    empty() {
+      writeFileSync(definition(), libvirtd.virsh('dumpxml test'))
+      libvirtd.virsh('destroy test; undefine test')
+    },
+    mend() {
+      virsh.mend()
+      relay.mend()
+      if (libvirtd.virsh('list --all --name') === '') libvirtd.virsh(`define ${definition()}`)
+    },
+    requests: () => virsh.calls().length,
+    offs: () => virsh.calls().filter((call) => call.includes('destroy --domain')).length,
+    async close() {
+      virsh.remove()
+      await relay.close()
+    },
   }
 }
 
-contract(libvirt, start, skip)
+contract(libvirt, start, { skip })
 
 const device = (changes: object = {}, identity?: string) =>
   openDevice({

@@ -111,9 +111,11 @@ export function startLibvirtRelay(libvirtd: Libvirtd): Promise<Relay> {
   return startRelay({
     socket: join(libvirtd.folder, `relay-${relays++}`),
     target: libvirtd.socket,
+    request: 'connection',
     matters: answersWhatMatters,
     swap: swapUuid,
     revive: () => libvirtd.virsh('start test'),
+    isOff: (request) => procedureOf(request) === destroy,
     own: ['ignored', 'late'],
     instead(request, fault) {
       if (!['ignored', 'late'].includes(fault) || procedureOf(request) !== destroy) return undefined

@@ -60,7 +60,17 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
   const log: string[] = []
   const down = new Set<string>()
   const hosts = new Map<string, HttpStand>()
-  const quirks = { quorate: true, oldVersion: false, fault: undefined as Fault | undefined }
+  const quirks = {
+    quorate: true,
+    oldVersion: false,
+    /** The list of guests is empty, as for somebody who may see none. */
+    hidden: false,
+    /** This guest is a template. */
+    template: undefined as number | undefined,
+    /** Numbers of guests are text, which they are not; for a client that wants it so. */
+    textIds: false,
+    fault: undefined as Fault | undefined,
+  }
   let cache: Readonly<Record<string, unknown>>[] = []
   let serial = 0
 
@@ -122,13 +132,14 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
   function refresh(): void {
     cache = [...guests.values()].map((guest) => ({
       id: `${guest.type}/${guest.vmid}`,
-      vmid: guest.vmid,
+      vmid: quirks.textIds ? String(guest.vmid) : guest.vmid,
       type: guest.type,
       node: guest.node,
       name: guest.name,
       status: down.has(guest.node) ? 'unknown' : statusOf(guest),
-      template: 0,
+      template: guest.vmid === quirks.template ? 1 : 0,
       ...(guest.ha !== undefined && { hastate: guest.ha }),
+      ...(guest.lock !== undefined && { lock: guest.lock }),
     }))
   }
 
@@ -250,7 +261,10 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
     [
       /GET/,
       /^\/cluster\/resources$/,
-      (_, caller) => data(cache.filter(({ vmid }) => 'VM.Audit' in mayOn(caller, Number(vmid)))),
+      (_, caller) => {
+        const seen = ({ vmid }: (typeof cache)[number]) => 'VM.Audit' in mayOn(caller, Number(vmid))
+        return data(quirks.hidden ? [] : cache.filter(seen))
+      },
     ],
     [
       /GET/,
@@ -281,7 +295,11 @@ export async function proxmoxDouble(accounts: readonly Account[] = [token, root]
           [...guests.values()]
             .filter((guest) => guest.node === node && guest.type === type)
             .filter(({ vmid }) => 'VM.Audit' in mayOn(caller, vmid))
-            .map((guest) => ({ vmid: guest.vmid, name: guest.name, status: statusOf(guest) })),
+            .map((guest) => ({
+              vmid: quirks.textIds ? String(guest.vmid) : guest.vmid,
+              name: guest.name,
+              status: statusOf(guest),
+            })),
         ),
     ],
     [/GET|POST/, /^\/nodes\/([\w-]+)\/(qemu|lxc)\/(\d+)\/([\w/]+)$/, ofGuest],

@@ -52,13 +52,20 @@ export async function stand(): Promise<Stand> {
   assert.ok(transport)
   const own: readonly Fault[] = ['ignored', 'late', 'comes back on', 'another identity']
   return {
+    over: 'https',
     options: optionsOf(double),
     secrets: [token.secret],
     identity: uuid,
     power: () => guest.power,
-    setPower: (power) => double.put(Object.assign(guest, plain), power),
+    setPower(power) {
+      double.put(Object.assign(guest, plain), power)
+      double.refresh()
+    },
     between: Object.keys(between),
-    setBetween: (raw) => Object.assign(guest, { power: 'on' }, plain, between[raw]),
+    setBetween(raw) {
+      Object.assign(guest, { power: 'on' }, plain, between[raw])
+      double.refresh()
+    },
     fail(fault, from) {
       double.quirks.fault = fault
       double.mood.ignores = fault === 'ignored'
@@ -66,12 +73,15 @@ export async function stand(): Promise<Stand> {
       double.mood.comesBackMs = fault === 'comes back on' ? 200 : undefined
       return transport.fail(fault, from) || own.includes(fault)
     },
+    empty: () => (double.quirks.hidden = true),
     mend() {
       double.quirks.fault = undefined
+      double.quirks.hidden = false
       Object.assign(double.mood, { ignores: false, actMs: 20, comesBackMs: undefined })
       transport.mend()
     },
     requests: transport.requests,
+    offs: () => transport.arrived().filter((call) => /^POST .*\/status\/stop$/.test(call)).length,
     overheard: transport.overheard,
     close: double.close,
   }

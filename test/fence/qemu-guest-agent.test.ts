@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -10,53 +9,62 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Device, openDevice } from '../../src/fence/device.ts'
 import { qemuGuestAgent } from '../../src/fence/drivers/qemu-guest-agent.ts'
 import { missing, notRoot } from '../needs.ts'
+import { contract, type Stand } from './contract.ts'
+import {
+  type Answers,
+  info,
+  obedient,
+  openChannel,
+  type Request,
+  startGuest,
+} from './guest-double.ts'
 
 const ask = { timeoutMs: 3_000 }
 
-interface Request {
-  readonly execute: string
-  readonly arguments: { readonly id?: number; readonly mode?: string }
-}
-
 const result = (value: unknown): string => `${JSON.stringify({ return: value })}\n`
-const info = (enabled: boolean): string =>
-  result({ version: '7.2.22', supported_commands: [{ name: 'guest-shutdown', enabled }] })
 
-/** What an agent answers; `undefined` is silence, `hang up` the end of the channel. */
-type Answers = (request: Request) => string | undefined
-
-const obedient: Answers = ({ execute, arguments: { id } }) => {
-  if (execute === 'guest-sync') return result(id)
-  if (execute === 'guest-info') return info(true)
-  return execute === 'guest-ping' ? result({}) : undefined
+async function stand(): Promise<Stand> {
+  const machine = await startGuest()
+  return {
+    over: 'lines',
+    options: { socket: machine.socket },
+    secrets: [],
+    identity: undefined,
+    power: () => machine.power,
+    setPower(power) {
+      machine.power = power
+      machine.raw = undefined
+    },
+    between: [
+      ...[
+        'hang up',
+        'off\n',
+        '{"return": {}, "error"\n',
+        '{"power": "off"}\n',
+        '{"return": "off"}\n',
+      ],
+      '{"error": {"class": "GenericError", "desc": "off"}}\n',
+    ],
+    setBetween: (raw) => (machine.raw = raw),
+    fail: machine.fail,
+    mend: machine.mend,
+    requests: machine.requests,
+    offs: machine.offs,
+    close: machine.close,
+  }
 }
+
+contract(qemuGuestAgent, stand)
 
 /** A channel with an agent behind it, and what it was asked. */
 async function guest(t: TestContext, answers: Answers): Promise<[Device, Request[]]> {
-  const folder = mkdtempSync(join(tmpdir(), 'picket-guest-'))
-  const socket = join(folder, 'agent')
   const asked: Request[] = []
-  const open = new Set<Socket>()
-  const server = createServer((end) => {
-    open.add(end)
-    end.on('error', () => undefined)
-    end.on('data', (text) => {
-      for (const line of text.toString().trim().split('\n')) {
-        const request = JSON.parse(line) as Request
-        asked.push(request)
-        const said = answers(request)
-        if (said === 'hang up') end.destroy()
-        else if (said !== undefined) end.write(said)
-      }
-    })
+  const channel = await openChannel((request) => {
+    asked.push(request)
+    return answers(request)
   })
-  await new Promise<void>((resolve) => server.listen(socket, resolve))
-  t.after(async () => {
-    for (const end of open) end.destroy()
-    await new Promise((done) => server.close(done))
-    rmSync(folder, { recursive: true })
-  })
-  return [deviceAt(socket), asked]
+  t.after(channel.close)
+  return [deviceAt(channel.socket), asked]
 }
 
 const deviceAt = (socket: string): Device =>

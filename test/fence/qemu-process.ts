@@ -1,6 +1,6 @@
 /** A real QEMU without a guest for tests (emulated, no KVM), and a relay before its monitor. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { missing } from '../needs.ts'
@@ -42,7 +42,7 @@ export async function createQemu(): Promise<Qemu> {
   ]
   let last: number | undefined
   const pid = (): number | undefined => {
-    if (pidfile !== undefined && existsSync(pidfile)) last = Number(readFileSync(pidfile, 'utf8'))
+    last = pidIn(pidfile ?? '') ?? last
     return last !== undefined && lives(last) ? last : undefined
   }
   const start = (...more: readonly string[]): void => {
@@ -56,12 +56,16 @@ export async function createQemu(): Promise<Qemu> {
   const relay = await startRelay({
     socket: join(folder, 'relay'),
     target: socket ?? '',
-    matters: (bytes) => /"id": "(quit|query-status)"/.test(bytes.toString()),
+    request: 'message',
+    matters: () => true,
     swap: (bytes) => Buffer.from(bytes.toString().replaceAll(uuid, otherUuid)),
     revive: () => start(),
-    own: ['ignored', 'late', 'wrong JSON'],
+    isOff: (bytes) => bytes.includes('"quit"'),
+    own: ['ignored', 'late', 'wrong JSON', 'truncated JSON', '500'],
     instead(request, fault, pass) {
       if (fault === 'wrong JSON') return '["off", {"status": "shutdown"}]\n'
+      if (fault === 'truncated JSON') return '{"return": {"status": "shutdo\n'
+      if (fault === '500') return refusalOf(request)
       if (!request.includes('"quit"') || !['ignored', 'late'].includes(fault)) return undefined
       if (fault === 'late') setTimeout(pass, 300)
       return '{"return": {}, "id": "quit"}\n'
@@ -102,6 +106,21 @@ export async function createQemu(): Promise<Qemu> {
       await relay.close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** A refusal of the monitor, of whatever was asked. */
+function refusalOf(request: Buffer): string {
+  const [, id = ''] = /"id": ?"([\w-]+)"/.exec(request.toString()) ?? []
+  return `{"id": "${id}", "error": {"class": "GenericError", "desc": "off"}}\n`
+}
+
+/** It goes when its process does, at any moment. */
+function pidIn(pidfile: string): number | undefined {
+  try {
+    return Number(readFileSync(pidfile, 'utf8'))
+  } catch {
+    return undefined
   }
 }
 

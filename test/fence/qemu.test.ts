@@ -21,6 +21,7 @@ async function start(): Promise<Stand> {
   const machine = await createQemu()
   const { relay } = machine
   return {
+    over: 'lines',
     options: {
       socket: relay.socket,
       pidfile: machine.pidfile,
@@ -43,11 +44,12 @@ async function start(): Promise<Stand> {
     fail: (fault, from) => fault !== 'another identity' && relay.fail(fault, from),
     mend: relay.mend,
     requests: relay.requests,
+    offs: relay.offs,
     close: machine.close,
   }
 }
 
-contract(qemu, start, skip)
+contract(qemu, start, { skip })
 
 async function fresh(t: TestContext): Promise<Qemu> {
   const machine = await createQemu()

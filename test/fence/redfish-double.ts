@@ -35,6 +35,8 @@ export interface Quirks {
   echoes: boolean
   /** Systems that answer with the data of another one. */
   mixedUp: Map<string, string>
+  /** Its collection of systems is empty. */
+  empty: boolean
   /** Systems whose resource cannot be read. */
   broken: Set<string>
 }
@@ -67,6 +69,7 @@ export async function redfishDouble(profile: Profile) {
     refuses: undefined,
     echoes: false,
     mixedUp: new Map(),
+    empty: false,
     broken: new Set(),
   }
   const service: Service = { profile, machines, sessions, commands, quirks, numbers: 0, logins: 0 }
@@ -234,7 +237,7 @@ function lookUp(
     case 'Systems': {
       if (id === undefined) {
         const from = Number(query.get('$skip') ?? 0)
-        const all = [...machines.keys()]
+        const all = quirks.empty ? [] : [...machines.keys()]
         const page = all.slice(from, from + (profile.pageSize ?? all.length))
         const next = from + page.length < all.length ? from + page.length : undefined
         return tells.collection(path, 'ComputerSystem', page, next)

@@ -133,7 +133,7 @@ export const openbmc: Profile = {
   listed: 'ActionInfo',
   accepted: 204,
   repeatAfterMs: 0,
-  offTakesMs: 80,
+  offTakesMs: 300,
   transitional: true,
   slash: 'either',
   sessionsMax: 64,

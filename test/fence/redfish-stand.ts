@@ -47,6 +47,7 @@ export async function redfishStand(profile: Profile, more: object = {}): Promise
   const { transport, quirks } = double
   const faults: readonly Fault[] = ['ignored', 'late', 'comes back on', 'another identity']
   return {
+    over: 'https',
     options: optionsFor(double, more),
     secrets: [operator.password, basicLogin, 'token-canary'],
     identity: profile.systems.at(-1)?.uuid,
@@ -58,13 +59,16 @@ export async function redfishStand(profile: Profile, more: object = {}): Promise
       quirks.fault = wanted
       return transport.fail(wanted, from) || faults.includes(wanted)
     },
+    empty: () => (quirks.empty = true),
     mend() {
       quirks.fault = undefined
+      quirks.empty = false
       // Slots that the double's own hangs have filled are not what is tried here.
       double.sessions.clear()
       transport.mend()
     },
     requests: transport.requests,
+    offs: () => transport.arrived().filter((call) => /^POST .*\/Actions\//.test(call)).length,
     overheard: transport.overheard,
     close: () => double.close(),
   }

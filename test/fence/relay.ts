@@ -1,12 +1,19 @@
 /** A unix socket that leads to another one, and fails the way a connection fails. */
 import { connect, createServer, type Socket } from 'node:net'
-import type { Fault } from './contract.ts'
+import type { Fault } from './faults.ts'
 
 export interface RelayTerms {
   readonly socket: string
   readonly target: string
+  /**
+   * What a request is: a whole connection, which goes wrong before the device hears of it, or one
+   * message, which the device has understood when its answer suffers.
+   */
+  readonly request: 'connection' | 'message'
   /** Is it in this answer that the connection breaks? What comes before is small talk. */
   matters(answer: Buffer): boolean
+  /** Is this the request to switch off? */
+  isOff(request: Buffer): boolean
   /** Puts another identity in place of the device's, and back; both of one length. */
   swap(bytes: Buffer): Buffer
   /** Switches the device on by itself. */
@@ -22,8 +29,10 @@ export interface Relay {
   /** False for what cannot happen on a connection of this kind. */
   fail(fault: Fault, fromRequest: number): boolean
   mend(): void
-  /** Connections so far. */
+  /** How many so far. */
   requests(): number
+  /** How often it was asked to switch off. */
+  offs(): number
   listen(): Promise<void>
   /** Nobody listens any more, and the socket is gone. */
   deafen(): Promise<void>
@@ -40,19 +49,26 @@ export async function startRelay(terms: RelayTerms): Promise<Relay> {
   let fault: Fault | undefined
   let from = 0
   let count = 0
+  let offs = 0
   const track = (end: Socket): void => {
     open.add(end)
     end.on('error', () => undefined)
     end.on('close', () => open.delete(end))
   }
+  const whole = terms.request === 'connection'
+  const next = (): Fault | undefined => (count++ >= from ? fault : undefined)
   const server = createServer((near) => {
-    const wrong = count++ >= from ? fault : undefined
+    let wrong = whole ? next() : undefined
     track(near)
-    if (refuses(near, wrong)) return
+    near.on('data', (bytes) => {
+      if (terms.isOff(bytes)) offs += 1
+    })
+    if (whole && refuses(near, wrong)) return
     const far = connect(terms.target)
     track(far)
-    const swap = wrong === 'another identity' ? terms.swap : (bytes: Buffer) => bytes
+    const swap = (bytes: Buffer) => (wrong === 'another identity' ? terms.swap(bytes) : bytes)
     near.on('data', (bytes) => {
+      if (!whole) wrong = next()
       const pass = (): void => void far.write(swap(Buffer.from(bytes)))
       const reply = wrong && terms.instead?.(bytes, wrong, pass)
       if (reply === undefined) pass()
@@ -60,9 +76,13 @@ export async function startRelay(terms: RelayTerms): Promise<Relay> {
     })
     // A command that comes late outlives the one who has sent it.
     near.on('close', () => wrong === 'late' || far.destroy())
-    far.on('close', () => near.destroy())
-    far.on('data', (bytes) => answer(terms, near, swap(Buffer.from(bytes)), wrong))
-    if (wrong === 'comes back on') near.on('close', () => setTimeout(terms.revive, 200))
+    far.on('close', () => wrong === 'hang' || near.destroy())
+    far.on('data', (bytes) => {
+      if (!refuses(near, wrong)) answer(terms, near, swap(Buffer.from(bytes)), wrong)
+    })
+    near.on('close', () => {
+      if (wrong === 'comes back on') setTimeout(terms.revive, 200)
+    })
   })
   const listen = () => new Promise<void>((resolve) => server.listen(terms.socket, resolve))
   const deafen = () => new Promise<void>((done) => server.close(() => done()))
@@ -76,6 +96,7 @@ export async function startRelay(terms: RelayTerms): Promise<Relay> {
     },
     mend: () => (fault = undefined),
     requests: () => count,
+    offs: () => offs,
     listen,
     deafen,
     async close() {
@@ -85,7 +106,7 @@ export async function startRelay(terms: RelayTerms): Promise<Relay> {
   }
 }
 
-/** Goes wrong before the device hears of it. True when it has. */
+/** Says something else, or nothing, in place of the device. True when it has. */
 function refuses(near: Socket, wrong: Fault | undefined): boolean {
   if (wrong === 'reset') near.destroy()
   if (wrong === 'HTML login page') near.write('<html>shut off (destroyed)\n')

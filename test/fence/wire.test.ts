@@ -7,7 +7,7 @@ import { X509Certificate } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import { test } from 'node:test'
 import type { FenceError, FenceFailure } from '../../src/fence/errors.ts'
 import { plainFingerprint, type TlsPolicy } from '../../src/fence/http.ts'
 import { openWire } from '../../src/fence/wire.ts'
-import { bmc, expired, impostor } from './certificates.ts'
+import { bmc, expired, impostor, weak } from './certificates.ts'
 
 const pinOf = (pem: string) => new X509Certificate(pem).fingerprint256
 
@@ -42,7 +42,7 @@ interface Served {
   close(): void
 }
 
-async function serve(listener: RequestListener, tls?: { key: string; cert: string }) {
+async function serve(listener: RequestListener, tls?: ServerOptions) {
   const seen: string[] = []
   const noting: RequestListener = (request, response) => {
     seen.push(`${request.method} ${request.url} ${request.headers.authorization ?? ''}`.trim())
@@ -75,7 +75,9 @@ test('a certificate is pinned, checked, or refused before the request leaves', a
     const written = `SHA256:${plainFingerprint(pin.fingerprint)}`
     assert.equal((await get(device.url, { verify: true, fingerprint: written })).status, 200)
     assert.equal((await get(device.url, { verify: true, ca: bmc.cert })).status, 200)
-    assert.equal((await get(device.url, { verify: false })).status, 200)
+    const trusted = await get(device.url, { verify: false })
+    assert.deepEqual([trusted.status, trusted.unpinned], [200, pinOf(bmc.cert)])
+    assert.equal((await get(device.url, pin)).unpinned, undefined)
 
     await fails('certificate', /shows the certificate [0-9a-f]{64}/, get(stranger.url, pin))
     await fails('certificate', /SELF_SIGNED/, get(stranger.url, { verify: true }))
@@ -85,6 +87,21 @@ test('a certificate is pinned, checked, or refused before the request leaves', a
     assert.deepEqual(old.seen, [])
   } finally {
     for (const server of [device, stranger, old]) server.close()
+  }
+})
+
+test('a weak certificate of an old device is taken by its pin, and checked only on request', async () => {
+  const old = await serve(hello, { ...weak, ciphers: 'DEFAULT@SECLEVEL=0' })
+  const get = (tls: TlsPolicy) => wireFor().wire.http({ method: 'GET', url: old.url, tls })
+  try {
+    const fingerprint = pinOf(weak.cert)
+    assert.equal((await get({ verify: true, fingerprint })).status, 200)
+    assert.equal((await get({ verify: true, ca: weak.cert, legacy: true })).status, 200)
+    await fails('certificate', /UNSPECIFIED/, get({ verify: true, ca: weak.cert }))
+    await fails('certificate', /shows the/, get({ verify: true, fingerprint: '00'.repeat(32) }))
+    assert.equal(old.seen.length, 2)
+  } finally {
+    old.close()
   }
 })
 

@@ -12,7 +12,7 @@ import { z } from 'zod'
 import type { ChildResult } from '../../foreign/child.ts'
 import { type AgentMetadata, MetadataError, readMetadata } from '../../foreign/metadata.ts'
 import { faultOf, secretName } from '../../foreign/parameters.ts'
-import { defineDriver, type Status } from '../driver.ts'
+import { defineDriver, type Status, type Target } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'
 
@@ -31,6 +31,7 @@ const parameters = z.record(
     ),
   value,
 )
+const plugForm = /^[^\s,]+$/
 
 const options = z
   .strictObject({
@@ -46,7 +47,7 @@ const options = z
       secret: true,
     }),
     plug: z
-      .union([z.string().regex(/^[^\s,]+$/, 'is not a single plug'), z.int().min(0)])
+      .union([z.string().regex(plugForm, 'is not a single plug'), z.int().min(0)])
       .optional()
       .meta({ title: 'Outlet, blade or machine, where the device has several' }),
   })
@@ -60,6 +61,8 @@ const options = z
   })
 
 type Options = z.output<typeof options>
+/** What holds for all plugs. */
+type Login = Omit<Options, 'plug'>
 
 /** They switch nothing, or only say that they would: no proof may ever come from one of them. */
 const powerless: Readonly<Record<string, string>> = {
@@ -100,6 +103,8 @@ export const agent = defineDriver({
     timeoutMs: 30_000,
   },
 
+  plug: 'plug',
+
   endpoint({ agent, options: { ip, ipaddr, ipport } }) {
     const where = [ip ?? ipaddr, ipport].filter((part) => part !== undefined).join(':')
     return `${agent} ${where}`.trim()
@@ -112,9 +117,7 @@ export const agent = defineDriver({
   async verify(options, wire) {
     admit(options)
     const { agent } = options
-    const told = await call(options, wire, ['-o', 'metadata'], undefined, 'question')
-    if (told.code !== 0) throw failureOf(options, told)
-    const metadata = metadataOf(agent, told.stdout)
+    const metadata = await metadataOf(options, wire)
     check(options, metadata)
     // Its monitor may be content with a login; the status asks for exactly this target.
     const { power, raw } = await readStatus(options, wire)
@@ -125,10 +128,55 @@ export const agent = defineDriver({
     ].filter((warning) => warning !== false)
     return { detail: [`${agent} reads the power as ${power}`, ...warnings].join('; ') }
   },
+
+  async list(options, wire) {
+    admit(options)
+    const { agent } = options
+    const metadata = await metadataOf(options, wire)
+    const known = metadata.actions.map(({ name }) => name)
+    const action = ['list-status', 'list'].find((each) => known.includes(each))
+    if (action === undefined) {
+      throw new FenceError('options', `${agent} has no action list`, NO_PLUGS)
+    }
+    checkParameters(options, metadata, ['plug', 'port'])
+    const ran = await call({ ...options, plug: undefined }, wire, [], action, 'question')
+    if (ran.code !== 0) throw failureOf(options, ran)
+    const separator = wordFor(options.options.separator ?? ',')
+    const targets = readPlugs(ran.stdout, separator, action === 'list-status')
+    if (targets.length > 0) return targets
+    // Many have the action, and nothing behind it: they say so in a line, and report no failure.
+    const said = printable(ran.stdout) || 'nothing'
+    throw new FenceError('noSuchPlug', `asked for a list, ${agent} said: ${said}`, NO_PLUGS)
+  },
 })
 
+const NO_PLUGS = 'look at the device itself, or at its manual, for its plugs'
+
+async function metadataOf(options: Login, wire: Wire): Promise<AgentMetadata> {
+  const told = await call(options, wire, ['-o', 'metadata'], undefined, 'question')
+  if (told.code !== 0) throw failureOf(options, told)
+  try {
+    return readMetadata(options.agent, told.stdout)
+  } catch (error) {
+    throw error instanceof MetadataError ? new FenceError('garbled', error.message) : error
+  }
+}
+
+/** `plug,alias` or `plug,alias,status`, line by line; what has another form is a remark. */
+function readPlugs(stdout: string, separator: string, withStatus: boolean): readonly Target[] {
+  return stdout.split('\n').flatMap((line): readonly Target[] => {
+    const [plug = '', ...rest] = line.trim().split(separator)
+    const status = withStatus ? rest.pop()?.trim().toLowerCase() : ''
+    const known = !withStatus || ['on', 'off', 'unknown'].includes(status ?? '')
+    // Only these can be written in a config.
+    if (rest.length === 0 || !known || !plugForm.test(plug)) return []
+    const power = status === 'on' || status === 'off' ? status : 'unknown'
+    return [{ plug, name: rest.join(separator).trim(), power }]
+  })
+}
+
 /** Also here, and not in the schema alone: their answer shall not count, however they are asked. */
-function admit({ agent }: Options): void {
+function admit({ agent }: Login): void {
   const why = powerless[agent]
   if (why === undefined) return
   const mend = 'configure a device that cuts the power'
@@ -186,28 +234,33 @@ const wordFor = (value: string | number | boolean): string =>
 /** Agents strip blanks at both ends and then one pair of quotes. */
 const quoted = (text: string): string => (/^[\s"]|[\s"]$/.test(text) ? `"${text}"` : text)
 
-function failureOf({ agent }: Options, { code, stdout, stderr }: ChildResult): FenceError {
+function failureOf({ agent }: Login, { code, stdout, stderr }: ChildResult): FenceError {
   const lines = `${stdout}\n${stderr}`.split('\n').filter((line) => line.trim() !== '')
   const ended = code === null ? 'was killed by a signal' : `ended with ${code}`
   return new FenceError('failed', `${agent} ${ended}: ${printable(lines.at(-1) ?? 'no word')}`)
 }
 
-function metadataOf(agent: string, xml: string): AgentMetadata {
-  try {
-    return readMetadata(agent, xml)
-  } catch (error) {
-    throw error instanceof MetadataError ? new FenceError('garbled', error.message) : error
-  }
-}
-
 /** Compares the options with what the agent says it knows. */
-function check(options: Options, { parameters, actions }: AgentMetadata): void {
+function check(options: Options, metadata: AgentMetadata): void {
   const { agent, plug } = options
-  const wrong = (detail: string, mend?: string) => new FenceError('options', detail, mend)
   for (const action of ['off', 'on', 'status']) {
-    if (actions.some(({ name }) => name === action)) continue
+    if (metadata.actions.some(({ name }) => name === action)) continue
     throw wrong(`${agent} has no action ${action}, and without it cannot be used here`)
   }
+  const hasPlugs = metadata.parameters.some(({ name }) => name === 'plug' || name === 'port')
+  if (plug !== undefined && !hasPlugs) throw wrong(`${agent} has no plugs`, 'drop the option plug')
+  checkParameters(options, metadata, plug === undefined ? [] : ['plug', 'port'])
+}
+
+const wrong = (detail: string, mend?: string) => new FenceError('options', detail, mend)
+
+/** Those that are set, and whether one is missing; `taken` need not be set. */
+function checkParameters(
+  options: Login,
+  { parameters }: AgentMetadata,
+  taken: readonly string[],
+): void {
+  const { agent } = options
   const known = new Map(parameters.map((parameter) => [parameter.name, parameter]))
   const set = { ...options.options, ...options.secret_options }
   for (const [name, value] of Object.entries(set)) {
@@ -220,11 +273,8 @@ function check(options: Options, { parameters, actions }: AgentMetadata): void {
     const fault = faultOf(parameter, wordFor(value))
     if (fault !== undefined) throw wrong(`${agent}: ${name} ${fault}`)
   }
-  if (plug !== undefined && !known.has('plug') && !known.has('port')) {
-    throw wrong(`${agent} has no plugs`, 'drop the option plug')
-  }
-  const given = new Set([...Object.keys(set).map((name) => name.replaceAll('-', '_')), 'action'])
-  if (plug !== undefined) given.add('plug').add('port')
+  const own = Object.keys(set).map((name) => name.replaceAll('-', '_'))
+  const given = new Set([...own, ...taken, 'action'])
   const meant = parameters.filter(({ name }) => given.has(name)).map(({ meaning }) => meaning)
   const missing = parameters.filter((each) => each.required && !meant.includes(each.meaning))
   if (missing.length > 0) {

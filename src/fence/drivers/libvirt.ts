@@ -12,6 +12,14 @@ import type { ChildResult } from '../../foreign/child.ts'
 import { defineDriver, type Status } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'
+import {
+  type DomainPower,
+  listDomains,
+  listed,
+  plainName,
+  powerOf,
+  spareOf,
+} from './libvirt-domains.ts'
 import { failureOf } from './libvirt-failure.ts'
 
 const uri = z
@@ -28,7 +36,7 @@ const options = z.strictObject({
   }),
   domain: z
     .string()
-    .regex(/^[\w.:+@][\w.:+@-]*$/, 'is no plain name; write the UUID instead')
+    .regex(plainName, 'is no plain name; write the UUID instead')
     .regex(
       /\D/,
       'is a number, and taken for an id that changes at every start; write the UUID instead',
@@ -51,17 +59,10 @@ const options = z.strictObject({
 
 type Options = z.output<typeof options>
 
-/** Shut off for good. `saved` may be restored with stale memory, `migrated` runs elsewhere (F2). */
-const offs = ['destroyed', 'shutdown', 'crashed', 'failed'].map((why) => `shut off (${why})`)
-const away = 'shut off (migrated)'
-
-/** What ends by itself, and lets the machine run on (F18). */
-const pauses = ['migrating', 'dumping', 'creating snapshot', 'post-copy']
-
 /** What one hypervisor says. */
 interface Sight {
   readonly uri: string
-  readonly power: 'on' | 'off' | 'away' | 'unknown'
+  readonly power: DomainPower
   readonly raw: string
   readonly uuid?: string
   /** Every line, for what else was asked. */
@@ -81,13 +82,15 @@ export const libvirt = defineDriver({
     readGapMs: 500,
     // libvirt waits up to 30 s for another operation on the machine, then 30 s for its process.
     lateMs: 60_000,
-    returnsMs: 0,
+    // autostart, libvirt-guests, a Pacemaker on the hypervisor, an administrator.
+    returnsMs: 60_000,
     settleMs: 5_000,
     vouches: true,
     // SIGTERM, then SIGKILL after 10 s and more.
     timeoutMs: 20_000,
   },
 
+  plug: 'domain',
   endpoint: (options) => urisOf(options).join(' '),
 
   status: async (options, wire) => judge(options, await look(options, wire)),
@@ -146,9 +149,16 @@ export const libvirt = defineDriver({
     // Whoever is let in to more than reading may destroy, unless libvirt has finer rules.
     return { identity, detail: `${options.domain} is ${raw}, UUID ${identity}${autostart}` }
   },
+
+  async list(options, wire) {
+    return await listDomains(urisOf(options), (uri, commands) =>
+      virsh(options, wire, uri, commands, 'question'),
+    )
+  },
 })
 
-const urisOf = ({ uri }: Options): readonly string[] => (typeof uri === 'string' ? [uri] : uri)
+const urisOf = ({ uri }: Pick<Options, 'uri'>): readonly string[] =>
+  typeof uri === 'string' ? [uri] : uri
 
 /** What was said, and where, if that is not clear. */
 const at = (options: Options, uri: string, text: string): string =>
@@ -218,21 +228,12 @@ async function lookAt(
   return { uri, power: powerOf(raw), raw: printable(raw), uuid, lines }
 }
 
-/** A line of the list: UUID and name. */
-const listed = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) +(.*?) *$/
-
 function uuidIn(lines: readonly string[], { domain }: Options): string | undefined {
   for (const line of lines) {
     const [, uuid, name] = listed.exec(line) ?? []
     if (uuid === domain.toLowerCase() || name === domain) return uuid
   }
   return undefined
-}
-
-function powerOf(raw: string): Sight['power'] {
-  if (offs.includes(raw)) return 'off'
-  if (raw === away) return 'away'
-  return /^running \([a-z -]+\)$/.test(raw) ? 'on' : 'unknown'
 }
 
 /** Off only where all agree; on where a single one runs it. */
@@ -254,11 +255,6 @@ function judge(options: Options, sights: readonly Sight[]): Status {
   }
 }
 
-function spareOf(raw: string): string | undefined {
-  const busy = pauses.some((why) => raw === `paused (${why})`)
-  return busy ? `its hypervisor is at work on it: ${raw}` : undefined
-}
-
 async function destroyAt(
   options: Options,
   wire: Wire,
@@ -277,7 +273,7 @@ const command = (verb: string, { domain }: Options): string => `${verb} --domain
 
 /** One virsh, one connection, for one command or several. */
 function virsh(
-  options: Options,
+  options: Omit<Options, 'domain'>,
   wire: Wire,
   uri: string,
   commands: readonly string[],
@@ -292,7 +288,7 @@ function virsh(
 }
 
 /** The URI with what ssh has to be told. */
-function dialled(uri: string, { identity_file }: Options): string {
+function dialled(uri: string, { identity_file }: Pick<Options, 'identity_file'>): string {
   if (!/^\w+\+ssh:/.test(uri)) return uri
   const [base = '', query = ''] = uri.split('?')
   const ours = {

@@ -2,6 +2,8 @@
  * One guest of Proxmox VE: where it is now, whether it is the right one, and what its state comes
  * to. The list of all guests is a cache: it tells where to ask, and nothing else.
  */
+import type { Power } from '../../core/model.ts'
+import type { Target } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import { sameIdentity } from '../identity.ts'
 import { type Api, fieldsOf } from './proxmox-api.ts'
@@ -63,11 +65,53 @@ function placeOf(node: string, type: Guest['type'], vmid: number): Place {
   return { node, type, path: `/nodes/${node}/${type}/${vmid}` }
 }
 
-/** Looks a guest up in the list of all guests. */
-export async function locate(api: Api, { vmid, type }: Wanted): Promise<Place> {
+/** All guests that we may see, and the state that each was in some seconds ago. */
+async function allGuests(api: Api): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const list = await api.get('/cluster/resources?type=vm')
   if (!Array.isArray(list)) throw new FenceError('garbled', 'the list of guests is none')
-  const entry = list.find((each) => Number(each?.vmid) === vmid)
+  return list.map((entry) => fieldsOf(entry, 'a guest'))
+}
+
+/** The guests to choose from. Without the right to look at one it is left out without a word. */
+export async function listGuests(api: Api): Promise<readonly Target[]> {
+  const guests = await allGuests(api)
+  if (guests.length === 0) {
+    const mend =
+      'give the user, and its token, VM.Audit and VM.PowerMgmt on the guests: those that it may ' +
+      'not see are left out'
+    throw new FenceError('privilege', 'the list of guests is empty', mend)
+  }
+  return (
+    guests
+      // A template never runs.
+      .filter(
+        ({ template, vmid }) => Number(template ?? 0) === 0 && Number.isSafeInteger(Number(vmid)),
+      )
+      .map((entry) => ({
+        plug: String(entry.vmid),
+        name: textOf(entry.name) ?? '',
+        power: listedPower(entry),
+      }))
+  )
+}
+
+function listedPower({ type, status, lock, hastate }: Readonly<Record<string, unknown>>): Power {
+  // The list does not say what QEMU says: a guest that is paused is running here.
+  if (status === 'running') return 'on'
+  return powerOf({
+    type: type === 'lxc' ? 'lxc' : 'qemu',
+    node: '',
+    status: textOf(status) ?? '',
+    qmpstatus: undefined,
+    lock: textOf(lock),
+    ha: textOf(hastate),
+  }).power
+}
+
+/** Looks a guest up in the list of all guests. */
+export async function locate(api: Api, { vmid, type }: Wanted): Promise<Place> {
+  const list = await allGuests(api)
+  const entry = list.find((each) => Number(each.vmid) === vmid)
   if (entry === undefined) throw await absence(api, vmid, list.length)
   const found = entry.type
   if ((found !== 'qemu' && found !== 'lxc') || !/^[\w-]+$/.test(String(entry.node))) {
@@ -147,6 +191,8 @@ const managerRests = ['stopped', 'request_stop', 'ignored', 'error']
 /** What a guest that is off may be locked for, without running elsewhere or merely sleeping. */
 const calmLocks = ['backup', 'snapshot', 'snapshot-delete', 'mounted']
 
+type State = Pick<Guest, 'type' | 'node' | 'status' | 'qmpstatus' | 'lock' | 'ha'>
+
 /** What Proxmox VE may be at while a guest that runs does not answer for a moment (F18). */
 const passingLocks = ['migrate', 'backup', 'snapshot', 'snapshot-delete']
 
@@ -157,7 +203,7 @@ export function spareOf({ status, lock }: Guest): string | undefined {
 }
 
 /** Words that are in no list mean that we do not know. */
-export function powerOf(guest: Guest): { power: 'on' | 'off' | 'unknown'; raw: string } {
+export function powerOf(guest: State): { power: 'on' | 'off' | 'unknown'; raw: string } {
   const { type, status, qmpstatus, lock, ha, node } = guest
   const words = [
     status,

@@ -17,6 +17,7 @@ import { refusalIn } from './proxmox-failure.ts'
 import {
   type Guest,
   inspect,
+  listGuests,
   locate,
   missingPrivileges,
   powerOf,
@@ -119,8 +120,13 @@ export const proxmox = defineDriver({
     timeoutMs: 10_000,
   },
 
+  plug: 'vmid',
+
   // Guests of one cluster need not wait for each other: no box of ours is weak.
-  endpoint: ({ api_url, vmid }) => `${new URL([api_url].flat()[0] ?? '').host}/${vmid}`,
+  endpoint: ({ api_url, vmid }) => {
+    const { host } = new URL([api_url].flat()[0] ?? '')
+    return vmid === undefined ? host : `${host}/${vmid}`
+  },
 
   async status(options, wire) {
     const api = await open(options, wire)
@@ -158,9 +164,13 @@ export const proxmox = defineDriver({
     const detail = `lets ${whoOf(options)} stop ${what}, power is ${power}: ${raw}${alone}`
     return { identity: identityOf(guest), detail }
   },
+
+  async list(options, wire) {
+    return await listGuests(await open(options, wire))
+  },
 })
 
-function open(options: Options, wire: Wire): Promise<Api> {
+function open(options: Omit<Options, 'vmid'>, wire: Wire): Promise<Api> {
   const { api_url, fingerprint, token_id, token_secret, user, password } = options
   const hosts = [api_url].flat().map((url, at): ApiHost => {
     const own = Array.isArray(fingerprint) ? fingerprint[at] : fingerprint

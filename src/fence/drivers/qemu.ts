@@ -51,7 +51,8 @@ export const qemu = defineDriver({
     readGapMs: 100,
     // A process that is stopped, or waits for its storage, reads a waiting quit when it goes on.
     lateMs: 60_000,
-    returnsMs: 0,
+    // `Restart=` in its unit, a person.
+    returnsMs: 60_000,
     settleMs: 5_000,
     vouches: true,
     timeoutMs: 5_000,

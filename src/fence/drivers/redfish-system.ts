@@ -5,6 +5,7 @@
  * @see DMTF DSP0268: ComputerSystem, ActionInfo, Chassis.
  */
 import type { Power } from '../../core/model.ts'
+import type { Target } from '../driver.ts'
 import { FenceError } from '../errors.ts'
 import { sameIdentity } from '../identity.ts'
 import { isObject, type Resource } from './redfish-answer.ts'
@@ -123,6 +124,41 @@ async function membersOf(bmc: Conversation, collection: string): Promise<readonl
     }
   }
   return [...new Set(paths)]
+}
+
+/** Every system, to choose from; one that cannot be read is there all the same. */
+export async function listSystems(
+  bmc: Conversation,
+  collection: string,
+): Promise<readonly Target[]> {
+  const targets: Target[] = []
+  let failed: FenceError | undefined
+  const paths = await membersOf(bmc, collection)
+  for (const path of paths) {
+    try {
+      targets.push(await targetAt(bmc, path))
+    } catch (error) {
+      if (!(error instanceof FenceError)) throw error
+      failed = error
+      targets.push({ plug: lastOf(path), name: '', power: 'unknown' })
+    }
+  }
+  if (failed !== undefined && targets.every(({ name }) => name === '')) throw failed
+  return targets
+}
+
+async function targetAt(bmc: Conversation, path: string): Promise<Target> {
+  const system = await readSystem(bmc, path)
+  const { id, name, serial, sku, uuid = '' } = system
+  const { power } = await readPower(bmc, system)
+  const aliases = [name, serial, sku].filter((text) => text !== '')
+  return {
+    plug: id || lastOf(path),
+    name: name || serial,
+    power,
+    identity: uuid || undefined,
+    aliases,
+  }
 }
 
 /** All that can be read, and why one of the others could not be. */

@@ -6,79 +6,24 @@
  *
  * @see DMTF DSP0266 (Redfish Specification), DSP0268 (ComputerSystem: `PowerState`, `Reset`).
  */
-import { z } from 'zod'
 import { defineDriver, type Status, type Verification } from '../driver.ts'
 import { FenceError } from '../errors.ts'
 import type { HttpAnswer } from '../http.ts'
 import { canonicalIdentity } from '../identity.ts'
 import type { Wire } from '../wire.ts'
-import { httpsOptions, tlsOf } from './https.ts'
+import { tlsOf } from './https.ts'
 import { roleOf } from './redfish-account.ts'
 import { isObject, messageOf, objectOf, refusalOf } from './redfish-answer.ts'
 import { type Conversation, converse, type Habits, linkOf } from './redfish-client.ts'
-import { findSystem, type Memory, readPower, resetTypesOf, type System } from './redfish-system.ts'
-
-/** Resets after which a node may run on, or runs again. None of them is an off. */
-const notOff = [
-  ...['On', 'ForceOn', 'GracefulShutdown', 'GracefulRestart', 'ForceRestart', 'PowerCycle'],
-  ...['FullPowerCycle', 'PushPowerButton', 'Nmi', 'Suspend', 'Pause', 'Resume'],
-]
-
-const options = z
-  .strictObject({
-    url: z
-      .url({ protocol: /^https$/, error: 'is not an https URL' })
-      .refine((text) => !text.includes('@'), 'holds a login; write user and password instead')
-      .refine(
-        (text) => !URL.canParse(text) || /^(\/redfish(\/v1)?)?\/?$/.test(new URL(text).pathname),
-        'has a path; the service stands at /redfish/v1 of its host',
-      )
-      .optional()
-      .meta({ title: 'Address of the service, like `https://192.168.10.11`; or `host`' }),
-    host: z
-      .string()
-      .regex(/^[^\s/@?#-][^\s/@?#]*$/, 'is not an address or a name')
-      .refine((text) => URL.canParse(`https://${bracketed(text)}`), 'is not an address or a name')
-      .optional()
-      .meta({ title: 'Address of the BMC, instead of `url`' }),
-    port: z
-      .int()
-      .min(1)
-      .max(65535)
-      .optional()
-      .meta({ title: 'TCP port of the BMC, with `host`; 443 if unset' }),
-    user: z
-      .string()
-      .regex(/^[^:\p{Cc}]+$/u, 'is empty, or holds a colon')
-      .meta({ title: 'Login name' }),
-    password: z.string().min(1, 'is empty').meta({ title: 'Login password', secret: true }),
-    system: z
-      .string()
-      .min(1)
-      .optional()
-      .meta({ title: 'Id, name, serial number or UUID of the system, where there are several' }),
-    auth: z
-      .enum(['basic', 'session'])
-      .default('basic')
-      .meta({ title: 'Log in with each request, or once per call with a session' }),
-    reset_type: z
-      .string()
-      .regex(/^[A-Za-z]+$/)
-      .refine((type) => !notOff.includes(type), 'is not a hard off')
-      .optional()
-      .meta({ title: 'Sent to switch off, listed or not, instead of `ForceOff`' }),
-    ...httpsOptions,
-  })
-  .refine(({ url, host }) => (url === undefined) !== (host === undefined), {
-    path: ['host'],
-    message: 'is needed, or url instead; not both',
-  })
-  .refine(({ url, port }) => url === undefined || port === undefined, {
-    path: ['port'],
-    message: 'goes with host; write it into url',
-  })
-
-type Options = z.output<typeof options>
+import { baseOf, type Options, options } from './redfish-options.ts'
+import {
+  findSystem,
+  listSystems,
+  type Memory,
+  readPower,
+  resetTypesOf,
+  type System,
+} from './redfish-system.ts'
 
 export const redfish = defineDriver({
   name: 'redfish',
@@ -101,6 +46,7 @@ export const redfish = defineDriver({
     timeoutMs: 15_000,
   },
 
+  plug: 'system',
   endpoint: (options) => new URL(baseOf(options)).host,
 
   status: (options, wire) => inService(options, wire, readStatus, true),
@@ -108,13 +54,14 @@ export const redfish = defineDriver({
   powerOn: (options, wire) => press(options, wire, { becomes: 'On', types: ['On', 'ForceOn'] }),
   reset: (options, wire) => press(options, wire, { types: ['ForceRestart'] }),
   verify: (options, wire) => inService(options, wire, inspect, true),
+  list: (options, wire) =>
+    within(
+      options,
+      wire,
+      async (bmc, known) => listSystems(bmc, await systemsOf(bmc, known)),
+      true,
+    ),
 })
-
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host)
-
-function baseOf({ url, host = '', port = 443 }: Options): string {
-  return url ?? `https://${bracketed(host)}:${port}`
-}
 
 /** What is kept of a service, so that only the first call has to look around. */
 interface Known extends Memory {
@@ -142,11 +89,28 @@ interface Service {
 }
 
 /** Logs in, finds the system, does the work, and logs out. */
-async function inService<T>(
+function inService<T>(
   options: Options,
   wire: Wire,
   work: (service: Service) => Promise<T>,
   leisure = false,
+): Promise<T> {
+  const find = async (bmc: Conversation, known: Known): Promise<T> => {
+    const system = await findSystem(bmc, () => systemsOf(bmc, known), options.system, known)
+    return await work({ options, wire, bmc, known, system })
+  }
+  return within(options, wire, find, leisure)
+}
+
+const systemsOf = async (bmc: Conversation, known: Known): Promise<string> =>
+  (await linksIn(bmc, known)).systems
+
+/** The same, whatever system is meant. */
+async function within<T>(
+  options: Options,
+  wire: Wire,
+  work: (bmc: Conversation, known: Known) => Promise<T>,
+  leisure: boolean,
 ): Promise<T> {
   const known = services.get(options) ?? {
     habits: { slash: false, leftovers: [] },
@@ -159,14 +123,9 @@ async function inService<T>(
   const { user, password, auth } = options
   const sessions = async (bmc: Conversation) => (await linksIn(bmc, known)).sessions
   const access = { base: baseOf(options), user, password, auth, tls: tlsOf(options), sessions }
-  const systems = async (bmc: Conversation) => (await linksIn(bmc, known)).systems
   try {
     const terms = { access, habits: known.habits, wire }
-    const within = async (bmc: Conversation): Promise<T> => {
-      const system = await findSystem(bmc, () => systems(bmc), options.system, known)
-      return await work({ options, wire, bmc, known, system })
-    }
-    return await converse(terms, within, leisure)
+    return await converse(terms, (bmc) => work(bmc, known), leisure)
   } catch (error) {
     // What is not there any more has moved: the next call looks around anew.
     if (error instanceof FenceError && error.failure === 'noSuchPlug') {

@@ -1,0 +1,74 @@
+/** What a configuration is allowed to say, and what has to be said about it at every start. */
+import type { NodeConfig } from '../core/model.ts'
+import type { Device } from './fence.ts'
+import type { ConfigFile } from './schema.ts'
+import { deviceText } from './show.ts'
+
+/** What a configuration is loaded from, as far as it may call for a warning. */
+export interface Warned {
+  readonly config: ConfigFile
+  readonly nodes: readonly NodeConfig[]
+  readonly devices: readonly Device[]
+  readonly file: string
+  /** The mode of that file. */
+  readonly mode: number
+}
+
+export function warningsOf(warned: Warned): readonly string[] {
+  return [...warningsOfFile(warned), ...warnedDevices(warned.devices)]
+}
+
+function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[] {
+  const { fence, resources } = config
+  const warnings: string[] = []
+  if ((mode & 0o002) !== 0) {
+    warnings.push(
+      `Everybody may change ${file}, and with it what runs as root: chmod o-w '${file}'`,
+    )
+  }
+  if (!fence.enabled) {
+    warnings.push(
+      'Fencing is switched off (fence.enabled: false): what a lost node held is not started ' +
+        'elsewhere before that node is back and says what it runs.',
+    )
+  } else if (resources.length > 0) {
+    for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
+      warnings.push(
+        `${id} has no fence device: if it is lost, what it held is not started elsewhere before ` +
+          'it is back and says what it runs.',
+      )
+    }
+  }
+  if (nodes.length === 2) {
+    warnings.push(
+      'Two nodes never take over from each other: one alone is not a majority. Add a third one.',
+    )
+  }
+  if (!fence.verify && config.cluster.nodes.some(({ addresses }) => addresses !== undefined)) {
+    warnings.push(
+      'Addresses are not listened to (fence.verify: false): a node counts as dead on the word of ' +
+        'its power device alone.',
+    )
+  }
+  if (fence.max_retries !== undefined) {
+    warnings.push(
+      `fence.max_retries (${fence.max_retries}) is no limit here: a lost node is fenced again, ` +
+        'with growing gaps, until it is proven off.',
+    )
+  }
+  return warnings
+}
+
+/** Devices over HTTPS of which nobody looks at the certificate: anybody may answer for them. */
+function warnedDevices(devices: readonly Device[]): readonly string[] {
+  const open = devices.filter(({ options }) => options.verify_ssl === false && !options.fingerprint)
+  const boxes = Map.groupBy(open, deviceText)
+  return [...boxes].map(([box, own]) => {
+    const ids = own.map(({ id }) => id).join(', ')
+    const node = own[0]?.node ?? ''
+    return (
+      `Whoever answers for ${box} is believed and gets its login (${ids}: verify_ssl: false ` +
+      `without a fingerprint): pin the one that \`picket fence check ${node}\` tells.`
+    )
+  })
+}
