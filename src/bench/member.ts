@@ -19,7 +19,7 @@ import { openJournal } from '../daemon/journal.ts'
 import { openMailbox } from '../daemon/mailbox.ts'
 import { type Hands, runNode } from '../daemon/runner.ts'
 import { openStore } from '../daemon/store.ts'
-import { createMask } from '../fence/mask.ts'
+import { createMask } from '../foreign/mask.ts'
 import { playedRing } from './played-ring.ts'
 
 /** A node that can be lost, and the one device that fences it. */

@@ -12,15 +12,17 @@ export const command = defineCommand({
   name: 'config',
   words: ['check|show|schema', '[FILE]'],
   about: `check: reads FILE and all that belongs to it, prints the fencing levels of every node, and
-says everything that is wrong. Touches no device.
+says everything that is wrong. Touches no device and runs no foreign program; with --agents it runs
+the agents of the resources, as whoever runs this, for what they say of their parameters.
 show: prints what is in effect, with the defaults and without any secret.
 schema: prints the JSON Schema of the configuration, for editors; docs/config.schema.json is a copy.
 
 FILE is ${defaultConfigFile} when left out.`,
   flags: {
+    agents: { title: 'With check: hold parameters and times against what the agents here say' },
     effective: { title: 'With show: what is in effect (this is what show always prints)' },
   },
-  async run({ words, flags: { effective = false } }, terminal) {
+  async run({ words, flags: { agents = false, effective = false } }, terminal) {
     const [action = '', file = defaultConfigFile] = words
     if (!actions.includes(action)) {
       throw new UsageError(`there is no action "${action}".${didYouMean(action, actions)}`)
@@ -28,13 +30,19 @@ FILE is ${defaultConfigFile} when left out.`,
     if (effective && action !== 'show') {
       throw new UsageError(`--effective belongs to show, not to ${action || 'nothing'}.`)
     }
+    if (agents && action !== 'check') {
+      throw new UsageError(`--agents belongs to check, not to ${action || 'nothing'}.`)
+    }
     if (action === 'schema') {
       if (words.length > 1) throw new UsageError('schema reads no FILE: leave it out.')
       return await schema(terminal)
     }
     const loaded = await loadOrSay(file, terminal)
     if (loaded === undefined) return 2
-    return await (action === 'show' ? show(loaded, terminal) : check(loaded, terminal))
+    if (action === 'show') return await show(loaded, terminal)
+    await check(loaded, terminal)
+    await askAgents(loaded, terminal, agents)
+    return 0
   },
 })
 
@@ -62,7 +70,7 @@ async function schema({ out }: Terminal): Promise<ExitCode> {
   return 0
 }
 
-async function check(loaded: Loaded, { out, err, paint }: Terminal): Promise<ExitCode> {
+async function check(loaded: Loaded, { out, err, paint }: Terminal): Promise<void> {
   const { levelLines } = await import('../config/show.ts')
   const { file, core, warnings, secretsFiles } = loaded
   const counts = [
@@ -85,7 +93,24 @@ async function check(loaded: Loaded, { out, err, paint }: Terminal): Promise<Exi
   }
   for (const secrets of secretsFiles) out(`\nSecrets: ${secrets}`)
   for (const warning of warnings) err(`warning: ${warning}`)
-  return 0
+}
+
+/** Only when told to: an agent is a program, and whoever checks a file may not expect it to run. */
+async function askAgents(loaded: Loaded, { out, err }: Terminal, agents: boolean): Promise<void> {
+  const { adviceOn, advisable } = await import('../config/advice.ts')
+  const { builtIn } = await import('../config/catalog.ts')
+  const ids = await advisable(loaded, builtIn)
+  if (ids.length === 0) return
+  if (!agents) {
+    out(`\nThe agents of ${ids.join(', ')} were not asked; --agents runs them for it.`)
+    return
+  }
+  let count = 0
+  for await (const sentence of adviceOn(loaded, builtIn)) {
+    err(`warning: ${sentence}`)
+    count += 1
+  }
+  if (count === 0) out(`\nThe agents of ${ids.join(', ')} know all that is asked of them.`)
 }
 
 function counted(count: number, noun: string): string {

@@ -99,8 +99,27 @@ function driverDefinitions(driver: Driver): readonly Definition[] {
 /** A resource of one type: what every resource has, and the options of the type. */
 function resourceDefinition({ name, title, options }: ResourceType, every: Schema): Definition {
   const { $schema, ...own } = jsonOf(options)
-  const properties = { ...every.properties, ...own.properties, type: { const: name } }
+  const open = Object.entries(own.properties ?? {}).map(([key, value]): Definition => {
+    const option = objectOf(value, key)
+    return [key, option.secret === true ? namedSecrets(option) : option]
+  })
+  const properties = { ...every.properties, ...Object.fromEntries(open), type: { const: name } }
   return [`resource-${name}`, { ...own, title, properties }]
+}
+
+/** A map of secrets is refused in this file, but their places may be named (F12). */
+function namedSecrets({ title }: Schema): Schema {
+  const named = suffixes.map((suffix): Definition => {
+    const { pattern, title: what, form } = originNames[suffix]
+    const patternErrorMessage = `write the name of ${what}${form}`
+    return [`${suffix}$`, { type: 'string', pattern: pattern.source, patternErrorMessage }]
+  })
+  return {
+    ...(title !== undefined && { title }),
+    type: 'object',
+    patternProperties: Object.fromEntries(named),
+    additionalProperties: false,
+  }
 }
 
 /** What may stand below `fence.drivers.NAME`: nothing is required, it may stand elsewhere. */

@@ -33,7 +33,12 @@ export interface LoadedDevice {
 export interface LoadedResource {
   readonly id: string
   readonly type: string
+  /** They may hold secrets. */
   readonly options: Readonly<Record<string, unknown>>
+  readonly secretKeys: readonly string[]
+  /** The secret values alone, for the log to hide. */
+  readonly secrets: readonly string[]
+  readonly monitorEveryMs: number
 }
 
 export interface Loaded {
@@ -83,7 +88,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     file,
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
-    resources: resources.map(({ id, type, options: own }) => ({ id, type, options: own })),
+    resources: resources.map(loadedResource),
     warnings: [
       ...warningsOf({
         ...{ config, file, mode },
@@ -143,7 +148,7 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
   const { config, main, catalog, origins } = context
   const secrets = readSecrets(config, main, catalog.driverNames, origins)
   const topology = await readTopology({ ...context, secrets })
-  const resources = await readResources(config, main, catalog)
+  const resources = await readResources({ ...context, secrets })
   const timing = readTiming(config, main)
   const problems = [
     ...repeated(config, main),
@@ -248,7 +253,15 @@ function outsideCore(devices: readonly Device[], resources: readonly Resource[])
     id,
     Object.fromEntries(Object.entries(options).filter(([key]) => !isSecret(driver, key))),
   ])
-  return [openOptions, resources.map(({ id, type, options }) => [id, type, options])]
+  const openParameters = resources.map(({ id, type, options, secretKeys }) => [
+    ...[id, type],
+    Object.fromEntries(Object.entries(options).filter(([key]) => !secretKeys.includes(key))),
+  ])
+  return [openOptions, openParameters]
+}
+
+function loadedResource({ config, ...resource }: Resource): LoadedResource {
+  return { ...resource, monitorEveryMs: config.monitorEveryMs }
 }
 
 function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { Driver } from '../fence/driver.ts'
 import { explain } from './explain.ts'
+import { misreadIn } from './misread.ts'
 import { type Origins, splitKey, suffixes } from './origins.ts'
 import { type Place, type Problem, placeText } from './problem.ts'
 import { isMap } from './secrets.ts'
@@ -63,8 +64,8 @@ export interface Merged {
   readonly problems: readonly Problem[]
 }
 
-/** True if a driver's schema says that this option is a secret. */
-export function isSecret(driver: Driver, key: string): boolean {
+/** True if the schema of a driver or a resource type says that this option is a secret. */
+export function isSecret(driver: Pick<Driver, 'options'>, key: string): boolean {
   const option = Object.hasOwn(driver.options.shape, key) ? driver.options.shape[key] : undefined
   return option?.meta()?.secret === true
 }
@@ -92,7 +93,10 @@ export function overlay(
       const option = typeof read === 'string' ? optionOf(driver, key) : read.key
       const before = option === undefined ? undefined : written.get(option)
       if (typeof read === 'string') problems.push({ ...place, message: read })
-      else settings.set(read.key, { value: read.value, place, secret: read.secret })
+      else {
+        settings.set(read.key, { value: read.value, place, secret: read.secret })
+        problems.push(...misreadIn(layer.source, [...layer.path, key], value, read.secret))
+      }
       if (option !== undefined) written.set(option, { key, place })
       if (before !== undefined && before.key !== key) {
         const message =

@@ -1,8 +1,12 @@
 /** The `resources` section: each entry checked by its own type, no thing managed twice (S16). */
 import type { NodeId, ResourceConfig, Wishes } from '../core/model.ts'
-import type { Catalog } from './catalog.ts'
+import { secretsOf } from '../foreign/mask.ts'
+import type { ResourceType } from '../resources/resource.ts'
 import { explain } from './explain.ts'
+import type { Inputs } from './fence.ts'
+import { misreadIn } from './misread.ts'
 import { type Problem, shown } from './problem.ts'
+import { readResourceSecrets, secretKeys } from './resource-secrets.ts'
 import { type ConfigFile, type FileResource, resourceKeys } from './schema.ts'
 import { didYouMean } from './suggest.ts'
 import { ms } from './timing.ts'
@@ -13,15 +17,18 @@ import type { Path, Source } from './yaml.ts'
 export interface Resource {
   readonly id: string
   readonly type: string
+  /** As they stand in the files, secrets included. */
   readonly options: Readonly<Record<string, unknown>>
+  readonly secretKeys: readonly string[]
+  /** The secret values alone. */
+  readonly secrets: readonly string[]
   readonly config: ResourceConfig
 }
 
 export async function readResources(
-  config: ConfigFile,
-  source: Source,
-  catalog: Catalog,
+  inputs: Inputs,
 ): Promise<{ readonly resources: readonly Resource[]; readonly problems: readonly Problem[] }> {
+  const { config, main: source, catalog } = inputs
   const problems: Problem[] = []
   const resources: Resource[] = []
   const nodes = config.cluster.nodes.map(({ name }) => name)
@@ -37,41 +44,63 @@ export async function readResources(
       problems.push({ ...source.placeOf([...path, 'type']), message })
       continue
     }
-    const opened = await readOptions(entry, source, path, catalog)
+    const loaded = await catalog.loadResourceType(type)
+    const opened = readOptions(entry, loaded, path, inputs)
     problems.push(...opened.problems)
     if (opened.thing === undefined) continue
-    const common = commonConfig(entry, opened.thing, nodes, wishes.of(index))
-    resources.push({ id: entry.id, type, options: opened.options, config: common })
+    const { options, thing } = opened
+    const secrets = { secretKeys: secretKeys(loaded), secrets: secretsOf(loaded.options, options) }
+    const common = commonConfig(entry, thing, nodes, wishes.of(index))
+    resources.push({ id: entry.id, type, options, ...secrets, config: common })
   }
   problems.push(...wishes.problems, ...twice(config, resources, source))
   return { resources, problems }
 }
 
 /** The entry's own options, checked by the type's schema. */
-async function readOptions(entry: FileResource, source: Source, path: Path, catalog: Catalog) {
-  const type = await catalog.loadResourceType(entry.type)
+function readOptions(
+  entry: FileResource,
+  type: ResourceType,
+  path: Path,
+  { main: source, secrets, origins }: Inputs,
+) {
   const known = Object.keys(type.options.shape)
-  const options = Object.fromEntries(
+  const hidden = secretKeys(type)
+  const own = Object.fromEntries(
     Object.entries(entry).filter(([key]) => !resourceKeys.includes(key)),
   )
+  const found = readResourceSecrets({
+    ...{ type, entry, path, main: source, origins },
+    secrets: secrets.resources.get(entry.id),
+  })
+  const open = Object.entries(own).filter(([key]) => !hidden.includes(key))
+  const options = { ...Object.fromEntries(open), ...found.options }
   const problems: Problem[] = []
-  for (const key of Object.keys(options)) {
+  for (const key of Object.keys(own)) {
     if (known.includes(key)) continue
     const all = [...known, ...resourceKeys]
     const hint = didYouMean(key, all) || ` Known here: ${all.join(', ')}.`
     const message = `a resource of type ${type.name} has no option ${key}.${hint}`
     problems.push({ ...source.placeOfKey([...path, key]), message })
   }
-  if (problems.length > 0) return { options, thing: undefined, problems }
+  if (problems.length > 0) {
+    return { options, thing: undefined, problems: [...problems, ...found.problems] }
+  }
+  problems.push(...found.problems)
+  const misread = open.flatMap(([key, value]) => misreadIn(source, [...path, key], value, false))
+  problems.push(...misread)
   const parsed = type.options.safeParse(options)
   for (const issue of parsed.error?.issues ?? []) {
-    const terms = { secret: false, keysAt: () => known }
+    const [option, name] = issue.path.map(String)
+    const secret = hidden.includes(option ?? '')
+    const terms = { secret, keysAt: () => known }
     for (const { path: at, atKey, message } of explain(issue, options, entry.id, terms)) {
       const place = atKey ? source.placeOfKey([...path, ...at]) : source.placeOf([...path, ...at])
-      problems.push({ ...place, message })
+      const own = secret ? found.placeOf(option ?? '', name ?? '') : undefined
+      problems.push({ ...(own ?? place), message })
     }
   }
-  if (!parsed.success) return { options, thing: undefined, problems }
+  if (!parsed.success || problems.length > 0) return { options, thing: undefined, problems }
   return { options, thing: type.open(options).thing, problems }
 }
 

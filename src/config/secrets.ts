@@ -1,11 +1,12 @@
 /**
  * The secrets files (F12): found, read if nobody else can read them, and cut into what belongs to a
- * driver and what belongs to one node of it. No value that stands in them is ever repeated.
+ * driver, what belongs to one node of it, and what belongs to a resource. No value that stands in
+ * them is ever repeated.
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Origins } from './origins.ts'
-import type { Problem } from './problem.ts'
+import { type Problem, shown } from './problem.ts'
 import { readText } from './read.ts'
 import type { ConfigFile } from './schema.ts'
 import { didYouMean } from './suggest.ts'
@@ -23,9 +24,16 @@ export interface DriverSecrets {
   readonly perNode: ReadonlyMap<string, Readonly<Record<string, unknown>>>
 }
 
+/** What they hold for one resource; paths lead from `resources`, its id on. */
+export interface ResourceSecrets {
+  readonly source: Source
+  readonly entries: Readonly<Record<string, unknown>>
+}
+
 export interface Secrets {
   /** In the order of the files, which is the order of the levels that they add (C1). */
   readonly drivers: ReadonlyMap<string, DriverSecrets>
+  readonly resources: ReadonlyMap<string, ResourceSecrets>
   readonly files: readonly string[]
   readonly problems: readonly Problem[]
 }
@@ -41,6 +49,7 @@ export function readSecrets(
   origins: Origins,
 ): Secrets {
   const drivers = new Map<string, DriverSecrets>()
+  const resources = new Map<string, ResourceSecrets>()
   const problems: Problem[] = []
   const files: string[] = []
   for (const { file, named } of filesOf(config, main, origins)) {
@@ -61,8 +70,10 @@ export function readSecrets(
     }
     const nodes = config.cluster.nodes.map(({ name }) => name)
     problems.push(...cut(parsed.source, nodes, driverNames, drivers))
+    const ids = config.resources.map(({ id }) => id)
+    problems.push(...cutResources(parsed.source, ids, resources))
   }
-  return { drivers, files, problems }
+  return { drivers, resources, files, problems }
 }
 
 interface Named {
@@ -116,6 +127,7 @@ function cut(
   const fail = (path: Path, message: string) =>
     problems.push({ ...source.placeOfKey(path), message })
   for (const [driver, section] of Object.entries(source.value)) {
+    if (driver === resourcesKey) continue
     const before = drivers.get(driver)
     if (!driverNames.includes(driver)) {
       fail([driver], unknownDriver(driver, driverNames))
@@ -133,6 +145,35 @@ function cut(
     }
   }
   return problems
+}
+
+/** The key for what belongs to resources; no driver has this name. */
+const resourcesKey = 'resources'
+
+function cutResources(
+  source: Source,
+  ids: readonly string[],
+  resources: Map<string, ResourceSecrets>,
+): readonly Problem[] {
+  const section = isMap(source.value) ? source.value[resourcesKey] : undefined
+  if (section === undefined) return []
+  const fail = (path: Path, message: string): readonly Problem[] => [
+    { ...source.placeOfKey(path), message },
+  ]
+  if (!isMap(section)) return fail([resourcesKey], 'write a map: the id of a resource, and a map')
+  return Object.entries(section).flatMap(([id, entries]): readonly Problem[] => {
+    const path = [resourcesKey, id]
+    const before = resources.get(id)
+    if (!ids.includes(id)) {
+      return fail(path, `there is no resource ${shown(id)} in the config.${didYouMean(id, ids)}`)
+    }
+    if (!isMap(entries)) return fail(path, `write a map below ${id}: its secret options`)
+    if (before !== undefined) {
+      return fail(path, `secrets of ${id} are in ${before.source.file} too; keep them in one file`)
+    }
+    resources.set(id, { source, entries })
+    return []
+  })
 }
 
 /** A key that is a node's name is that node's; every other one is an option for all of them. */

@@ -2,7 +2,7 @@
 import { stringify } from 'yaml'
 import { strengthText } from '../core/model.ts'
 import type { Device } from './fence.ts'
-import type { Loaded } from './load.ts'
+import type { Loaded, LoadedResource } from './load.ts'
 import { isSecret } from './merge.ts'
 
 const hidden = '(secret)'
@@ -15,7 +15,7 @@ export interface LevelLine {
 }
 
 /** What is in effect, as YAML with the form of the configuration file. */
-export function effectiveYaml({ core, details }: Loaded): string {
+export function effectiveYaml({ core, details, resources }: Loaded): string {
   const { config, topology } = details
   const { enabled, require_quorum, confirm_down, verify, least_evidence } = config.fence
   const { timing, rules } = core
@@ -48,6 +48,7 @@ export function effectiveYaml({ core, details }: Loaded): string {
     resources: core.resources.map((resource) => ({
       id: resource.id,
       ...details.config.resources.find(({ id }) => id === resource.id),
+      ...hiddenOf(resources.find(({ id }) => id === resource.id)),
       nodes: resource.nodes,
     })),
     timing: {
@@ -65,6 +66,18 @@ export function effectiveYaml({ core, details }: Loaded): string {
     },
   }
   return stringify(value, { aliasDuplicateObjects: false }).trimEnd()
+}
+
+/** The secrets that a resource was given, by name alone. */
+function hiddenOf(resource: LoadedResource | undefined): Readonly<Record<string, unknown>> {
+  const { secretKeys = [], options = {} } = resource ?? {}
+  const given = Object.entries(options).filter(([key]) => secretKeys.includes(key))
+  return Object.fromEntries(
+    given.map(([key, values]) => [
+      key,
+      Object.fromEntries(Object.keys(values ?? {}).map((name) => [name, hidden])),
+    ]),
+  )
 }
 
 function fenceOf(

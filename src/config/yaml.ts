@@ -27,6 +27,8 @@ export interface Source {
   readonly placeOf: (path: Path) => Place
   /** Where the key of a value stands. */
   readonly placeOfKey: (path: Path) => Place
+  /** The text of a plain value as it stands in the file; `undefined` for a map or a list. */
+  readonly writtenAt: (path: Path) => string | undefined
 }
 
 export type Parsed =
@@ -143,9 +145,18 @@ function sourceOf(
     }
     return place
   }
+  const writtenAt = (path: Path): string | undefined => {
+    let node: Node | null | undefined = doc.contents
+    for (const part of path) {
+      node = descend(isAlias(node) ? (node.resolve(doc) ?? null) : (node ?? null), part)?.value
+    }
+    const plain = isAlias(node) ? node.resolve(doc) : node
+    return isScalar(plain) ? plain.source : undefined
+  }
   return {
     file,
     value,
+    writtenAt,
     placeOf: (path) => find(path, false),
     placeOfKey: (path) => find(path, true),
   }

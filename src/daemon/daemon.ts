@@ -4,6 +4,8 @@
  */
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
+import { adviceOn } from '../config/advice.ts'
+import { builtIn } from '../config/catalog.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { problemText } from '../config/problem.ts'
 import { type Corosync, openCorosync } from '../corosync/corosync.ts'
@@ -13,7 +15,7 @@ import { monotonic as clock } from './clock.ts'
 import { type Control, openControl } from './control.ts'
 import { countStart, type Life } from './crashes.ts'
 import { deskOf } from './desk.ts'
-import { type Devices, openDevices, secretsIn } from './devices.ts'
+import { type Devices, openDevices, secretsOfAll } from './devices.ts'
 import { type Fencings, openFencings } from './fencings.ts'
 import type { Log } from './log.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
@@ -58,12 +60,17 @@ const group = 'picket'
 export function startDaemon(options: DaemonOptions): Daemon {
   const { loaded } = options
   const devices = openDevices(loaded.devices.values())
-  const reread = () => rereadSecrets(options, devices)
+  const { promise: resources, resolve: opened } = Promise.withResolvers<Resources>()
+  const reread = () => rereadSecrets(options, devices, resources)
   watchFiles(loaded.secretsFiles, () => void reread())
-  return { over: live(options, devices), reread }
+  return { over: live(options, devices, opened), reread }
 }
 
-async function live(options: DaemonOptions, devices: Devices): Promise<number> {
+async function live(
+  options: DaemonOptions,
+  devices: Devices,
+  onResources: (resources: Resources) => void,
+): Promise<number> {
   const { given, loaded, log, notify } = options
   const { stateDir, runDir } = given
   const life = countStart(runDir, Date.now())
@@ -75,6 +82,8 @@ async function live(options: DaemonOptions, devices: Devices): Promise<number> {
     log.say('warn', `${text} The cluster resumes it by reading the power first.`, { node: target })
   }
   const resources = await openSwept(given, loaded, log)
+  onResources(resources)
+  void sayAdvice(loaded, log)
   const mailbox = openMailbox()
   const journalPath = join(stateDir, 'journal.jsonl')
   const desk = deskOf({ clock, journalPath, mailbox })
@@ -125,10 +134,20 @@ async function openSwept(given: Arguments, loaded: Loaded, { say }: Log): Promis
   return resources
 }
 
+/** What the agents of resources say of this config: nobody waits for it. */
+async function sayAdvice(loaded: Loaded, { say }: Log): Promise<void> {
+  try {
+    for await (const sentence of adviceOn(loaded, builtIn)) say('warn', sentence)
+  } catch (error) {
+    say('warn', `The agents of resources cannot be asked: ${(error as Error).message}.`)
+  }
+}
+
 /** Takes new secrets, and nothing else: another config has to begin on every node anew. */
 async function rereadSecrets(
   { given, loaded, log }: DaemonOptions,
   devices: Devices,
+  resources: Promise<Resources>,
 ): Promise<void> {
   const again = await loadConfig(given.config)
   if (!again.ok) {
@@ -139,8 +158,13 @@ async function rereadSecrets(
     const text = `${given.config} is another one now: restart picketd on every node to use it.`
     log.say('warn', `${text} The secrets are as they were.`)
   } else {
-    log.hide(secretsIn(again.loaded.devices.values()))
+    log.hide(secretsOfAll(again.loaded))
     devices.replace(again.loaded.devices.values())
+    const changed = again.loaded.resources.filter(({ id, secrets }) => {
+      const before = loaded.resources.find((resource) => resource.id === id)
+      return secrets.length > 0 || (before?.secrets.length ?? 0) > 0
+    })
+    await (await resources).renew(changed)
     log.say('info', 'The secrets were read again.')
   }
 }

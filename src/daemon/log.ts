@@ -6,7 +6,7 @@
  * own words; this is the last net.
  */
 import { writeSync } from 'node:fs'
-import { createMask, type Mask } from '../fence/mask.ts'
+import { createMask, type Mask } from '../foreign/mask.ts'
 
 export type Level = 'info' | 'warn' | 'alarm'
 export type Facts = Readonly<Record<string, string | number | boolean>>

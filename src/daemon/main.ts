@@ -3,11 +3,13 @@
  * on this node, and lives until the core says that everything here is stopped.
  */
 import { flushCompileCache } from 'node:module'
+import { adviceOn } from '../config/advice.ts'
+import { builtIn } from '../config/catalog.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { problemText } from '../config/problem.ts'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
 import { type Daemon, startDaemon } from './daemon.ts'
-import { secretsIn } from './devices.ts'
+import { secretsOfAll } from './devices.ts'
 import { dieOnThrow } from './die.ts'
 import { claimNode } from './instance.ts'
 import { exitNow } from './libc.ts'
@@ -38,7 +40,7 @@ async function main(words: readonly string[]): Promise<number> {
   dieOnThrow(log.say)
   const loaded = await load(given, log)
   if (loaded === undefined) return wrong
-  if (given.onceCheck) return check(given, loaded, log)
+  if (given.onceCheck) return await check(given, loaded, log)
   try {
     return await live(given, loaded, log)
   } catch (error) {
@@ -51,7 +53,7 @@ async function main(words: readonly string[]): Promise<number> {
 async function load(given: Arguments, log: Log): Promise<Loaded | undefined> {
   const result = await loadConfig(given.config)
   if (result.ok) {
-    log.hide(secretsIn(result.loaded.devices.values()))
+    log.hide(secretsOfAll(result.loaded))
     for (const warning of result.loaded.warnings) log.say('warn', warning)
     return result.loaded
   }
@@ -62,10 +64,11 @@ async function load(given: Arguments, log: Log): Promise<Loaded | undefined> {
   return undefined
 }
 
-function check(given: Arguments, { core }: Loaded, log: Log): number {
+async function check(given: Arguments, loaded: Loaded, log: Log): Promise<number> {
   const because = otherMaster()
   if (because !== undefined) log.say('alarm', because)
-  const { nodes, devices, resources } = core
+  for await (const sentence of adviceOn(loaded, builtIn)) log.say('warn', sentence)
+  const { nodes, devices, resources } = loaded.core
   log.say(
     'info',
     `${given.config} is right: ${nodes.length} nodes, ${devices.length} fence devices, ` +

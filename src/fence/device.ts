@@ -8,11 +8,11 @@
  */
 import type { PressOutcome } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
+import { createMask, secretsOf } from '../foreign/mask.ts'
 import type { Capabilities, Driver, Status, Verification } from './driver.ts'
 import { FenceError, printable } from './errors.ts'
 import { canonicalIdentity } from './identity.ts'
 import type { LaneUse } from './lane.ts'
-import { createMask, secretsOf } from './mask.ts'
 import { type Ask, onLane, type PressAsk, sentenceOf } from './turn.ts'
 import type { OpenWire, Wire } from './wire.ts'
 

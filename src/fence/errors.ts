@@ -3,6 +3,7 @@
  *
  * These errors live between a driver and its device (`device.ts`); beyond it there are only values.
  */
+export { printable } from '../foreign/printable.ts'
 
 interface Failure {
   /** Is it worth asking the same device again without anybody mending something? */
@@ -161,13 +162,4 @@ export class FenceError extends Error {
   get inert(): boolean {
     return failures[this.failure].inert
   }
-}
-
-/**
- * A foreign text made fit for one line of a log: control characters (a device could colour our
- * terminal) become spaces, and the length is bounded.
- */
-export function printable(text: string, lengthMax = 200): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim()
-  return line.length <= lengthMax ? line : `${line.slice(0, lengthMax)}…`
 }

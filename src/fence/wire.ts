@@ -1,5 +1,5 @@
 /** All that a driver may touch: one wire per command, with a deadline and a right that may end. */
-import { ChildError, type ChildResult, runChild } from './child.ts'
+import { ChildError, type ChildResult, runChild } from '../foreign/child.ts'
 import { type DatagramPort, openDatagrams } from './datagram.ts'
 import { FenceError } from './errors.ts'
 import { privateHome } from './home.ts'

@@ -16,8 +16,9 @@ import { posix } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { accountOf } from './account.ts'
+import { ending } from './ending.ts'
 import { describe } from './process.ts'
-import type { Program, ProgramEnd } from './program.ts'
+import type { Program } from './program.ts'
 import { defineResourceType, type OperationContext, type Ran } from './resource.ts'
 import { joinWords, splitWords } from './words.ts'
 
@@ -108,7 +109,7 @@ export const exec = defineResourceType({
     if (options.stop !== undefined) {
       const end = await context.scope.run(await program(options, context, options.stop))
       const outcome = end.code === 0 ? 'done' : 'failed'
-      return { outcome, detail: `stop ${ending(end, options.stop)}` }
+      return { outcome, detail: `stop ${ending(end, options.stop[0])}` }
     }
     const graceMs = Math.max(0, context.deadlineMs - context.nowMs() - KILL_RESERVE_MS)
     const { gone, killed, because } = await context.service.end(graceMs)
@@ -130,7 +131,7 @@ async function look(options: Options, context: Context): Promise<Ran> {
   }
   if (options.monitor === undefined) return await lookAtProcesses(context)
   const end = await context.scope.run(await program(options, context, options.monitor))
-  const detail = `monitor ${ending(end, options.monitor)}`
+  const detail = `monitor ${ending(end, options.monitor[0])}`
   if (end.notRun !== undefined) return await withoutMonitor(options, context, detail)
   if (end.code === 0) return { outcome: 'running', detail }
   return { outcome: end.code === NOT_RUNNING ? 'stopped' : 'failed', detail }
@@ -186,7 +187,7 @@ async function startInBackground(
 ): Promise<Ran> {
   const logFile = context.service.logFile
   const end = await context.scope.run({ ...(await program(options, context, argv)), logFile })
-  if (end.code !== 0) return { outcome: 'failed', detail: `start ${ending(end, argv)}` }
+  if (end.code !== 0) return { outcome: 'failed', detail: `start ${ending(end, argv[0])}` }
   const pids = await context.service.pids()
   if (pids.length === 0 && options.monitor === undefined) {
     return {
@@ -210,7 +211,7 @@ async function startForeground(
   const { pid, ended } = await context.scope.launch({ ...launch, logFile })
   if (pid !== undefined) context.service.remember(pid)
   const end = await Promise.race([ended, sleep(SETTLE_MS, undefined, { ref: false })])
-  if (end !== undefined) return { outcome: 'failed', detail: `its program ${ending(end, argv)}` }
+  if (end !== undefined) return { outcome: 'failed', detail: `its program ${ending(end, argv[0])}` }
   return { outcome: 'done', detail: `${argv[0]} runs as pid ${pid}` }
 }
 
@@ -222,26 +223,6 @@ async function program(
   const { env, user, directory } = options
   const account = user === undefined ? undefined : await accountOf(user, context.scope)
   return { argv, env, account, directory }
-}
-
-/** How a program ended, in words: `exited with 1: "no such table"`. */
-function ending(end: ProgramEnd, argv: readonly string[]): string {
-  const said = end.output === '' ? '' : `: "${end.output.slice(-400).replaceAll('\n', ' | ')}"`
-  switch (end.notRun) {
-    case 'missing':
-      return `cannot be run: there is no ${argv[0]} on this node`
-    case 'forbidden':
-      return `cannot be run: ${argv[0]} is not executable`
-    case 'directory':
-      return 'cannot be run: its directory cannot be entered'
-    case 'scope':
-      return 'cannot be run: its scope is closed'
-    case 'spawn':
-      return `cannot be run${said}`
-    case undefined:
-      if (end.signal !== undefined) return `was ended by ${end.signal}${said}`
-      return `exited with ${end.code}${said}`
-  }
 }
 
 function canonical(argv: readonly string[], { directory = '/' }: Options): string[] {

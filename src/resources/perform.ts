@@ -23,7 +23,8 @@ export interface Room {
 /** One resource, and what is going on with it. */
 export interface Slot {
   readonly id: string
-  readonly type: OpenResource
+  type: OpenResource
+  readonly monitorEveryMs: number
   readonly watch: ServiceWatch
   current: { readonly id: number; readonly controller: AbortController } | undefined
   preparing: AbortController | undefined
@@ -226,6 +227,7 @@ function context(room: Room, slot: Slot, { op, name, way, deadlineMs, signal }: 
     service: openService({ ...room, resource: slot.id, current: name }),
     signal,
     deadlineMs,
+    monitorEveryMs: slot.monitorEveryMs,
     nowMs: () => performance.now(),
     memory: undefined,
     say: (level, text) => room.say(level, `${slot.id}: ${text}`),

@@ -75,7 +75,7 @@ const NOT_RUN: readonly string[] = [
 /** How much of a program's output is kept. */
 export const OUTPUT_MAX_BYTES = 4096
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
  * $0 whether to join the gate's group, $1 gate, $2 directory, $3 program to look for, $4 the

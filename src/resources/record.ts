@@ -1,9 +1,18 @@
 /**
- * What has to survive a killed daemon: which operations have begun and are not over, and which
- * process is a service's own. One small file each, replaced atomically, so that a reader finds the
- * old one or the new one. A file that cannot be understood counts as the worst it could mean.
+ * What has to survive a killed daemon: which operations have begun and are not over, which process
+ * is a service's own, and what may be up that no process shows. One small file each, replaced
+ * atomically, so that a reader finds the old one or the new one. A file that cannot be understood
+ * counts as the worst it could mean.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { statOf } from './process.ts'
@@ -25,6 +34,7 @@ export interface HalfDone {
   readonly record: OperationRecord | undefined
 }
 
+const Up = z.object({ boot: z.string() })
 const MainProcess = z.object({ pid: z.number().int().positive(), startTicks: z.string() })
 
 export interface Records {
@@ -35,11 +45,16 @@ export interface Records {
   forget(name: string): void
   rememberMain(resource: string, pid: number): void
   main(resource: string): 'alive' | 'dead' | 'unknown'
+  /** From now on it may be up here, until this is taken back or the machine boots. */
+  rememberUp(resource: string): void
+  forgetUp(resource: string): void
+  mayBeUp(resource: string): boolean
 }
 
 /** The records of one state directory. */
 export function openRecords(stateDir: string): Records {
   const opFile = (name: string) => join(stateDir, 'ops', `${name}.json`)
+  const upFile = (resource: string) => join(stateDir, 'up', `${fileName(resource)}.json`)
   const mainFile = (resource: string) => join(stateDir, 'services', `${fileName(resource)}.json`)
   return {
     begin: (resource, record) => replace(opFile(fileName(resource)), record),
@@ -59,7 +74,19 @@ export function openRecords(stateDir: string): Records {
       const stat = statOf(main.pid)
       return stat?.startTicks === main.startTicks && stat.state !== 'Z' ? 'alive' : 'dead'
     },
+    rememberUp: (resource) => replace(upFile(resource), { boot: bootId() }),
+    forgetUp: (resource) => rmSync(upFile(resource), { force: true }),
+    mayBeUp(resource) {
+      if (!existsSync(upFile(resource))) return false
+      const up = Up.safeParse(read(upFile(resource))).data
+      return up === undefined || up.boot === bootId()
+    },
   }
+}
+
+/** Another one for every boot of the kernel. */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
 function replace(file: string, content: unknown): void {

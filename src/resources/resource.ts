@@ -8,6 +8,7 @@
 import { z } from 'zod'
 import type { ResourceOp } from '../core/effect.ts'
 import type { RunOutcome } from '../core/event.ts'
+import { createMask, type Mask, secretsOf } from '../foreign/mask.ts'
 import type { Program, ProgramEnd } from './program.ts'
 
 /** What one operation found, and a sentence that says how. */
@@ -29,6 +30,8 @@ export interface OperationContext<Memory = undefined> {
   readonly signal: AbortSignal
   /** Instant at which the operation is killed, on the clock that `nowMs` reads. */
   readonly deadlineMs: number
+  /** The gap between two monitors. */
+  readonly monitorEveryMs: number
   /** Monotonic. */
   readonly nowMs: () => number
   /** What this type remembers of one resource between operations; gone with the daemon. */
@@ -60,6 +63,14 @@ export interface Service {
   remember(mainPid: number): void
   /** `unknown` when no main process was remembered. */
   main(): 'alive' | 'dead' | 'unknown'
+  /**
+   * From now on something of it may be up here that no process shows: an address, a mount. Known to
+   * later daemons, over as soon as it is forgotten or the machine boots. Throws when it cannot be
+   * kept.
+   */
+  rememberUp(): void
+  forgetUp(): void
+  mayBeUp(): Promise<boolean>
   /** The file that takes the output of what stays: bounded, kept over restarts of the daemon. */
   readonly logFile: string
 }
@@ -95,6 +106,19 @@ export interface ResourceDefinition<Schema extends z.ZodObject, Memory> {
   readonly monitor: Operation<z.output<Schema>, Memory>
   /** A start may come soon: look ahead without touching anything. Ends early when told to. */
   readonly prepare?: (options: z.output<Schema>, context: OperationContext<Memory>) => Promise<void>
+  /**
+   * What a person should know about these options on this machine, in sentences. It may run foreign
+   * programs, bounded, so nobody asks for it unawares. Never rejects.
+   */
+  readonly advise?: (options: z.output<Schema>, terms: AdviceTerms) => Promise<readonly string[]>
+}
+
+export interface AdviceTerms {
+  readonly startMs: number
+  readonly stopMs: number
+  readonly probeMs: number
+  /** A sentence, led by a space, with the known name that was meant; or nothing. */
+  readonly didYouMean: (typed: string, known: readonly string[]) => string
 }
 
 /** A resource type as the rest of the program sees it: options go in unparsed. */
@@ -114,13 +138,14 @@ export interface OpenResource {
   stop(context: OperationContext): Promise<Ran>
   monitor(context: OperationContext): Promise<Ran>
   readonly prepare: ((context: OperationContext) => Promise<void>) | undefined
+  readonly advise: ((terms: AdviceTerms) => Promise<readonly string[]>) | undefined
 }
 
 /** Makes a resource type of its definition. */
 export function defineResourceType<Schema extends z.ZodObject, Memory>(
   definition: ResourceDefinition<Schema, Memory>,
 ): ResourceType {
-  const { name, title, options: schema, prepare } = definition
+  const { name, title, options: schema, prepare, advise } = definition
   return {
     name,
     title,
@@ -132,9 +157,10 @@ export function defineResourceType<Schema extends z.ZodObject, Memory>(
       }
       const options = parsed.data
       const memory = definition.memory()
+      const mask = createMask(secretsOf(schema, options))
       const bind =
         (operation: Operation<z.output<Schema>, Memory>) => (context: OperationContext) =>
-          operation(options, { ...context, memory })
+          masked(mask, () => operation(options, { ...quiet(mask, context), memory }))
       return {
         thing: definition.thing(options),
         leavesProcesses: definition.leavesProcesses,
@@ -143,8 +169,24 @@ export function defineResourceType<Schema extends z.ZodObject, Memory>(
         stop: bind(definition.stop),
         monitor: bind(definition.monitor),
         prepare:
-          prepare && ((context: OperationContext) => prepare(options, { ...context, memory })),
+          prepare &&
+          ((context: OperationContext) => prepare(options, { ...quiet(mask, context), memory })),
+        advise: advise && (async (terms: AdviceTerms) => (await advise(options, terms)).map(mask)),
       }
     },
   }
+}
+
+/** What a resource says goes to the log, to the journal and to the other nodes. */
+async function masked(mask: Mask, work: () => Promise<Ran>): Promise<Ran> {
+  try {
+    const { outcome, detail } = await work()
+    return { outcome, detail: mask(detail) }
+  } catch (error) {
+    throw new Error(mask((error as Error).message))
+  }
+}
+
+function quiet(mask: Mask, context: OperationContext): OperationContext {
+  return { ...context, say: (level, text) => context.say(level, mask(text)) }
 }

@@ -18,10 +18,12 @@ import { watchService } from './watch.ts'
 
 export { OVERRUN_MS } from './perform.ts'
 
+const MONITOR_EVERY_MS = 10_000
+
 export interface ResourcesOptions {
   /** Ours alone; survives the daemon, need not survive a boot. */
   readonly stateDir: string
-  readonly resources: readonly { id: string; type: string; options: unknown }[]
+  readonly resources: readonly ListedResource[]
   readonly say: (level: 'info' | 'warn', text: string) => void
   /** A service has ended by itself between two operations. A hint to monitor now, no proof. */
   readonly onDeath?: (resource: string, because: string) => void
@@ -29,6 +31,14 @@ export interface ResourcesOptions {
   readonly mechanism?: MechanismKind
   /** How long processes that were killed may take to be gone before the outcome is `unknown`. */
   readonly killBoundMs?: number
+}
+
+export interface ListedResource {
+  readonly id: string
+  readonly type: string
+  readonly options: unknown
+  /** The gap between two monitors, for programs that want to know. */
+  readonly monitorEveryMs?: number
 }
 
 export interface Resources {
@@ -50,6 +60,8 @@ export interface Resources {
   abort(id: number): void
   /** A start may come soon. Touches nothing, answers nothing. */
   prepare(resource: string): void
+  /** The same resources with other secrets. Operations under way end with the old ones. */
+  renew(resources: readonly ListedResource[]): Promise<void>
   /** Ends what runs in the background of this daemon. Services stay. */
   close(): Promise<void>
 }
@@ -123,6 +135,11 @@ function serve(room: Room, slots: ReadonlyMap<string, Slot>): Resources {
       })
       background.add(over)
     },
+    async renew(resources) {
+      for (const { id, type, options } of resources) {
+        slotOf(id).type = (await loadResourceType(type)).open(options)
+      }
+    },
     async close() {
       endLogBound()
       for (const { preparing, watch } of slots.values()) {
@@ -136,12 +153,12 @@ function serve(room: Room, slots: ReadonlyMap<string, Slot>): Resources {
 
 async function openSlots(room: Room, options: ResourcesOptions): Promise<Map<string, Slot>> {
   const slots = new Map<string, Slot>()
-  for (const { id, type, options: raw } of options.resources) {
+  for (const { id, type, options: raw, monitorEveryMs = MONITOR_EVERY_MS } of options.resources) {
     const onDeath = (because: string) => options.onDeath?.(id, because)
     const watch = watchService({ resource: id, scopes: room.scopes, onDeath })
     const open = (await loadResourceType(type)).open(raw)
     const idle = { current: undefined, preparing: undefined, leftovers: [] }
-    slots.set(id, { id, type: open, watch, ...idle })
+    slots.set(id, { id, type: open, monitorEveryMs, watch, ...idle })
   }
   return slots
 }

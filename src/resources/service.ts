@@ -37,6 +37,14 @@ export function openService(options: ServiceOptions): Service {
       })
       return { gone, killed, because }
     },
+    rememberUp: () => records.rememberUp(resource),
+    forgetUp: () => records.forgetUp(resource),
+    mayBeUp: async () => {
+      if (records.mayBeUp(resource)) return true
+      // A daemon that lost its disk still finds the scopes.
+      const all = await serviceScopes(scopes, resource, true)
+      return all.some((name) => name !== current)
+    },
     remember: (mainPid) => records.rememberMain(resource, mainPid),
     main: () => records.main(resource),
   }

@@ -1,6 +1,6 @@
 /** `picket config`: says what is right with a configuration, or everything that is wrong. */
 import assert from 'node:assert/strict'
-import { chmodSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from '../config/files.ts'
@@ -17,6 +17,30 @@ resources:
   - { id: job, type: exec, run: sleep 1000 }
 `
 const secrets = 'ipmi: { user: admin, password: canary-7 }\n'
+
+test('C4 check runs no agent unless it is told to', async (t) => {
+  const dir = folder(t, {
+    'config.yaml': config.replace(
+      'id: job, type: exec, run: sleep 1000',
+      'id: job, type: ocf, agent: test:ran, params: { a: 1 }',
+    ),
+    'fence-secrets.yaml': secrets,
+    'ocf/resource.d/test/ran': '#!/bin/sh\ntouch "$0.ran"; exit 1\n',
+  })
+  chmodSync(join(dir, 'ocf/resource.d/test/ran'), 0o755)
+  const ran = () => existsSync(join(dir, 'ocf/resource.d/test/ran.ran'))
+  const env = { OCF_ROOT: join(dir, 'ocf') }
+  const words = ['config', 'check', join(dir, 'config.yaml')]
+  const silent = await picket(words, { env })
+  assert.equal(silent.code, 0)
+  assert.match(silent.out, /\nThe agents of job were not asked; --agents runs them for it\.\n/)
+  assert.equal(ran(), false)
+  const told = await picket([...words, '--agents'], { env })
+  assert.equal(told.code, 0)
+  assert.match(told.err, /^warning: job: ocf:test:ran does not tell its parameters, so they/m)
+  assert.equal(ran(), true)
+  assert.equal((await picket(['config', 'show', ...words.slice(2), '--agents'])).code, 2)
+})
 
 test('C4 check prints the levels of every node, the resources and the warnings', async (t) => {
   const dir = folder(t, { 'config.yaml': config, 'fence-secrets.yaml': secrets })

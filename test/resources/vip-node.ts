@@ -1,16 +1,16 @@
 /**
- * A node with one virtual address, to be started inside a network namespace. Reads one command as
+ * A node with one resource, a virtual address, to be started inside a network namespace. Reads one command as
  * JSON per line (`{ "do": "start" }`, `{ "do": "prepare" }`), prints one answer as JSON per line.
  */
 import { createInterface } from 'node:readline'
 import type { ResourceOp } from '../../src/core/effect.ts'
 import { openResources } from '../../src/resources/runner.ts'
 
-const [, , stateDir = '', options = '{}'] = process.argv
+const [, , stateDir = '', options = '{}', type = 'vip'] = process.argv
 const said: string[] = []
 const resources = await openResources({
   stateDir,
-  resources: [{ id: 'ip', type: 'vip', options: JSON.parse(options) }],
+  resources: [{ id: 'ip', type, options: JSON.parse(options) }],
   say: (_, text) => void said.push(text),
 })
 await resources.sweep()

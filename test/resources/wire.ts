@@ -17,8 +17,8 @@ export type Machine = 'a' | 'b' | 'client'
 export interface Wire {
   /** Runs a program on a machine and returns what it printed. */
   on(machine: Machine, command: string): string
-  /** A picket node with one virtual address. */
-  node(machine: Machine, options: unknown): VipNode
+  /** A picket node with one virtual address, by the type `vip` or by another one. */
+  node(machine: Machine, options: unknown, type?: string): VipNode
   mac(machine: Machine): string
 }
 
@@ -83,7 +83,7 @@ export function layWire(t: TestContext): Wire {
             },
           ),
     mac: (machine) => JSON.parse(on(machine, '-j link show eth0'))[0].address,
-    node(machine, options) {
+    node(machine, options, type = 'vip') {
       const stateDir = join(dir, machine)
       // Not `ip netns exec`: that would hide /sys/fs/cgroup.
       const child = spawn(
@@ -94,6 +94,7 @@ export function layWire(t: TestContext): Wire {
           join(import.meta.dirname, 'vip-node.ts'),
           stateDir,
           JSON.stringify(options),
+          type,
         ],
         { stdio: ['pipe', 'pipe', 'inherit'] },
       )

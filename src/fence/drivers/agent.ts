@@ -9,11 +9,12 @@
  * @see ClusterLabs' FenceAgentAPI.md.
  */
 import { z } from 'zod'
-import type { ChildResult } from '../child.ts'
+import type { ChildResult } from '../../foreign/child.ts'
+import { type AgentMetadata, MetadataError, readMetadata } from '../../foreign/metadata.ts'
+import { faultOf, secretName } from '../../foreign/parameters.ts'
 import { defineDriver, type Status, type Target } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'
-import { type AgentMetadata, type AgentParameter, readMetadata } from './agent-metadata.ts'
 
 const value = z.union([
   z.string().regex(/^[^\r\n\0]*$/, 'is more than one line, which no parameter can be'),
@@ -31,7 +32,6 @@ const parameters = z.record(
   value,
 )
 const plugForm = /^[^\s,]+$/
-const secretName = /passw(or)?d$|secret|token$|_kg$|^community$/i
 
 const options = z
   .strictObject({
@@ -136,7 +136,8 @@ export const agent = defineDriver({
     admit(options)
     const { agent } = options
     const metadata = await metadataOf(options, wire)
-    const action = ['list-status', 'list'].find((each) => metadata.actions.includes(each))
+    const known = metadata.actions.map(({ name }) => name)
+    const action = ['list-status', 'list'].find((each) => known.includes(each))
     if (action === undefined) {
       throw new FenceError('options', `${agent} has no action list`, NO_PLUGS)
     }
@@ -157,7 +158,11 @@ const NO_PLUGS = 'look at the device itself, or at its manual, for its plugs'
 async function metadataOf(options: Login, wire: Wire): Promise<AgentMetadata> {
   const told = await call(options, wire, ['-o', 'metadata'], undefined, 'question')
   if (told.code !== 0) throw failureOf(options, told)
-  return readMetadata(options.agent, told.stdout)
+  try {
+    return readMetadata(options.agent, told.stdout)
+  } catch (error) {
+    throw error instanceof MetadataError ? new FenceError('garbled', error.message) : error
+  }
 }
 
 /** `plug,alias` or `plug,alias,status`, line by line; what has another form is a remark. */
@@ -258,7 +263,7 @@ function failureOf({ agent }: Login, { code, stdout, stderr }: ChildResult): Fen
 function check(options: Options, metadata: AgentMetadata): void {
   const { agent, plug } = options
   for (const action of ['off', 'on', 'status']) {
-    if (metadata.actions.includes(action)) continue
+    if (metadata.actions.some(({ name }) => name === action)) continue
     throw wrong(`${agent} has no action ${action}, and without it cannot be used here`)
   }
   const hasPlugs = metadata.parameters.some(({ name }) => name === 'plug' || name === 'port')
@@ -283,6 +288,7 @@ function checkParameters(
       const own = [...known.keys()].filter((key) => key !== 'action')
       throw wrong(`${agent} has no parameter ${name}`, `it has ${own.join(', ')}`)
     }
+    // It would ignore a value that it does not understand, and take its default.
     const fault = faultOf(parameter, wordFor(value))
     if (fault !== undefined) throw wrong(`${agent}: ${name} ${fault}`)
   }
@@ -292,20 +298,5 @@ function checkParameters(
   const missing = parameters.filter((each) => each.required && !meant.includes(each.meaning))
   if (missing.length > 0) {
     throw wrong(`${agent} needs ${missing.map(({ name }) => name).join(', ')}`)
-  }
-}
-
-/** An agent ignores a value that it does not understand, and takes its default. */
-function faultOf({ type, choice }: AgentParameter, text: string): string | undefined {
-  switch (type) {
-    case 'boolean':
-      return /^(1|0|yes|no|on|off|true|false)$/i.test(text) ? undefined : 'is neither 1 nor 0'
-    case 'integer':
-    case 'second':
-      return /^-?\d+(\.\d+)?$/.test(text) ? undefined : 'is no number'
-    case 'select':
-      return choice.includes(text) ? undefined : `is none of ${choice.join(', ')}`
-    default:
-      return undefined
   }
 }

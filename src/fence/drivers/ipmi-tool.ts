@@ -6,7 +6,7 @@
  * that is not answered; and ipmitool gets a HOME with a register of one vendor, because it reads a
  * register of five megabytes at every start otherwise (measured: 33 ms a call with it, 11 without).
  */
-import type { ChildResult } from '../child.ts'
+import type { ChildResult } from '../../foreign/child.ts'
 import type { Status } from '../driver.ts'
 import { FenceError, type FenceFailure, printable } from '../errors.ts'
 import type { Wire } from '../wire.ts'

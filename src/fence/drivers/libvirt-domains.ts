@@ -3,7 +3,7 @@
  * beside the UUIDs of its list, so that the states are asked for afterwards, all in one connection.
  */
 import type { Power } from '../../core/model.ts'
-import type { ChildResult } from '../child.ts'
+import type { ChildResult } from '../../foreign/child.ts'
 import type { Target } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import { failureOf } from './libvirt-failure.ts'

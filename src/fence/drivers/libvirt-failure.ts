@@ -1,5 +1,5 @@
 /** What virsh and ssh print when they fail, as one of our failures. */
-import type { ChildResult } from '../child.ts'
+import type { ChildResult } from '../../foreign/child.ts'
 import { FenceError, printable } from '../errors.ts'
 
 /** The order matters: the first match counts. `where` begins the sentence. */

@@ -8,7 +8,7 @@
  */
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { ChildResult } from '../child.ts'
+import type { ChildResult } from '../../foreign/child.ts'
 import { defineDriver, type Status } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'

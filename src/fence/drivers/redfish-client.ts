@@ -5,9 +5,9 @@
  * @see DMTF DSP0266: 7 (protocol), 8.6 (errors), 13.3 (sessions).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createMask } from '../../foreign/mask.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { HttpAnswer, TlsPolicy } from '../http.ts'
-import { createMask } from '../mask.ts'
 import type { Kind, Wire } from '../wire.ts'
 import { isObject, objectOf, type Resource, refusalOf } from './redfish-answer.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { FenceError, failures, printable } from '../../src/fence/errors.ts'
-import { createMask, secretsOf } from '../../src/fence/mask.ts'
+import { createMask, secretsOf } from '../../src/foreign/mask.ts'
 
 const canary = 'p/ss "wörd" $x'
 
