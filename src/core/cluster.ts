@@ -21,6 +21,7 @@ import { prepare } from './placement.ts'
 import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
+  onHint,
   onRan,
   resourceDeadlineMs,
   startResource,
@@ -157,6 +158,11 @@ function route(turn: Turn, event: Event): void {
     case 'ran': {
       const resource = turn.state.config.resources.find(({ id }) => id === event.resource)
       if (resource !== undefined) onRan(turn, resource, event)
+      return
+    }
+    case 'hint': {
+      const resource = turn.state.config.resources.find(({ id }) => id === event.resource)
+      if (resource !== undefined) onHint(turn, resource)
       return
     }
     case 'order':
