@@ -72,6 +72,26 @@ export interface ServiceEnd {
   readonly because: string
 }
 
+/** Did a revoked start leave anything going on, and why is that not proven? */
+export interface Revoked {
+  readonly gone: boolean
+  readonly because: string
+}
+
+export interface RevokeContext<Memory = undefined> {
+  readonly memory: Memory
+  /** When it has to be over, on the clock of `performance.now()`. */
+  readonly deadlineMs: number
+}
+
+export interface WatchContext<Memory = undefined> {
+  readonly memory: Memory
+  /** Aborted when nobody wants to know any more. */
+  readonly signal: AbortSignal
+  /** It may be down: look now. A hint, no proof. */
+  readonly tell: (because: string) => void
+}
+
 type Operation<Options, Memory> = (
   options: Options,
   context: OperationContext<Memory>,
@@ -95,6 +115,15 @@ export interface ResourceDefinition<Schema extends z.ZodObject, Memory> {
   readonly monitor: Operation<z.output<Schema>, Memory>
   /** A start may come soon: look ahead without touching anything. Ends early when told to. */
   readonly prepare?: (options: z.output<Schema>, context: OperationContext<Memory>) => Promise<void>
+  /**
+   * Where a start sets something going that no scope holds: ends for good what a start has begun
+   * that failed, was cut short, or was orphaned by the death of a daemon.
+   */
+  readonly revoke?: (options: z.output<Schema>, context: RevokeContext<Memory>) => Promise<Revoked>
+  /** From now on, while it runs: tells as soon as it may be down, without asking all the time. */
+  readonly watch?: (options: z.output<Schema>, context: WatchContext<Memory>) => void
+  /** Lets go of what the memory holds open. */
+  readonly close?: (memory: Memory) => void
 }
 
 /** A resource type as the rest of the program sees it: options go in unparsed. */
@@ -114,13 +143,16 @@ export interface OpenResource {
   stop(context: OperationContext): Promise<Ran>
   monitor(context: OperationContext): Promise<Ran>
   readonly prepare: ((context: OperationContext) => Promise<void>) | undefined
+  readonly revoke: ((deadlineMs: number) => Promise<Revoked>) | undefined
+  readonly watch: ((context: Omit<WatchContext, 'memory'>) => void) | undefined
+  close(): void
 }
 
 /** Makes a resource type of its definition. */
 export function defineResourceType<Schema extends z.ZodObject, Memory>(
   definition: ResourceDefinition<Schema, Memory>,
 ): ResourceType {
-  const { name, title, options: schema, prepare } = definition
+  const { name, title, options: schema, prepare, revoke, watch, close } = definition
   return {
     name,
     title,
@@ -144,6 +176,9 @@ export function defineResourceType<Schema extends z.ZodObject, Memory>(
         monitor: bind(definition.monitor),
         prepare:
           prepare && ((context: OperationContext) => prepare(options, { ...context, memory })),
+        revoke: revoke && ((deadlineMs) => revoke(options, { memory, deadlineMs })),
+        watch: watch && ((context) => watch(options, { ...context, memory })),
+        close: () => close?.(memory),
       }
     },
   }
