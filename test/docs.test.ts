@@ -265,7 +265,7 @@ function spoken(paths: string): string {
 }
 
 test('the sentences that docs/operating.md explains are said by the program', () => {
-  const source = spoken('src/{core,audit,daemon,cli}/*.ts')
+  const source = spoken('src/{core,audit,daemon,cli,resources}/{*,*/*}.ts')
   const { written } = documentAt('docs/operating.md')
   const from = written.slice(written.indexOf('## What status says'))
   const sentences = [...from.matchAll(/^\| `([^`]+)` \|/gm)]

@@ -73,7 +73,8 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   corosync: ['core', 'net'],
   checks: ['core', 'net'],
   fence: ['core', 'net', 'foreign'],
-  resources: ['core', 'net', 'foreign'],
+  dbus: [],
+  resources: ['core', 'net', 'foreign', 'dbus'],
   audit: [],
   config: ['core', 'foreign', 'fence', 'resources'],
   daemon: [

@@ -22,6 +22,7 @@ import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
   followOrder,
+  onHint,
   onRan,
   resourceDeadlineMs,
   stopResource,
@@ -158,6 +159,11 @@ function route(turn: Turn, event: Event): void {
     case 'ran': {
       const resource = turn.state.config.resources.find(({ id }) => id === event.resource)
       if (resource !== undefined) onRan(turn, resource, event)
+      return
+    }
+    case 'hint': {
+      const resource = turn.state.config.resources.find(({ id }) => id === event.resource)
+      if (resource !== undefined) onHint(turn, resource)
       return
     }
     case 'order':

@@ -30,6 +30,9 @@ export type News = Readonly<
   | { kind: 'identified'; id: number; ok: boolean; identity?: string; detail: string }
   | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
   | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }
+  // ---- this node ----
+  /** A resource may have ended by itself. Proves nothing: it is a reason to look now. */
+  | { kind: 'hint'; resource: ResourceId; because: string }
   // ---- people ----
   | { kind: 'order'; order: Order }
   /** SIGTERM: stop our resources, say goodbye, go. */

@@ -189,6 +189,12 @@ export function onRan(
   }
 }
 
+/** It may have ended by itself: the monitor that would come later comes now. */
+export function onHint(turn: Turn, config: ResourceConfig): void {
+  const local = turn.state.resources[config.id]!
+  if (local.at === 'running' && local.op === undefined) run(turn, config, 'monitor')
+}
+
 function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {
   const local = turn.state.resources[config.id]!
   if (outcome === 'stopped') return becomeStopped(turn, config)

@@ -81,10 +81,10 @@ async function live(
     const text = `A fencing of ${target} was under way here when picketd died.`
     log.say('warn', `${text} The cluster resumes it by reading the power first.`, { node: target })
   }
-  const resources = await openSwept(given, loaded, log)
+  const mailbox = openMailbox()
+  const resources = await openSwept(options, mailbox)
   onResources(resources)
   void sayAdvice(loaded, log)
-  const mailbox = openMailbox()
   const journalPath = join(stateDir, 'journal.jsonl')
   const desk = deskOf({ clock, journalPath, mailbox })
   const control = await openControl({ runDir, desk })
@@ -124,13 +124,15 @@ async function joinGroup({ log: { say }, mailbox, leaving }: Parts): Promise<Cor
 }
 
 /** The resources of this node, with what a former daemon left half done ended (S10). */
-async function openSwept(given: Arguments, loaded: Loaded, { say }: Log): Promise<Resources> {
+async function openSwept(options: DaemonOptions, { tell }: Mailbox): Promise<Resources> {
+  const { given, loaded, log } = options
   const resources = await openResources({
     stateDir: join(given.stateDir, 'resources'),
     resources: loaded.resources,
-    say: (level, text) => say(level, text),
+    say: (level, text) => log.say(level, text),
+    onDeath: (resource, because) => tell({ kind: 'hint', resource, because }),
   })
-  for (const sentence of await resources.sweep()) say('warn', sentence)
+  for (const sentence of await resources.sweep()) log.say('warn', sentence)
   return resources
 }
 

@@ -7,6 +7,7 @@ import type { ResourceType } from './resource.ts'
 const types: Readonly<Record<string, () => Promise<ResourceType>>> = {
   exec: async () => (await import('./exec.ts')).exec,
   ocf: async () => (await import('./ocf.ts')).ocf,
+  systemd: async () => (await import('./systemd.ts')).systemd,
   vip: async () => (await import('./vip.ts')).vip,
 }
 

@@ -7,6 +7,7 @@ import type { RunOutcome } from '../core/event.ts'
 import { type OpenOperation, openOperation } from './operation.ts'
 import type { Records } from './record.ts'
 import type { OpenResource, OperationContext, Ran } from './resource.ts'
+import { revoke } from './revoke.ts'
 import type { Cleared, Scopes } from './scope.ts'
 import { openService, serviceScopes } from './service.ts'
 import type { ServiceWatch } from './watch.ts'
@@ -30,6 +31,8 @@ export interface Slot {
   preparing: AbortController | undefined
   /** Scopes that are not proven gone: nothing is told about this resource before they are. */
   leftovers: readonly string[]
+  /** What a start has begun outside of all scopes is not proven gone: the same. */
+  unrevoked: boolean
 }
 
 export interface Operation {
@@ -102,9 +105,11 @@ async function performBounded(
   const late = first === undefined ? await withinMs(work, SETTLE_MS) : undefined
   const cleared = way.busy() && proven.gone ? leaveBehind(slot, name, proven) : proven
   way.release()
+  const begun = cleared.gone && op === 'start' && ran.outcome !== 'done'
+  const { gone, because } = begun ? await revoke(slot) : cleared
 
-  const detail = sentence(ran, late, cleared)
-  if (!cleared.gone) return { outcome: 'unknown', detail }
+  const detail = sentence(ran, late, { ...cleared, gone, because })
+  if (!gone) return { outcome: 'unknown', detail }
   room.records.end(slot.id)
   if (ran.outcome === 'running' || (op === 'start' && ran.outcome === 'done')) slot.watch.begin()
   return { outcome: ran.outcome, detail }
@@ -183,11 +188,13 @@ function leaveBehind(slot: Slot, name: string, cleared: Cleared): Cleared {
 }
 
 async function settleLeftovers({ scopes, killBoundMs, records }: Room, slot: Slot) {
-  if (slot.leftovers.length === 0) return undefined
+  if (slot.leftovers.length === 0 && !slot.unrevoked) return undefined
   const how = { graceMs: 0, boundMs: killBoundMs, strays: true }
   const { gone, because } = await scopes.clear(slot.leftovers, how)
   if (!gone) return `an earlier operation is not proven gone: it ${because}`
   slot.leftovers = []
+  const revoked = slot.unrevoked ? await revoke(slot) : CLEAN
+  if (!revoked.gone) return `an earlier start is not proven gone: it ${revoked.because}`
   records.end(slot.id)
   return undefined
 }

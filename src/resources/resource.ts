@@ -83,6 +83,26 @@ export interface ServiceEnd {
   readonly because: string
 }
 
+/** Did a revoked start leave anything going on, and why is that not proven? */
+export interface Revoked {
+  readonly gone: boolean
+  readonly because: string
+}
+
+export interface RevokeContext<Memory = undefined> {
+  readonly memory: Memory
+  /** When it has to be over, on the clock of `performance.now()`. */
+  readonly deadlineMs: number
+}
+
+export interface WatchContext<Memory = undefined> {
+  readonly memory: Memory
+  /** Aborted when nobody wants to know any more. */
+  readonly signal: AbortSignal
+  /** It may be down: look now. A hint, no proof. */
+  readonly tell: (because: string) => void
+}
+
 type Operation<Options, Memory> = (
   options: Options,
   context: OperationContext<Memory>,
@@ -111,6 +131,15 @@ export interface ResourceDefinition<Schema extends z.ZodObject, Memory> {
    * programs, bounded, so nobody asks for it unawares. Never rejects.
    */
   readonly advise?: (options: z.output<Schema>, terms: AdviceTerms) => Promise<readonly string[]>
+  /**
+   * Where a start sets something going that no scope holds: ends for good what a start has begun
+   * that failed, was cut short, or was orphaned by the death of a daemon.
+   */
+  readonly revoke?: (options: z.output<Schema>, context: RevokeContext<Memory>) => Promise<Revoked>
+  /** From now on, while it runs: tells as soon as it may be down, without asking all the time. */
+  readonly watch?: (options: z.output<Schema>, context: WatchContext<Memory>) => void
+  /** Lets go of what the memory holds open. */
+  readonly close?: (memory: Memory) => void
 }
 
 export interface AdviceTerms {
@@ -139,13 +168,16 @@ export interface OpenResource {
   monitor(context: OperationContext): Promise<Ran>
   readonly prepare: ((context: OperationContext) => Promise<void>) | undefined
   readonly advise: ((terms: AdviceTerms) => Promise<readonly string[]>) | undefined
+  readonly revoke: ((deadlineMs: number) => Promise<Revoked>) | undefined
+  readonly watch: ((context: Omit<WatchContext, 'memory'>) => void) | undefined
+  close(): void
 }
 
 /** Makes a resource type of its definition. */
 export function defineResourceType<Schema extends z.ZodObject, Memory>(
   definition: ResourceDefinition<Schema, Memory>,
 ): ResourceType {
-  const { name, title, options: schema, prepare, advise } = definition
+  const { name, title, options: schema, prepare, advise, revoke, watch, close } = definition
   return {
     name,
     title,
@@ -172,6 +204,9 @@ export function defineResourceType<Schema extends z.ZodObject, Memory>(
           prepare &&
           ((context: OperationContext) => prepare(options, { ...quiet(mask, context), memory })),
         advise: advise && (async (terms: AdviceTerms) => (await advise(options, terms)).map(mask)),
+        revoke: revoke && ((deadlineMs) => revoke(options, { memory, deadlineMs })),
+        watch: watch && ((context) => watch(options, { ...context, memory })),
+        close: () => close?.(memory),
       }
     },
   }

@@ -10,9 +10,9 @@ import { loadResourceType } from './index.ts'
 import { boundLogs } from './log-bound.ts'
 import type { MechanismKind } from './mechanism.ts'
 import { KILL_BOUND_MS, perform, performPreparation, type Room, type Slot } from './perform.ts'
-import { openRecords } from './record.ts'
+import { type HalfDone, openRecords } from './record.ts'
 import type { Ran } from './resource.ts'
-import { openScopes } from './scope.ts'
+import { fileName, openScopes } from './scope.ts'
 import { sweep } from './sweep.ts'
 import { watchService } from './watch.ts'
 
@@ -97,6 +97,13 @@ function serve(room: Room, slots: ReadonlyMap<string, Slot>): Resources {
     place: scopes.place,
     things: new Map([...slots].map(([id, { type }]) => [id, type.thing])),
     async sweep() {
+      const begun = new Set(
+        room.records
+          .halfDone()
+          .filter(mayHaveStarted)
+          .map(({ resource }) => resource),
+      )
+      for (const [id, slot] of slots) slot.unrevoked = begun.has(fileName(id))
       const { sentences, leftovers } = await sweep({ ...room, resources: [...slots.keys()] })
       for (const [id, names] of leftovers) {
         const slot = slots.get(id)
@@ -147,17 +154,24 @@ function serve(room: Room, slots: ReadonlyMap<string, Slot>): Resources {
         preparing?.abort()
       }
       await Promise.all(background)
+      for (const { type } of slots.values()) type.close()
     },
   }
+}
+
+/** A record that makes no sense is taken for the worst it could be. */
+function mayHaveStarted({ record }: HalfDone): boolean {
+  return (record?.op ?? 'start') === 'start'
 }
 
 async function openSlots(room: Room, options: ResourcesOptions): Promise<Map<string, Slot>> {
   const slots = new Map<string, Slot>()
   for (const { id, type, options: raw, monitorEveryMs = MONITOR_EVERY_MS } of options.resources) {
     const onDeath = (because: string) => options.onDeath?.(id, because)
-    const watch = watchService({ resource: id, scopes: room.scopes, onDeath })
     const open = (await loadResourceType(type)).open(raw)
-    const idle = { current: undefined, preparing: undefined, leftovers: [] }
+    const { scopes } = room
+    const watch = watchService({ resource: id, scopes, own: open.watch, onDeath })
+    const idle = { current: undefined, preparing: undefined, leftovers: [], unrevoked: false }
     slots.set(id, { id, type: open, monitorEveryMs, watch, ...idle })
   }
   return slots

@@ -11,7 +11,7 @@ import { calm } from './faults.ts'
 import { applyPower, freeze, later, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
 import { comeBack, leave, order, tend } from './operator.ts'
-import { activate, deactivate } from './resources.ts'
+import { activate, die } from './resources.ts'
 import { networkChanged, reform, ringsOf } from './rings.ts'
 import { variantOf } from './swarm.ts'
 import { decidingRing } from './witness.ts'
@@ -188,7 +188,7 @@ function services(world: World): void {
   const lot = world.lots.fate
   const machine = lot.pick(world.machines)
   const { thing } = lot.pick(world.site.config.resources)
-  if (lot.chance(faults.dyingPercent)) deactivate(world, machine, thing, 'it died by itself')
+  if (lot.chance(faults.dyingPercent)) die(world, machine, thing, lot.chance(50))
   if (lot.chance(faults.foreignPercent) && machine.up) activate(world, machine, thing, true)
   if (lot.chance(faults.stuckPercent) && machine.powered) {
     machine.stuck.add(thing)

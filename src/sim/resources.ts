@@ -184,6 +184,17 @@ export function deactivate(world: World, machine: Machine, thing: string, why = 
   judge(world, 'onInactive', { machine, thing })
 }
 
+/** It ends without anybody's doing; whoever watches it on that machine may be told. */
+export function die(world: World, machine: Machine, thing: string, hinted: boolean): void {
+  if (!machine.things.has(thing)) return
+  deactivate(world, machine, thing, 'it died by itself')
+  const { daemon } = machine
+  if (!hinted || daemon === undefined) return
+  for (const { id } of daemon.config.resources.filter((one) => one.thing === thing)) {
+    tell(world, daemon, { kind: 'hint', resource: id, because: 'it died by itself' })
+  }
+}
+
 function habitOf(world: World, { machine, resource, op }: Operation): Habit | undefined {
   const found = world.habits.get(`${machine.id}/${resource}`)
   if (found === undefined || found.times <= 0 || !found.habit.startsWith(op)) return undefined

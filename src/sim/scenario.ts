@@ -15,7 +15,7 @@ import { judge } from './invariants.ts'
 import { applyPower, freeze, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
 import { comeBack, leave, order } from './operator.ts'
-import { activate, deactivate, type Habit } from './resources.ts'
+import { activate, die, type Habit } from './resources.ts'
 import { networkChanged, ringsOf } from './rings.ts'
 import { steadyLots } from './rng.ts'
 import { scenarioSite, type Wishes } from './scenario-site.ts'
@@ -140,9 +140,9 @@ const deeds: Readonly<Record<string, Deed>> = {
   order: (world, [action, target, , via]) => {
     order(world, world.machine(via!), action as OrderAction, target!)
   },
-  'resource-dies': (world, [resource, node]) => {
+  'resource-dies': (world, [resource, node, told]) => {
     const machine = world.machine(node!)
-    deactivate(world, machine, world.thingOf(machine, resource!), 'it died by itself')
+    die(world, machine, world.thingOf(machine, resource!), told === 'told')
   },
   stall: (world, [percent]) => {
     world.faults = { ...world.faults, stallPercent: Number(percent ?? 100) }

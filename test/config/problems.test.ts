@@ -44,7 +44,7 @@ tming: 1
     'config.yaml:14:3: there is no option fence.delay. Did you mean delay_seconds?',
     'config.yaml:15:18: fence.delay_seconds is "30s"; write a number, e.g. 30; the unit stands in the name',
     'config.yaml:16:19: fence.require_quorum is false; write true: without quorum two halves of a cluster would shoot each other',
-    'config.yaml:18:20: there is no resource type "vpi"; there are: exec, ocf, vip. Did you mean vip?',
+    'config.yaml:18:20: there is no resource type "vpi"; there are: exec, ocf, systemd, vip. Did you mean vip?',
     'config.yaml:19:11: "v" is the id of resources[0] too; names are unique',
     'config.yaml:19:45: there is no node "c" in this cluster; there are: a, b, b.',
     'config.yaml:19:48: a stands twice among the nodes of v; take one out',

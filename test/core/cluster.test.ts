@@ -27,6 +27,25 @@ test('a whole cluster runs each resource once, on the first of its nodes', () =>
   assert.deepEqual(statusOf(table, 'b').advice, [])
 })
 
+test('a hint brings the next monitor forward, and proves nothing', () => {
+  const table = whole()
+  const before = table.nowMs
+  table.seats.get('a')!.runs.delete('vip')
+  const hint = { kind: 'hint', resource: 'vip', because: 'it ended' } as const
+  table.tell('b', hint)
+  assert.deepEqual(holders(table), [], 'it does not run there')
+  table.tell('a', { ...hint, resource: 'unheard-of' })
+  assert.deepEqual(holders(table), [])
+  table.tell('a', hint)
+  table.run(100)
+  assert.deepEqual(holders(table), ['a'])
+  const starts = said(table, 'a starts vip').length
+  table.tell('a', hint)
+  table.run(100)
+  assert.equal(said(table, 'a starts vip').length, starts, 'it runs, whatever the hint says')
+  assert.ok(table.nowMs - before < 5_000, 'before the monitor would have come')
+})
+
 test('P3 a lost node is fenced before its resource starts elsewhere', () => {
   const table = whole()
   table.ring(['b', 'c'])

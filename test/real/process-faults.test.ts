@@ -67,6 +67,20 @@ describe('daemons that die or hang', { skip }, () => {
     await nobodyFenced(scene)
   })
 
+  test('a service that dies is started again in its place, long before its monitor', async () => {
+    const scene = cluster()
+    const { lab, active } = scene
+    const { stdout } = await exec(lab, active, ['cat', '/proc/uptime'])
+    const killedMs = Number(stdout.split(' ')[0]) * 1000
+    await exec(lab, active, ['pkill', '-KILL', '-f', 'demo/service'])
+    const begun = await eventually('it is started again', () =>
+      writesSince(scene, killedMs).find(({ what }) => what === 'begin'),
+    )
+    assert.equal(begun.node, active)
+    assert.ok(begun.atMs - killedMs < 2500, `${begun.atMs - killedMs} ms; the monitor comes in 5 s`)
+    await nobodyFenced(scene)
+  })
+
   test('picketd is killed where the coordinator is, and the cluster goes on deciding', async () => {
     const scene = cluster()
     const { lab, active } = scene
