@@ -100,6 +100,11 @@ function powerIn({ isolation, power }: Pick<Reading, 'isolation' | 'power'>): Po
   return isolation === 'fabric' && power === 'off' ? 'unknown' : power
 }
 
+/** Ask every device of a node whether it could fence now; changes nothing. */
+export async function checkAll(loaded: Loaded, node: string): Promise<readonly Check[]> {
+  return await Promise.all(openAll(loaded, node).map(identify))
+}
+
 /** One line for each reading, with what went wrong where something did. */
 export function readingLines(readings: readonly Reading[]): readonly string[] {
   return readings.map(({ device, where, power, isolation, raw, detail, tookMs }) => {
@@ -132,7 +137,8 @@ export async function checkDevices(
   return ok ? 0 : 1
 }
 
-interface Check {
+/** Whether one device could fence now, and why not. */
+export interface Check {
   readonly device: string
   readonly where: string
   readonly ok: boolean

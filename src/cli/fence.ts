@@ -54,7 +54,7 @@ is, and changes nothing. Exit code 0 only if every one of them could fence now.`
     const { 'dry-run': dry = false, yes = false, reason, socket } = flags
     if (dry) {
       const { dryRun } = await import('./dry-run.ts')
-      return await dryRun({ action, node, config, socket }, terminal)
+      return await dryRun({ action, node, config, socket, json }, terminal)
     }
     const options = { action, node, yes, reason, json, socket, state: flags.state }
     try {

@@ -114,5 +114,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused.`
 if (import.meta.main) {
   // A reader that has seen enough (`picket status | head -1`) is no error worth a stack trace.
   process.stdout.on('error', () => process.exit(1))
-  void main(process.argv.slice(2), processTerminal()).then((code) => process.exit(code))
+  void main(process.argv.slice(2), processTerminal()).then(end)
+}
+
+/** Not before everything is out: a pipe whose reader is slow takes 64 KiB at a time. */
+async function end(code: ExitCode): Promise<void> {
+  const { stdout } = process
+  if (stdout.writableLength > 0) await new Promise((done) => stdout.write('', done))
+  process.exit(code)
 }

@@ -159,7 +159,9 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
       return entry.barred ? undefined : `${target} is on, and a member`
     case 'lost':
     case 'condemned':
-      return `${target} is not proven off; order it off first`
+      return entry.barred
+        ? `${target} is not proven off yet, and its off goes on; order it on when it is`
+        : `${target} is not proven off; order it off first`
     case 'fenced':
     case 'left':
       return entry.late

@@ -293,7 +293,7 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
         `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
       )
     }
-    if (node.barred) {
+    if (node.barred && !blocked) {
       advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)
     }
     for (const device of node.devices) {

@@ -252,6 +252,18 @@ test('status and check ask real BMCs and change nothing', { skip: noBmc }, async
     assert.deepEqual(desk.given, [])
     const none = await picket(['fence', 'off', 'c', '--dry-run', '--config', config])
     assert.equal(none.code, 3)
+    const json = await picket([...args, '--json'])
+    const { node, checks, levels, refused } = JSON.parse(json.out)
+    assert.deepEqual([node, checks.length, levels.length, refused], ['a', 2, 2, ''])
+  })
+  await t.test('a dry run makes the checks that the order would make', async () => {
+    const wrong = configFor(t, bmcs, 'canary-wrong')
+    const args = ['fence', 'off', 'a', '--dry-run', '--config', wrong, '--socket', '/nowhere/s']
+    const { code, out, err } = await picket(args)
+    assert.equal(code, 1)
+    assert.match(out, /a\/1\/1 could not fence now: .*refused our password/)
+    assert.match(err, /No level could be used now: a\/1\/1, a\/2\/1 would not fence/)
+    assert.doesNotMatch(out + err, /canary/)
   })
   for (const bmc of bmcs) assert.deepEqual(bmc.commands(), [])
 })

@@ -1,5 +1,6 @@
 /** The frame of the command line: help, version, mistakes, exit codes, and a quick start. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import {
   cpSync,
   mkdirSync,
@@ -31,6 +32,13 @@ test('--help lists every command, and help COMMAND is its own help', async () =>
   assert.equal(direct.code, 0)
   assert.equal(direct.out, asked.out)
   assert.match(direct.out, /^Usage: picket config/)
+})
+
+test('a slow reader of a pipe gets all of it', async () => {
+  const whole = (await picket(['config', 'schema'])).out
+  assert.ok(whole.length > 65_536, 'longer than what a pipe takes at once')
+  const command = `"${program}" config schema | { sleep 0.5; cat; }`
+  assert.equal(execFileSync('sh', ['-c', command], { encoding: 'utf8' }), whole)
 })
 
 for (const name of Object.keys(commands)) {

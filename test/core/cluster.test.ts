@@ -97,6 +97,7 @@ test('P4 a node that an operator switched off serves only after the operator say
   table.ring(['b', 'c'])
   table.run(2_000)
   assert.deepEqual(holders(table), ['b'])
+  assert.match(statusOf(table, 'c').advice.join(), /a was switched off by an operator/)
 
   table.seat('a', 'a2', 'boot-a2')
   table.ring(ids)
@@ -106,6 +107,21 @@ test('P4 a node that an operator switched off serves only after the operator say
   table.tell('c', { kind: 'order', order: { ...order, id: 'o2', action: 'on' } })
   table.run(2_000)
   assert.equal(statusOf(table, 'a').nodes[0]!.barred, false)
+})
+
+test('P4 an off that nobody can prove is not told as done, and its node is not to be ordered on', () => {
+  const table = whole()
+  table.seats.get('a')!.says = 'on'
+  const order = { requester: 'someone', reason: '', target: 'a' }
+  table.tell('c', { kind: 'order', order: { ...order, id: 'o1', action: 'off' } })
+  table.run(10_000)
+  const { advice } = statusOf(table, 'c')
+  assert.match(advice.join(), /a cannot be proven off/)
+  assert.doesNotMatch(advice.join(), /was switched off by an operator/)
+  table.tell('c', { kind: 'order', order: { ...order, id: 'o2', action: 'on' } })
+  table.run(1_000)
+  const [, on] = statusOf(table, 'c').orders
+  assert.match(on!.because, /a is not proven off yet, and its off goes on|is under way already/)
 })
 
 test('a node that leaves stops first and is not fenced', () => {

@@ -204,7 +204,9 @@ both(
           const { cmdline, environ, parent } = peek(pid)
           if (cmdline.startsWith('ipmitool\0') && parent === process.pid) sampled += 1
           if (cmdline.includes(admin.password)) found.push(cmdline)
-          if (environ.includes(admin.password) && !/^ipmitool\0/.test(cmdline)) found.push(environ)
+          // What has ended in between has no words any more: nobody can say what it was.
+          const other = cmdline !== '' && !/^ipmitool\0/.test(cmdline)
+          if (environ.includes(admin.password) && other) found.push(cmdline)
         }
         await sleep(1)
       }
