@@ -79,6 +79,8 @@ function hasty(
     const thing = world.thingOf(machine, id)
     const found = machine.things.get(thing)
     if (found === undefined || found.foreign) continue
+    // Whose first stop has failed is not waited for.
+    if ((daemon.mind.resources[id]?.attempts ?? 0) > 0) continue
     const going = [...machine.operations].some((each) => each.op === 'stop' && each.thing === thing)
     if (going) return `${machine.id} stops ${resource} while ${id} is still stopping`
     const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? -1
