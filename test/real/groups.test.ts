@@ -117,7 +117,8 @@ describe('a group on a real cluster', { skip }, () => {
     const own = moved.filter((deed) => !deed.includes('rival'))
     assert.deepEqual(own, [`${at} files down`, `${now} files up`, `${now} web up`])
     const line = await ask('node1', { do: 'explain', resource: 'web' })
-    const { belongs, elsewhere } = line?.explanation as Explanation
+    assert.ok(line)
+    const { belongs, elsewhere } = line.explanation as Explanation
     assert.equal(belongs, now)
     assert.match(elsewhere[at] ?? '', /belongs on|failed there/)
     rmSync(join(folder, `${at}.web`))
