@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { openDevice } from '../../src/fence/device.ts'
 import { type Driver, defineDriver } from '../../src/fence/driver.ts'
 import { FenceError } from '../../src/fence/errors.ts'
+import { canonicalIdentity } from '../../src/fence/identity.ts'
 import type { Wire } from '../../src/fence/wire.ts'
 
 const canary = 'hunter2-canary'
@@ -330,5 +331,5 @@ test('F11 what a device calls itself is bounded and masked, and steers no termin
   }
   const uuid = '4c4c4544-0036-3410-8034-b7c04f4d3732'
   const other = device({ status: async () => ({ power: 'on', raw: 'on', identity: uuid }) })
-  assert.equal((await other.read(ask)).identity, uuid)
+  assert.equal((await other.read(ask)).identity, canonicalIdentity(uuid))
 })
