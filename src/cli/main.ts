@@ -110,5 +110,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused.`
 if (import.meta.main) {
   // A reader that has seen enough (`picket status | head -1`) is no error worth a stack trace.
   process.stdout.on('error', () => process.exit(1))
-  void main(process.argv.slice(2), processTerminal()).then((code) => process.exit(code))
+  void main(process.argv.slice(2), processTerminal()).then((code) => {
+    // A reader behind a socket may be slow, and the end of the process would cut what it is told.
+    process.stdout.write('', () => process.exit(code))
+  })
 }
