@@ -86,6 +86,15 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   }
 }
 
+/** Ends at once: Node.js would wait at its end for lookups that nobody waits for any more. */
+async function end(code: ExitCode): Promise<void> {
+  if (process.getActiveResourcesInfo().includes('GetAddrInfoReqWrap')) {
+    const { exitNow } = await import('../daemon/libc.ts')
+    exitNow(code)
+  }
+  process.exit(code)
+}
+
 function done(terminal: Terminal, text: string): ExitCode {
   terminal.out(text)
   return 0
@@ -112,6 +121,6 @@ if (import.meta.main) {
   process.stdout.on('error', () => process.exit(1))
   void main(process.argv.slice(2), processTerminal()).then((code) => {
     // A reader behind a socket may be slow, and the end of the process would cut what it is told.
-    process.stdout.write('', () => process.exit(code))
+    process.stdout.write('', () => void end(code))
   })
 }
