@@ -90,6 +90,15 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   }
 }
 
+/** Ends at once: Node.js would wait at its end for lookups that nobody waits for any more. */
+async function end(code: ExitCode): Promise<void> {
+  if (process.getActiveResourcesInfo().includes('GetAddrInfoReqWrap')) {
+    const { exitNow } = await import('../daemon/libc.ts')
+    exitNow(code)
+  }
+  process.exit(code)
+}
+
 function done(terminal: Terminal, text: string): ExitCode {
   terminal.out(text)
   return 0
@@ -114,12 +123,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 refused.`
 if (import.meta.main) {
   // A reader that has seen enough (`picket status | head -1`) is no error worth a stack trace.
   process.stdout.on('error', () => process.exit(1))
-  void main(process.argv.slice(2), processTerminal()).then(end)
-}
-
-/** Not before everything is out: a pipe whose reader is slow takes 64 KiB at a time. */
-async function end(code: ExitCode): Promise<void> {
-  const { stdout } = process
-  if (stdout.writableLength > 0) await new Promise((done) => stdout.write('', done))
-  process.exit(code)
+  void main(process.argv.slice(2), processTerminal()).then((code) => {
+    // A reader behind a socket may be slow, and the end of the process would cut what it is told.
+    process.stdout.write('', () => void end(code))
+  })
 }

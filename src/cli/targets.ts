@@ -79,19 +79,22 @@ const inOrder = new Intl.Collator('en', { numeric: true })
 function foundAt(at: string, lists: readonly Listed[], uses: readonly Use[]): Found {
   const byPlug = new Map(lists.flatMap(({ targets }) => targets).map((each) => [each.plug, each]))
   const targets = [...byPlug.values()].sort((a, b) => inOrder.compare(a.plug, b.plug))
-  const meant = (use: Use): Target | undefined => {
-    const [only, ...others] = calledBy(use, targets)
-    return others.length === 0 ? only : undefined
-  }
+  // Once for each step: in a long list every look at all names of all targets counts.
+  const meant = new Map(
+    uses.map((use) => {
+      const [only, ...others] = calledBy(use, targets)
+      return [use, others.length === 0 ? only : undefined]
+    }),
+  )
   return {
     at,
     ok: lists.every(({ ok }) => ok),
     problems: [...new Set(lists.flatMap(({ detail }) => detail ?? []))],
     targets: targets.map((target) => ({
       ...target,
-      nodes: uses.filter((use) => meant(use) === target).map(({ node }) => node),
+      nodes: uses.filter((use) => meant.get(use) === target).map(({ node }) => node),
     })),
-    unmatched: uses.filter((use) => meant(use) === undefined),
+    unmatched: uses.filter((use) => meant.get(use) === undefined),
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Driver } from '../fence/driver.ts'
+import { canonicalIdentity } from '../fence/identity.ts'
 import { explain } from './explain.ts'
 import { misreadIn } from './misread.ts'
 import { type Origins, splitKey, suffixes } from './origins.ts'
@@ -29,6 +30,7 @@ export const commonSchema = z.object({
     .string()
     .min(1)
     .max(128)
+    .refine((text) => canonicalIdentity(text) !== undefined, 'names no machine; correct it')
     .optional()
     .meta({ title: 'The hardware that the device must name: BMC GUID, machine UUID' }),
   timeout_seconds: z

@@ -8,7 +8,7 @@
  */
 import type { PressOutcome } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
-import { createMask, secretsOf } from '../foreign/mask.ts'
+import { createMask, type Mask, secretsOf } from '../foreign/mask.ts'
 import type { Capabilities, Driver, Status, Verification } from './driver.ts'
 import { FenceError, printable } from './errors.ts'
 import { canonicalIdentity } from './identity.ts'
@@ -100,7 +100,7 @@ export function openDevice(setup: DeviceSetup): Device {
     const found = reported === undefined ? undefined : canonicalIdentity(reported)
     if (found !== undefined && found === expected) matchedAtMs = performance.now()
     if (found !== expected) matchedAtMs = Number.NEGATIVE_INFINITY
-    return found
+    return found === expected || found === undefined ? found : named(found, mask)
   }
 
   async function press(verb: Verb, ask: PressAsk): Promise<Pressed> {
@@ -186,6 +186,17 @@ function readingOf(
   const boot = status.boot ? { boot: tell(status.boot) } : {}
   return { power: plainPower(status), raw, ...from, ...boot, ...spareIn(status, tell) }
 }
+
+/**
+ * What a device calls itself, fit for verdicts and logs. A UUID stays as it is, because it is what
+ * is compared; what else is cut or masked here is the name of nobody's hardware.
+ */
+function named(found: string, mask: Mask): string {
+  return isUuid(found) ? found : mask(printable(found, NAME_MAX))
+}
+
+const NAME_MAX = 200
+const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
 
 function stranger(found: string | undefined, expected = 'nothing'): string {
   return `it calls itself ${found ?? 'nothing'}, and the config expects ${expected}`

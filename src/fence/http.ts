@@ -72,6 +72,8 @@ export function exchange(request: HttpRequest, signal: AbortSignal): Promise<Htt
       headers: headersOf(request),
       agent: agentFor(url, request.tls, signal),
     }
+    const fault = faultIn(options.headers)
+    if (fault !== undefined) return reject(new FenceError('options', fault))
     const send = url.protocol === 'https:' ? requestSecure : requestPlain
     const outgoing = send(url, options, (incoming) => {
       const chunks: Buffer[] = []
@@ -114,6 +116,16 @@ function headersOf({ headers, body }: HttpRequest): Record<string, string> {
   const length: Record<string, string> =
     body === undefined ? {} : { 'content-length': `${Buffer.byteLength(body)}` }
   return { accept: 'application/json', connection: 'close', ...length, ...headers }
+}
+
+/** Node would throw, and nobody would know that nothing has left. */
+function faultIn(headers: Readonly<Record<string, string>>): string | undefined {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      return `what is to stand in the header ${name} holds a line break, or what none can hold`
+    }
+  }
+  return undefined
 }
 
 /** `false` is a new, unproxied socket for this one request. */

@@ -6,6 +6,7 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
+import { readPlainFile } from './plain-file.ts'
 
 /** A process that cannot be mistaken for another one. */
 export interface Pinned {
@@ -31,10 +32,22 @@ export function findProcess({ pidfile, paths, before }: Sought): Pinned | undefi
 
 /** The pid in a pid file; `undefined` where there is no file. Any other content is an error. */
 function pidIn(pidfile: string): number | undefined {
-  const text = readIfThere(pidfile)
+  const text = readPid(pidfile)
   if (text === undefined) return undefined
   if (!/^[1-9]\d{0,9}\s*$/.test(text)) throw new Error(`${pidfile} does not hold a pid`)
   return Number(text)
+}
+
+/** Whoever runs the machine may have put anything in its place: empty for what is no small file. */
+function readPid(pidfile: string): string | undefined {
+  try {
+    return readPlainFile(pidfile, 64)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (['EINVAL', 'EFBIG', 'ENXIO'].includes(code)) return ''
+    throw error
+  }
 }
 
 /** The process of that pid, unless it is a later one that was given the same pid. */

@@ -17,6 +17,8 @@ export interface LineStream {
 }
 
 const LINE_MAX_BYTES = 2 ** 20
+/** So many may wait to be read. */
+const LINES_MAX = 10_000
 
 /** Connects. Rejects with a FenceError (`unreachable`) when nobody listens. */
 export function openStream(end: StreamEnd, signal: AbortSignal): Promise<LineStream> {
@@ -41,6 +43,8 @@ export function openStream(end: StreamEnd, signal: AbortSignal): Promise<LineStr
 
 function conversation(socket: Socket, where: string, signal: AbortSignal): LineStream {
   const lines: string[] = []
+  /** How many of them have been read: to shift a long list costs its length each time. */
+  let taken = 0
   let rest = ''
   let over: FenceError | 'closed' | undefined
   let wake = (): void => undefined
@@ -52,13 +56,19 @@ function conversation(socket: Socket, where: string, signal: AbortSignal): LineS
   }
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {
-    rest += text
-    const parts = rest.split('\n')
+    if (over !== undefined) return
+    // Only what is new is looked through: whoever sends byte by byte makes no work.
+    const [first = '', ...more] = text.split('\n')
+    const parts = [rest + first, ...more]
     rest = parts.pop() ?? ''
-    lines.push(...parts.map((line) => line.replace(/\r$/, '')))
-    if (rest.length > LINE_MAX_BYTES || lines.length > 10_000) {
+    if (rest.length > LINE_MAX_BYTES || lines.length - taken + parts.length > LINES_MAX) {
+      // Nobody is to work through what it has flooded us with.
+      lines.length = taken
       return end(new FenceError('garbled', `${where} says more than anybody could want to know`))
     }
+    lines.splice(0, taken)
+    taken = 0
+    for (const line of parts) lines.push(line.replace(/\r$/, ''))
     wake()
   })
   socket.on('error', () => end('closed'))
@@ -73,8 +83,11 @@ function conversation(socket: Socket, where: string, signal: AbortSignal): LineS
     },
     async read() {
       for (;;) {
-        const line = lines.shift()
-        if (line !== undefined) return line
+        const line = lines[taken]
+        if (line !== undefined) {
+          taken += 1
+          return line
+        }
         if (over === 'closed') return undefined
         if (over !== undefined) throw over
         await new Promise<void>((resolve) => {

@@ -5,6 +5,7 @@
  * libraries echo them. Shape-based guessing ("looks like a token") would miss the short ones.
  */
 import type { z } from 'zod'
+import { CUT, printable } from './printable.ts'
 
 export type Mask = (text: string) => string
 
@@ -16,14 +17,42 @@ export function createMask(secrets: Iterable<string>): Mask {
   for (const secret of secrets) {
     if (secret === '') continue
     forms.add(secret)
-    forms.add(encodeURIComponent(secret))
+    // As it is printed, with its blanks drawn together.
+    forms.add(printable(secret, Number.POSITIVE_INFINITY))
+    forms.add(encodeURIComponent(secret.toWellFormed()))
     forms.add(JSON.stringify(secret).slice(1, -1))
     forms.add(Buffer.from(secret).toString('base64'))
     forms.add(Buffer.from(secret).toString('hex'))
   }
+  forms.delete('')
   // The longest first: a secret that contains another one must not leave its rest behind.
   const patterns = [...forms].sort((a, b) => b.length - a.length)
-  return (text) => patterns.reduce((masked, form) => masked.replaceAll(form, STARS), text)
+  return (text) =>
+    cutOnesMasked(
+      patterns.reduce((masked, form) => masked.replaceAll(form, STARS), text),
+      patterns,
+    )
+}
+
+/** Less of a secret than this is no part of it any more. */
+const REST_MIN = 3
+
+/** The same text without the beginning of a secret where it was cut before it came here. */
+function cutOnesMasked(text: string, patterns: readonly string[]): string {
+  if (!text.includes(CUT)) return text
+  const parts = text.split(CUT)
+  const last = parts.pop() ?? ''
+  return [...parts.map((part) => withoutRest(part, patterns)), last].join(CUT)
+}
+
+function withoutRest(text: string, patterns: readonly string[]): string {
+  let rest = 0
+  for (const form of patterns) {
+    for (let length = Math.min(form.length - 1, text.length); length > rest; length--) {
+      if (length >= REST_MIN && text.endsWith(form.slice(0, length))) rest = length
+    }
+  }
+  return rest === 0 ? text : `${text.slice(0, -rest)}${STARS}`
 }
 
 /** The values of all options that their schema marks with `.meta({ secret: true })`. */

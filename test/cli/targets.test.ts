@@ -1,5 +1,7 @@
 /** `picket drivers NAME --targets`: from a login alone to the number of every machine. */
 import assert from 'node:assert/strict'
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folder } from '../config/files.ts'
 import { createAgentDouble, password } from '../fence/agent-double.ts'
@@ -209,4 +211,31 @@ test('whoever waits is told after a second what for', async (t) => {
   const { code, err } = await targets(t, 'proxmox', { config, secrets })
   assert.equal(code, 1)
   assert.match(err, /^asking the devices of proxmox … 1 s\nproxmox .*did not answer in time/)
+})
+
+test('a hypervisor with very many machines is told within seconds', async (t) => {
+  const bin = folder(t, {
+    virsh: `#!/bin/sh
+for last; do :; done
+uuid=00000000-0000-4000-8000-00000000
+n=1000
+while [ $n -lt 1600 ]; do
+  case $last in
+    list*) echo "$uuid$n vm$n" ;;
+    *) echo "=$uuid$n=running (booted)" ;;
+  esac
+  n=$((n + 1))
+done
+`,
+  })
+  chmodSync(join(bin, 'virsh'), 0o755)
+  const libvirt = 'libvirt: { uri: "qemu:///system" }'
+  const missing = { a: '{ driver: libvirt, domain: a }', b: '{ driver: libvirt, domain: b }' }
+  const beganMs = performance.now()
+  const env = { PATH: `${bin}:${process.env.PATH}` }
+  const { out } = await targets(t, 'libvirt', { config: cluster(missing, libvirt) }, [], env)
+  assert.match(out, /vm1599/)
+  assert.match(out, /b names domain b, which is none of these/)
+  const tookMs = performance.now() - beganMs
+  assert.ok(tookMs < 5_000, `${Math.round(tookMs)} ms`)
 })

@@ -285,3 +285,16 @@ test('F15 a node that no level can prove off is refused; a weak step may stand b
   const { core } = await load(t, { config: config(`[[${weak}], [${strong}]]`), secrets: login })
   assert.equal(core.nodes[0]?.levels.length, 2)
 })
+
+test('S15 an identity that names no machine is refused, and not left unchecked', async (t) => {
+  for (const identity of ['00000000-0000-0000-0000-000000000000', 'F'.repeat(32), '   ']) {
+    const config = `cluster:
+  name: test
+  nodes:
+    - name: a
+      fence: {driver: ipmi, host: x, identity: "${identity}"}
+`
+    const problems = await problemsOf(t, { config, secrets: login })
+    assert.match(problems.join(), /^config\.yaml:5:\d+: identity: names no machine/, identity)
+  }
+})

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { openDevice } from '../../src/fence/device.ts'
 import { type Driver, defineDriver } from '../../src/fence/driver.ts'
 import { FenceError } from '../../src/fence/errors.ts'
+import { canonicalIdentity } from '../../src/fence/identity.ts'
 import type { Wire } from '../../src/fence/wire.ts'
 
 const canary = 'hunter2-canary'
@@ -316,3 +317,19 @@ async function until(reached: () => boolean): Promise<void> {
     await sleep(5)
   }
 }
+
+test('F11 what a device calls itself is bounded and masked, and steers no terminal', async () => {
+  const identity = `\x1b[2J\x1b]0;pwned\x07 ${canary} ${'x'.repeat(2 ** 21)}`
+  const status = async () => ({ power: 'on', raw: 'on', identity }) as const
+  const verify = async () => ({ identity, detail: 'it is there' })
+  const found = device({ status, verify })
+  // It goes into verdicts, and a verdict that is longer than CPG takes is never sent.
+  for (const { identity: told = '' } of [await found.read(ask), await found.identify(ask)]) {
+    assert.ok(told.length <= 256, `${told.length} characters`)
+    assert.doesNotMatch(told, /\p{Cc}/u)
+    assert.ok(!told.includes(canary), 'a secret is told')
+  }
+  const uuid = '4c4c4544-0036-3410-8034-b7c04f4d3732'
+  const other = device({ status: async () => ({ power: 'on', raw: 'on', identity: uuid }) })
+  assert.equal((await other.read(ask)).identity, canonicalIdentity(uuid))
+})

@@ -1,5 +1,6 @@
 /** The `http` driver: the contract on a double with a web interface, and what its config means. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -149,4 +150,54 @@ test('the first contact tells the fingerprint of a certificate that nobody looks
   } finally {
     await transport.close()
   }
+})
+
+test('F11 a device that echoes our login is told without it, also where it is cut', async () => {
+  const password = 'canary-of-a-long-password-0123456789'
+  const basic = Buffer.from(`u:${password}`).toString('base64')
+  const bodies = [`Authorization: Basic ${basic}`, `${'x'.repeat(60)}${password}`]
+  for (const body of [...bodies, `${'x'.repeat(40)} Basic ${basic}`]) {
+    const transport = await httpStand(() => ({ status: 400, body }))
+    const { url, fingerprint } = transport
+    const options = { ...plain, url, fingerprint, user: 'u', password }
+    const device = openDevice({ id: 'a/1/1', driver: http, options })
+    try {
+      const pressed = await device.off({ timeoutMs: 2_000 })
+      const { detail = '' } = await device.read({ timeoutMs: 2_000 })
+      for (const told of [pressed.detail, detail]) {
+        assert.ok(!told.includes(basic.slice(0, 8)), `the login is told: ${told}`)
+        assert.ok(!told.includes(password.slice(0, 8)), `the password is told: ${told}`)
+      }
+    } finally {
+      await transport.close()
+    }
+  }
+})
+
+test('a secret that no header can hold is said to be one, and nothing was sent', async () => {
+  const options = { ...plain, url: 'https://127.0.0.1:9', token: 'canary\n', verify_ssl: false }
+  const device = openDevice({ id: 'a/1/1', driver: http, options })
+  const { outcome, detail } = await device.off({ timeoutMs: 2_000 })
+  assert.equal(outcome, 'refused', detail)
+  assert.match(detail, /the options of the device are wrong \(.*header/)
+  assert.ok(!detail.includes('canary'))
+})
+
+test('C3 a file of certificates that is none does not hold the process', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'picket-http-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  // In another process: one that is held can end no test.
+  const script = `
+    import { tlsOf } from '${join(import.meta.dirname, '../../src/fence/drivers/https.ts')}'
+    for (const ca_file of ['${pipe}', '/dev/zero']) {
+      try { tlsOf({ ca_file, verify_ssl: true, legacy_tls: false }) }
+      catch ({ message }) { console.log(message) }
+    }`
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: 10_000,
+    encoding: 'utf8',
+  })
+  assert.equal(said.match(/the options of the device are wrong/g)?.length, 2, said)
 })

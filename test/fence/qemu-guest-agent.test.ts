@@ -186,3 +186,28 @@ test('the real agent answers, and tells that its shutdown is disabled', {
   assert.equal(found.ok, false)
   assert.match(found.detail, /guest-shutdown is disabled/)
 })
+
+test('a guest that floods its channel holds nobody up: the loop turns on meanwhile', async (t) => {
+  const channel = await openChannel((_, end) => {
+    const flood = (): void => {
+      while (!end.destroyed && end.write(Buffer.alloc(2 ** 16, '\n')));
+      if (!end.destroyed) end.once('drain', flood)
+    }
+    flood()
+    return undefined
+  })
+  t.after(channel.close)
+  const options = { socket: channel.socket }
+  const device = openDevice({ id: 'a/1/1', driver: qemuGuestAgent, options })
+  let lastMs = performance.now()
+  let stillMs = 0
+  const pulse = setInterval(() => {
+    stillMs = Math.max(stillMs, performance.now() - lastMs)
+    lastMs = performance.now()
+  }, 10)
+  const read = await device.read({ timeoutMs: 1_000 })
+  stillMs = Math.max(stillMs, performance.now() - lastMs)
+  clearInterval(pulse)
+  assert.equal(read.power, 'unknown')
+  assert.ok(stillMs < 500, `the loop stood still for ${Math.round(stillMs)} ms`)
+})

@@ -1,6 +1,6 @@
 /** The `qemu` driver on a real QEMU: the one thing that is off is the end of the process. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -285,4 +285,22 @@ test('what is not understood is neither off nor accepted', async (t) => {
   assert.equal((await target.off(ask)).outcome, 'unknown')
   says += ok('quit')
   assert.equal((await target.off(ask)).outcome, 'accepted')
+})
+
+test('C3 a pid file that is none does not hold the process', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'picket-qemu-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const pipe = join(folder, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  // In another process: one that is held can end no test.
+  const script = `
+    import { findProcess } from '${join(import.meta.dirname, '../../src/fence/processes.ts')}'
+    for (const pidfile of ['${pipe}', '/dev/zero']) {
+      try { findProcess({ pidfile, paths: [] }) } catch ({ message }) { console.log(message) }
+    }`
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: 10_000,
+    encoding: 'utf8',
+  })
+  assert.equal(said.match(/does not hold a pid/g)?.length, 2, said)
 })

@@ -24,3 +24,12 @@ test('F15 a time that is worked out anew may be seconds off, and is the same mar
   // A clock that was set back: another mark, and no older one.
   assert.equal(steadyMark(memory, '2026-02-03T09:00:00Z'), '2026-02-03T09:00:00Z')
 })
+
+test('F15 a clock that drifts slowly moves no mark, however far it gets with time', () => {
+  const memory = { mark: undefined }
+  const told = (seconds: number): string | undefined =>
+    steadyMark(memory, new Date(Date.UTC(2026, 1, 3, 10, 0, seconds)).toISOString())
+  const first = told(0)
+  // Right before a reset that is ignored, and after it: one second apart, and no boot between them.
+  for (let seconds = 1; seconds < 60; seconds++) assert.equal(told(seconds), first, `${seconds} s`)
+})

@@ -57,3 +57,21 @@ test('every failure says what happened and what to do, in one sentence', () => {
   const sentences = Object.values(failures).map(({ says }) => says)
   assert.equal(new Set(sentences).size, sentences.length, 'two failures say the same')
 })
+
+test('F11 what is left of a secret where a text was cut is masked as well', () => {
+  const mask = createMask([canary])
+  for (let cut = 4; cut < canary.length; cut++) {
+    const text = printable(`before ${canary}`, 'before '.length + cut)
+    assert.equal(mask(text), 'before *****…', text)
+  }
+  assert.equal(mask('it is as it stands…'), 'it is as it stands…')
+})
+
+test('F11 a secret whose blanks a device or a log has drawn together is masked', () => {
+  const secret = 'two  blanks,\ta tab\u200b and more'
+  assert.equal(createMask([secret])(printable(`x ${secret} y`)), 'x ***** y')
+})
+
+test('F11 a secret that is no whole Unicode text is masked too', () => {
+  assert.equal(createMask(['\ud800abc'])('x \ud800abc y'), 'x ***** y')
+})

@@ -7,6 +7,7 @@
  */
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
+import { createMask } from '../../foreign/mask.ts'
 import { defineDriver, type Status } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { HttpAnswer } from '../http.ts'
@@ -130,17 +131,28 @@ export const http = defineDriver({
 async function readStatus(options: Options, wire: Wire): Promise<Status> {
   const rule = options.status
   const answer = await send(options, wire, rule, 'question')
-  if (answer.status !== 200) throw refusalOf(answer)
+  if (answer.status !== 200) throw refusalOf(answer, tellFor(options))
   const raw = rule.pointer === undefined ? answer.body.trim() : textAt(answer.body, rule.pointer)
   const found = rule.identity === undefined ? undefined : textAt(answer.body, rule.identity)
   const power = rule.off.includes(raw) ? 'off' : rule.on.includes(raw) ? 'on' : 'unknown'
-  return { power, raw: printable(raw), identity: found || undefined }
+  return { power, raw: tellFor(options)(raw), identity: found || undefined }
 }
 
 async function act(options: Options, wire: Wire, wanted: Action): Promise<void> {
   const answer = await send(options, wire, wanted, 'command')
-  if (!wanted.accepted.includes(answer.status)) throw refusalOf(answer)
+  if (!wanted.accepted.includes(answer.status)) throw refusalOf(answer, tellFor(options))
 }
+
+type Tell = (text: string, lengthMax?: number) => string
+
+/** A foreign text without the login of HTTP Basic, which no option holds as it is sent. */
+function tellFor(options: Options): Tell {
+  const mask = createMask(options.user === undefined ? [] : [loginOf(options)])
+  return (text, lengthMax) => printable(mask(text), lengthMax)
+}
+
+const loginOf = ({ user = '', password = '' }: Options): string =>
+  Buffer.from(`${user}:${password}`).toString('base64')
 
 function send(
   options: Options,
@@ -148,11 +160,10 @@ function send(
   { method, path, body, headers }: Pick<Action, 'method' | 'path' | 'body' | 'headers'>,
   kind: Kind,
 ): Promise<HttpAnswer> {
-  const { user, password, token, api_key, api_key_header, hmac_secret } = options
-  const login = Buffer.from(`${user ?? ''}:${password ?? ''}`).toString('base64')
+  const { user, token, api_key, api_key_header, hmac_secret } = options
   const all: Record<string, string> = {
     ...(body !== undefined && { 'content-type': 'application/json' }),
-    ...(user !== undefined && { authorization: `Basic ${login}` }),
+    ...(user !== undefined && { authorization: `Basic ${loginOf(options)}` }),
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(api_key !== undefined && { [api_key_header.toLowerCase()]: api_key }),
     ...(hmac_secret !== undefined && {
@@ -184,14 +195,14 @@ function textAt(body: string, pointer: string): string {
 }
 
 /** A status by which the device says no. A 5xx may come from a gateway that has passed it on. */
-function refusalOf({ status, headers, body }: HttpAnswer): FenceError {
-  const detail = `HTTP ${status} ${printable(body, 80)}`.trim()
+function refusalOf({ status, headers, body }: HttpAnswer, tell: Tell): FenceError {
+  const detail = `HTTP ${status} ${tell(body, 80)}`.trim()
   if (status === 401) return new FenceError('auth', detail)
   if (status === 403) return new FenceError('privilege', detail)
   if (status === 404) return new FenceError('noSuchPlug', detail)
   if (status === 429) return new FenceError('busy', detail)
   if (status >= 300 && status < 400) {
-    const to = printable(headers.location ?? 'nowhere', 80)
+    const to = tell(headers.location ?? 'nowhere', 80)
     return new FenceError('garbled', `${detail}, a redirect to ${to}`, 'write the final address')
   }
   return status >= 400 && status < 500

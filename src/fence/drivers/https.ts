@@ -1,8 +1,8 @@
 /** The options that every driver over HTTPS shares: whom to take for the device. */
-import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { FenceError } from '../errors.ts'
 import { plainFingerprint, type TlsPolicy } from '../http.ts'
+import { readPlainFile } from '../plain-file.ts'
 
 /** To be spread into a driver's options. */
 export const httpsOptions = {
@@ -37,9 +37,12 @@ export function tlsOf(options: {
   return { verify: verify_ssl, fingerprint, ca, legacy: legacy_tls }
 }
 
+/** All authorities of a system are a quarter of it. */
+const CA_MAX_BYTES = 2 ** 20
+
 function pemOf(file: string): string {
   try {
-    return readFileSync(file, 'utf8')
+    return readPlainFile(file, CA_MAX_BYTES)
   } catch (error) {
     const { code = 'error' } = error as NodeJS.ErrnoException
     throw new FenceError('options', `ca_file ${file} cannot be read: ${code}`)

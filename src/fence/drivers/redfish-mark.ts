@@ -9,8 +9,8 @@
  */
 
 export interface MarkMemory {
-  /** The mark that was told last. */
-  mark: { readonly text: string; readonly atMs: number } | undefined
+  /** The mark that was told last, when it was first told, and as it was worked out last. */
+  mark: { readonly text: string; readonly atMs: number; readonly lastMs: number } | undefined
 }
 
 /** A BMC that works the time out from how long its host has run is off by so much, now and then. */
@@ -23,7 +23,11 @@ export function steadyMark(memory: MarkMemory, lastReset: string): string | unde
   const atMs = /^\d{4}-\d\d-\d\dT/.test(lastReset) ? Date.parse(lastReset) : Number.NaN
   if (!(atMs >= SANE_MS)) return undefined
   const { mark } = memory
-  if (mark !== undefined && Math.abs(mark.atMs - atMs) < WAVERS_MS) return mark.text
-  memory.mark = { text: lastReset, atMs }
-  return lastReset
+  // Also by the last reading: a clock that drifts gets as far from the first one as it likes, and
+  // the step over a bound to that one alone would be a boot that never was.
+  const known = mark === undefined ? [] : [mark.atMs, mark.lastMs]
+  const same = known.some((knownMs) => Math.abs(knownMs - atMs) < WAVERS_MS)
+  memory.mark =
+    mark !== undefined && same ? { ...mark, lastMs: atMs } : { text: lastReset, atMs, lastMs: atMs }
+  return memory.mark.text
 }
