@@ -60,9 +60,9 @@ export function compare(heads: readonly Head[]): Comparison {
       if (line.kind === 'accepted') accepted.push(...acceptedIn(line))
       for (const head of heads) {
         const { seq, hash } = head
-        // A line is also known by the one that is tied to it.
+        // A line is also known by the one that is tied to it, if it was there itself.
         if (link.seq === seq && link.hash === hash) held.add(head)
-        else if (line.seq === seq + 1 && line.prev === hash) held.add(head)
+        else if (line !== first && line.seq === seq + 1 && line.prev === hash) held.add(head)
         else if (link.seq === seq) places.set(head, place)
       }
     },

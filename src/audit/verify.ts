@@ -4,6 +4,7 @@
  */
 import { type Finding, type Head, type Link, type Place, readLine, walk } from './chain.ts'
 import { compare, type Judged } from './compare.ts'
+import { newestFile } from './files.ts'
 import { isAmong, type Unlike, type Words } from './heads.ts'
 import { noPeers, type Peers, peersFile, readPeers } from './peers.ts'
 import { openReading, type Reading } from './reading.ts'
@@ -73,7 +74,11 @@ async function lookThrough(
     last,
     beyondHead: head === undefined ? 0 : Math.max(0, last.seq - head.seq),
     torn: torn !== undefined,
-    finding: finding ?? contradictionIn(witnesses, last.seq) ?? unreadable(peers),
+    finding:
+      finding ??
+      aloneIn(files.length, last.seq - lines) ??
+      contradictionIn(witnesses, last.seq) ??
+      unreadable(peers),
     peers: peers === 'damaged' ? peers : witnesses,
     met,
   }
@@ -107,6 +112,14 @@ function contradictionIn(witnesses: readonly Witness[], last: number): Finding |
     return { ...place, fault: stand, because: because[stand] }
   }
   return undefined
+}
+
+/** The oldest file goes when there are too many: others are always left before the newest one. */
+function aloneIn(files: number, missing: number): Finding | undefined {
+  if (files !== 1 || missing <= 0) return undefined
+  const gone = missing === 1 ? 'line 1 is' : `lines 1 to ${missing} are`
+  const because = `${gone} missing before it, and none are dropped on purpose of a log of one file`
+  return { file: newestFile, line: 1, fault: 'removed', because }
 }
 
 function unreadable(peers: Peers | 'damaged'): Finding | undefined {

@@ -91,7 +91,7 @@ test('F13 a log holds the heads of its own past, and of no other', () => {
 test('a log whose beginning was dropped is told by its head', () => {
   const { chain } = own.at(1)
   const heads = [own.at(2), own.at(3), own.at(5), other.at(2)]
-  const expected = ['dropped 6', 'held 6', 'held 6', 'another log 6']
+  const expected = ['dropped 6', 'dropped 6', 'held 6', 'another log 6']
   assert.deepEqual(stands(own.lines.slice(3), heads, chain).slice(0, 3), expected.slice(0, 3))
   assert.deepEqual(stands(own.lines.slice(3), heads, chain)[3], 'another log 1')
   assert.deepEqual(stands(own.lines.slice(3), [own.at(5)]), ['held 6'])

@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { chained, sha256 } from '../../src/audit/chain.ts'
 import { type AuditOptions, openAudit } from '../../src/audit/log.ts'
 import { findingText, verify } from '../../src/audit/verify.ts'
 import { listener, noMounts, scratch, smallDisk } from '../daemon/scratch.ts'
@@ -208,6 +209,25 @@ test('a file that is long is put aside, the chain goes on, and what is dropped i
 
   rmSync(join(dir, 'audit.2.jsonl'))
   assert.match(await faultIn(dir), /audit.1.jsonl, line 1: something is removed .* on purpose/)
+})
+
+test('F13 a log that is written anew from a line on that says all before it was dropped', async (t) => {
+  const { dir, open, path } = log(t)
+  const audit = open()
+  for (let batch = 0; batch < 5; batch++) await keep(audit, 1)
+  const newest = readFileSync(path, 'utf8').trimEnd().split('\n').at(-1) ?? ''
+  const before = { seq: 5, hash: sha256(newest) }
+  const facts = { through: before.seq, hash: before.hash }
+  const entry = { at: new Date(0).toISOString(), kind: 'dropped', facts }
+  const forged = chained(before, { ...entry, node: 'a' })
+  writeFileSync(path, `${forged.text}\n`)
+  const link = { seq: forged.link.seq, hash: forged.link.hash }
+  const head = JSON.parse(readFileSync(join(dir, 'audit.head'), 'utf8'))
+  writeFileSync(
+    join(dir, 'audit.head'),
+    JSON.stringify({ ...head, lines: link.seq, hash: link.hash }),
+  )
+  assert.match(await faultIn(dir), /lines 1 to 5 are missing before it, and none are dropped/)
 })
 
 test('F13 a file that is gone from the middle is found', async (t) => {
