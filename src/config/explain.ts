@@ -43,13 +43,23 @@ export function explain(
     })
   }
   const name = nameOf(path, prefix)
+  // Its value may be a secret that stands in the wrong place, and is right for all we know.
+  if (issue.code === 'invalid_key') {
+    return [{ path, atKey: true, message: keySentence(issue, name) }]
+  }
   const given = valueAt(value, path)
   const allowed = allowedOf(issue, given)
   if (given === undefined && issue.code === 'invalid_type') {
     return [{ path, atKey: true, message: `${name} is missing; write ${allowed}` }]
   }
   const got = options.secret ? '(secret)' : shown(given)
-  return [{ path, atKey: issue.code === 'invalid_key', message: sentence(issue, name, given, got) }]
+  return [{ path, atKey: false, message: sentence(issue, name, given, got) }]
+}
+
+function keySentence({ issues: [inner], path }: z.core.$ZodIssueInvalidKey, name: string): string {
+  const key = path.at(-1)
+  if (inner === undefined) return `${name} has a name that cannot be used`
+  return sentence(inner as Issue, name, key, shown(key))
 }
 
 /** A schema's own words are either a predicate ("is too long"), a sentence, or what to write. */
@@ -86,7 +96,6 @@ function allowedOf(issue: Issue, given: unknown): string {
       return oneOf(
         issue.errors.flatMap(([first]) => (first === undefined ? [] : [allowedOf(first, given)])),
       )
-    case 'invalid_key':
     case 'invalid_element':
       return issue.issues[0] === undefined ? issue.message : allowedOf(issue.issues[0], given)
     case 'not_multiple_of':

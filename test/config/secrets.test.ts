@@ -189,3 +189,28 @@ test('the digest of a configuration does not know its secrets', async (t) => {
   assert.equal(one.core.hash, two.core.hash)
   assert.notEqual(one.core.hash, three.core.hash)
 })
+
+const plug = (step: string) => `cluster:
+  name: test
+  nodes:
+    - { name: a, fence: { driver: http, url: "https://p.example", ${step} } }
+`
+const outlet = 'off: {}, on: {}, status: { off: ["0"], on: ["1"] }'
+
+test('F12 a secret header of a request is refused in the config, and not repeated', async (t) => {
+  const named = 'off: { headers: { Authorization: Bearer canary } }'
+  const [problem, ...more] = await problemsOf(t, { config: plug(outlet.replace('off: {}', named)) })
+  assert.deepEqual(more, [])
+  assert.match(problem ?? '', /^config\.yaml:4:\d+: off\.headers\.Authorization: this looks like a/)
+  assert.match(problem ?? '', /secret_headers, in the secrets file$/)
+  assert.doesNotMatch(problem ?? '', /canary/)
+})
+
+test('F12 secret headers stand in the secrets file alone, and are not shown', async (t) => {
+  const headers = 'secret_headers: { Authorization: Bearer canary }'
+  const loaded = await load(t, { config: plug(outlet), secrets: `http: { ${headers} }\n` })
+  assert.doesNotMatch(effectiveYaml(loaded), /canary/)
+  const [problem] = await problemsOf(t, { config: plug(`${outlet}, ${headers}`) })
+  assert.match(problem ?? '', /secret_headers is a secret and may not stand in this file/)
+  assert.doesNotMatch(problem ?? '', /canary/)
+})
