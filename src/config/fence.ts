@@ -6,7 +6,7 @@ import type { DeviceConfig, DeviceId, Isolation, Level, NodeId } from '../core/m
 import type { Driver } from '../fence/driver.ts'
 import { canonicalIdentity } from '../fence/identity.ts'
 import type { Catalog } from './catalog.ts'
-import { notAlone, tooWeak, unprovable } from './evidence.ts'
+import { neverHolds, runsOn, tooWeak, unprovable } from './evidence.ts'
 import { canonicalJson } from './hash.ts'
 import { type CommonOptions, isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
 import type { Origins } from './origins.ts'
@@ -176,11 +176,10 @@ function buildLevel(
     const message = `verify listens on the addresses of ${node.name}, which has none; list them`
     problems.push({ ...rung.source.placeOf(rung.path), message })
   }
-  const alone = notAlone(devices, rung.steps.length, rung.verify)
-  if (alone !== undefined) problems.push({ ...rung.source.placeOf(rung.path), message: alone })
-  // What was reset answers again, and soon.
-  const resets = devices.some((device) => device.config.isolation === 'new-boot')
-  const listens = config.fence.verify && node.addresses !== undefined && !resets
+  const never = neverHolds(devices, rung.steps.length, rung.verify)
+  if (never !== undefined) problems.push({ ...rung.source.placeOf(rung.path), message: never })
+  // What was reset, or cut off from its storage or network alone, goes on answering.
+  const listens = config.fence.verify && node.addresses !== undefined && !runsOn(devices)
   const verify = rung.verify || listens
   return { level: { devices: devices.map(({ id }) => id), verify }, devices }
 }

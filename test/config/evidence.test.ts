@@ -128,6 +128,21 @@ test('F15 a reset is a level of its own, without silence', async (t) => {
   )
 })
 
+test('F15 a node that is only cut off goes on answering: its level does not listen', async (t) => {
+  const agents = `${secrets}${login}`
+  const explicit = { config: addressed(`[[${fabric}, verify]]`), secrets: agents }
+  assert.deepEqual(await problemsOf(t, explicit), [
+    'config.yaml:5:15: a/1/1 (agent) cuts no power, and the node runs on: verify beside it would ' +
+      'never hold; take verify out of this level',
+  ])
+  const levels = `[${fabric}, [${fabric}, ${off}], [${fabric}, ${off}, verify]]`
+  const { core } = await load(t, { config: addressed(levels), secrets: agents })
+  assert.deepEqual(
+    core.nodes[0]?.levels.map(({ verify }) => verify),
+    [false, true, true],
+  )
+})
+
 function addressed(fence: string): string {
   return config(fence, booted).replace(
     '    - name: b',
