@@ -60,7 +60,8 @@ export function neverHolds(
   if (!verify || first === undefined || devices.length < steps || !runsOn(devices)) return undefined
   const why =
     reset === undefined ? 'cuts no power, and the node runs on' : 'resets, and the node runs again'
-  return `${stepText(first.config)} ${why}: verify beside it would never hold; take verify out of this level`
+  const mend = 'take verify out of this level'
+  return `${stepText(first.config)} ${why}: verify beside it would never hold; ${mend}`
 }
 
 const stepText = ({ id, driver }: DeviceConfig): string => `${id} (${driver})`

@@ -117,10 +117,16 @@ export function sharedLayers({ config, main, secrets }: Inputs, driver: string):
   const entries = config.fence.drivers[driver] ?? {}
   const path = ['fence', 'drivers', driver]
   const layers: Layer[] = [
-    { source: main, path, entries, secret: false, skip: ['credentials_file'] },
+    {
+      ...{ source: main, path, entries, secret: false, skip: ['credentials_file'] },
+      secretsFile: secrets.fileFor(driver),
+    },
   ]
   const found = secrets.drivers.get(driver)
-  if (found !== undefined) layers.push(secretLayer(found, [driver], found.shared))
+  if (found !== undefined) {
+    const nodes = config.cluster.nodes.map(({ name }) => name)
+    layers.push({ ...secretLayer(found, [driver], found.shared), nodes })
+  }
   return layers
 }
 
@@ -136,8 +142,11 @@ function secretLayer(
 export function layersOf(inputs: Inputs, node: string, step: Step): Layer[] {
   const { driver, source, path, entries } = step
   const [shared, ...sharedSecrets] = sharedLayers(inputs, driver)
+  const secretsFile = inputs.secrets.fileFor(driver)
   const own: Layer[] =
-    entries === undefined ? [] : [{ source, path, entries, secret: false, skip: ['driver'] }]
+    entries === undefined
+      ? []
+      : [{ source, path, entries, secret: false, skip: ['driver'], secretsFile }]
   const found = inputs.secrets.drivers.get(driver)
   const nodes = found?.perNode.get(node)
   const nodeSecrets = found && nodes ? [secretLayer(found, [driver, node], nodes)] : []

@@ -28,6 +28,10 @@ export interface Secrets {
   readonly drivers: ReadonlyMap<string, DriverSecrets>
   readonly files: readonly string[]
   readonly problems: readonly Problem[]
+  /** The file that is read where the config names none. */
+  readonly usual: string
+  /** Where the secrets of a driver belong, whether or not that file is there. */
+  fileFor(driver: string): string
 }
 
 /**
@@ -62,7 +66,11 @@ export function readSecrets(
     const nodes = config.cluster.nodes.map(({ name }) => name)
     problems.push(...cut(parsed.source, nodes, driverNames, drivers))
   }
-  return { drivers, files, problems }
+  const fileFor = (driver: string): string => {
+    const own = config.fence.drivers[driver]?.credentials_file
+    return resolve(dirname(main.file), own ?? config.fence.credentials_file ?? secretsName)
+  }
+  return { drivers, files, problems, fileFor, usual: resolve(dirname(main.file), secretsName) }
 }
 
 interface Named {

@@ -91,7 +91,7 @@ const options = z
       .meta({ title: 'Key that is sent in the header `api_key_header`', secret: true }),
     api_key_header: z
       .string()
-      .regex(/^[\w-]+$/)
+      .regex(/^[\w-]+$/, 'is not the name of a header')
       .default('X-API-Key')
       .meta({ title: 'Header for `api_key`' }),
     hmac_secret: z.string().min(1).optional().meta({
