@@ -2,6 +2,7 @@
 import type { NodeConfig } from '../core/model.ts'
 import type { Device } from './fence.ts'
 import { isSecret } from './merge.ts'
+import { readText } from './read.ts'
 import type { ConfigFile } from './schema.ts'
 import { deviceText } from './show.ts'
 
@@ -16,7 +17,12 @@ export interface Warned {
 }
 
 export function warningsOf(warned: Warned): readonly string[] {
-  return [...warningsOfFile(warned), ...unpinned(warned.devices), ...unencrypted(warned.devices)]
+  return [
+    ...warningsOfFile(warned),
+    ...unpinned(warned.devices),
+    ...unencrypted(warned.devices),
+    ...unreadable(warned.devices),
+  ]
 }
 
 function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[] {
@@ -87,6 +93,18 @@ function unencrypted(devices: readonly Device[]): readonly string[] {
       `Whoever is on the way to ${box} reads its login and may answer for it (${ids}: plain ` +
       'http://): write https://, where the device has it.'
     )
+  })
+}
+
+/** Files of certificates without which a device trusts nobody. They are read when it is asked. */
+function unreadable(devices: readonly Device[]): readonly string[] {
+  const files = Map.groupBy(devices, ({ options }) => options.ca_file)
+  return [...files].flatMap(([file, own]) => {
+    if (typeof file !== 'string') return []
+    const read = readText(file, false)
+    if (read.ok) return []
+    const ids = own.map(({ id }) => id).join(', ')
+    return [`ca_file ${file} of ${ids}: ${read.problem.message}. Until then none of them works.`]
   })
 }
 

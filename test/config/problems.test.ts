@@ -235,7 +235,8 @@ const step = (text: string) => `cluster:
 `
 const status = 'status: { off: ["0"], on: ["1"] }'
 const login =
-  'proxmox: { token_id: "a@pam!b", token_secret: c }\nredfish: { user: u, password: p }\n'
+  'proxmox: { token_id: "a@pam!b", token_secret: c }\nredfish: { user: u, password: p }\n' +
+  'ipmi: { user: u, password: p }\n'
 const guest = 'proxmox, vmid: 100, api_url: "https://192.0.2.1:8006"'
 
 const steps: readonly (readonly [what: string, step: string, problem: string])[] = [
@@ -258,6 +259,33 @@ const steps: readonly (readonly [what: string, step: string, problem: string])[]
     'a BMC without an address',
     'redfish',
     '5:14: the address of the BMC is set nowhere; write host, or url instead',
+  ],
+  [
+    'a URL where a host is right',
+    'ipmi, host: "http://192.0.2.7"',
+    '5:30: host ("http://192.0.2.7") is a URL; write the address or the name in it alone',
+  ],
+  [
+    'a host with a port',
+    'ipmi, host: "192.0.2.7:623"',
+    '5:30: host ("192.0.2.7:623") is an address with a port; write the port in the option ' +
+      'port',
+  ],
+  [
+    'a host with a port for Redfish',
+    'redfish, host: "[2001:db8::7]:443"',
+    '5:33: host ("[2001:db8::7]:443") is an address with a port; write the port in the option ' +
+      'port',
+  ],
+  [
+    'a host in brackets',
+    'ipmi, host: "[2001:db8::7]"',
+    '5:30: host ("[2001:db8::7]") is in brackets; write the address without them',
+  ],
+  [
+    'a host that is no address',
+    'ipmi, host: "a:b:c"',
+    '5:30: host ("a:b:c") is not an address or a name',
   ],
   [
     'a BMC with two addresses',
@@ -316,4 +344,10 @@ test('C3 two times that do not fit are told at the one that is written', async (
   const both = await said('{ beat_ms: 5000, silent_seconds: 9 }')
   assert.match(both[0] ?? '', /^config.yaml:6:42: timing.silent_seconds is 9/)
   assert.match((await said('{ silent_seconds: 400 }'))[0] ?? '', /^config.yaml:6:27: .*stranger/)
+})
+
+test('C3 a host may be a name, or an address of either kind', async (t) => {
+  for (const host of ['bmc-1.example', '192.0.2.7', '2001:db8::7', 'fe80::1%eth0']) {
+    await load(t, { config: step(`ipmi, host: "${host}"`), secrets: login })
+  }
 })

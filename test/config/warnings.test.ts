@@ -1,7 +1,7 @@
 /** What a configuration may say and should not be said without a warning at every start. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { load } from './files.ts'
+import { folder, load } from './files.ts'
 
 const secrets =
   'proxmox: { token_id: "a@pam!b", token_secret: c }\nredfish: { user: u, password: p }\n'
@@ -65,5 +65,18 @@ test('a node without a fence device is a warning, whether or not there are resou
     warnings[0],
     'a has no fence device: when it is lost, nothing that it held is started elsewhere before it ' +
       'is back, or a person confirms that it is dead.',
+  )
+})
+
+test('a ca_file that cannot be read is a warning, with its path and the reason', async (t) => {
+  const dir = folder(t, { 'ca.pem': 'x' })
+  const step = (host: string, file: string) => `driver: redfish, host: ${host}, ca_file: ${file}`
+  const gone = `${dir}/gone.pem`
+  assert.deepEqual(await warningsFor(t, [step('h', gone), step('i', gone)]), [
+    `ca_file ${gone} of a/1/1, b/1/1: there is no such file. Until then none of them works.`,
+  ])
+  assert.deepEqual(
+    await warningsFor(t, [step('h', `${dir}/ca.pem`), 'driver: redfish, host: i']),
+    [],
   )
 })

@@ -1,5 +1,6 @@
 /** What a config says of a BMC that speaks Redfish. */
 import { z } from 'zod'
+import { host } from './host.ts'
 import { httpsOptions } from './https.ts'
 
 /** Resets after which a node may run on, or runs again. None of them is an off. */
@@ -22,9 +23,7 @@ export const options = z
       )
       .optional()
       .meta({ title: 'Address of the service, like `https://192.168.10.11`; or `host`' }),
-    host: z
-      .string()
-      .regex(/^[^\s/@?#-][^\s/@?#]*$/, 'is not an address or a name')
+    host: host
       .refine((text) => URL.canParse(`https://${bracketed(text)}`), 'is not an address or a name')
       .optional()
       .meta({ title: 'Address of the BMC, instead of `url`' }),
