@@ -45,7 +45,7 @@ export function explain(
   const name = nameOf(path, prefix)
   // Its value may be a secret that stands in the wrong place, and is right for all we know.
   if (issue.code === 'invalid_key') {
-    return [{ path, atKey: true, message: keySentence(issue, name) }]
+    return [{ path, atKey: true, message: keySentence(issue, prefix, options.secret) }]
   }
   const given = valueAt(value, path)
   const allowed = allowedOf(issue, options.secret ? undefined : given)
@@ -57,10 +57,15 @@ export function explain(
   return [{ path, atKey: false, message: sentence(issue, name, shownGiven, got) }]
 }
 
-function keySentence({ issues: [inner], path }: z.core.$ZodIssueInvalidKey, name: string): string {
+function keySentence(
+  { issues: [inner], path }: z.core.$ZodIssueInvalidKey,
+  prefix: string,
+  secret: boolean,
+): string {
+  const name = secret ? `a name in ${nameOf(path.slice(0, -1), prefix)}` : nameOf(path, prefix)
+  if (inner === undefined) return `${name} cannot be used`
   const key = path.at(-1)
-  if (inner === undefined) return `${name} has a name that cannot be used`
-  return sentence(inner as Issue, name, key, shown(key))
+  return sentence(inner as Issue, name, undefined, secret ? '(secret)' : shown(key))
 }
 
 /** A schema's own words are either a predicate ("is too long"), a sentence, or what to write. */

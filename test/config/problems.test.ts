@@ -283,6 +283,16 @@ const steps: readonly (readonly [what: string, step: string, problem: string])[]
     '5:30: host ("[2001:db8::7]") is in brackets; write the address without them',
   ],
   [
+    'a URL where an agent takes an address',
+    'agent, agent: fence_apc, options: { ip: "http://192.0.2.7" }',
+    '5:64: options.ip ("http://192.0.2.7") is a URL; write the address or the name in it alone',
+  ],
+  [
+    'an address with a port where an agent takes an address',
+    'agent, agent: fence_apc, options: { ipaddr: "192.0.2.7:22" }',
+    '5:68: options.ipaddr ("192.0.2.7:22") is an address with a port; write the port in ipport',
+  ],
+  [
     'a host that is no address',
     'ipmi, host: "a:b:c"',
     '5:30: host ("a:b:c") is not an address or a name',

@@ -255,3 +255,14 @@ test('F12 a secrets file that is no YAML is told in words that repeat nothing', 
       'bracket is not closed',
   )
 })
+
+test('F12 a secret header that cannot be sent is told without its name and value', async (t) => {
+  const broken = ['"Authorization: canary-7": x', 'Authorization: "canary-7\\n"', 'X: [canary-7]']
+  for (const header of broken) {
+    const secrets = `http: { secret_headers: { ${header} } }\n`
+    const [problem, ...more] = await problemsOf(t, { config: plug(outlet), secrets })
+    assert.deepEqual(more, [])
+    assert.match(problem ?? '', /^fence-secrets\.yaml:1:\d+: .*secret_headers/)
+    assert.doesNotMatch(problem ?? '', /canary/)
+  }
+})

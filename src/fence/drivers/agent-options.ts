@@ -40,6 +40,14 @@ export const FABRIC_MEND = 'write cuts: fabric, which fence.least_evidence has t
 
 const secretName = /passw(or)?d$|secret|token$|_kg$|^community$/i
 
+function addressFault(text: string): string | undefined {
+  if (text.includes('://')) return 'is a URL; write the address or the name in it alone'
+  if (/^([^:]+|\[.*\]):\d*$/.test(text)) {
+    return 'is an address with a port; write the port in ipport'
+  }
+  return undefined
+}
+
 export const options = z
   .strictObject({
     agent: z
@@ -68,6 +76,13 @@ export const options = z
   .refine(({ options, secret_options: secret }) => !Object.keys(options).some((k) => k in secret), {
     path: ['options'],
     message: 'has a parameter in common with secret_options',
+  })
+  .superRefine(({ options }, { addIssue }) => {
+    for (const name of ['ip', 'ipaddr']) {
+      const fault = addressFault(String(options[name] ?? ''))
+      if (fault === undefined) continue
+      addIssue({ code: 'custom', path: ['options', name], message: fault })
+    }
   })
   .superRefine(({ agent, cuts }, { addIssue }) => {
     const why = powerless[agent]
