@@ -10,7 +10,7 @@ import { builtIn } from './catalog.ts'
 import { type Inputs, layersOf, sharedLayers } from './fence.ts'
 import { canonicalJson } from './hash.ts'
 import { loadConfig, readSource } from './load.ts'
-import { type Layer, merge, overlay } from './merge.ts'
+import { type Layer, merge, noSecretsFile, overlay } from './merge.ts'
 import { openOrigins } from './origins.ts'
 import { type Place, type Problem, tidyProblems } from './problem.ts'
 import { addedRungs, writtenRungs } from './rungs.ts'
@@ -56,7 +56,8 @@ export async function readBoxes(path: string, driver: Driver): Promise<BoxesResu
     const place = main.placeOf(['fence'])
     found.push(boxOf(inputs, driver, sharedLayers(inputs, driver.name), { node: undefined, place }))
   }
-  const problems = [...secrets.problems, ...found.flatMap((each) => each.problems)]
+  const wrong = found.flatMap((each) => each.problems)
+  const problems = [...secrets.problems, ...noSecretsFile(wrong, secrets, main), ...wrong]
   if (problems.length > 0) return { ok: false, problems: tidyProblems(problems) }
   return { ok: true, boxes: together(found.flatMap(({ box }) => box ?? [])) }
 }

@@ -35,25 +35,36 @@ export function tooWeak(node: string, device: DeviceConfig, least: Least): strin
   )
 }
 
+/** Does the node run on when all of these have done their work? Then it is never silent. */
+export function runsOn(devices: readonly { readonly config: DeviceConfig }[]): boolean {
+  return devices.length > 0 && devices.every(({ config }) => isBelowPower(config))
+}
+
 /**
- * Why a reset cannot be a part of this level; `undefined` where it can be all of it. It leaves the
- * node running, so that nothing else of the level would be left to prove, and nothing to be silent.
+ * Why a level can never hold; `undefined` where it can. A reset leaves the node running, so that
+ * nothing else would be left to prove; and where no step cuts the power, nothing ever falls silent.
  */
-export function notAlone(
+export function neverHolds(
   devices: readonly { readonly config: DeviceConfig }[],
   steps: number,
   verify: boolean,
 ): string | undefined {
   const reset = devices.find(({ config }) => config.isolation === 'new-boot')
-  if (reset === undefined || (steps === 1 && !verify)) return undefined
-  const { id, driver } = reset.config
-  const other = steps > 1 ? 'another step' : 'verify'
-  const mend = steps > 1 ? 'make it a level of its own' : 'take verify out of this level'
-  return (
-    `${id} (${driver}) resets, and the node runs again: ${other} beside it would never hold; ` +
-    mend
-  )
+  if (reset !== undefined && steps > 1) {
+    return (
+      `${stepText(reset.config)} resets, and the node runs again: another step beside it would ` +
+      'never hold; make it a level of its own'
+    )
+  }
+  const first = devices[0]
+  if (!verify || first === undefined || devices.length < steps || !runsOn(devices)) return undefined
+  const why =
+    reset === undefined ? 'cuts no power, and the node runs on' : 'resets, and the node runs again'
+  const mend = 'take verify out of this level'
+  return `${stepText(first.config)} ${why}: verify beside it would never hold; ${mend}`
 }
+
+const stepText = ({ id, driver }: DeviceConfig): string => `${id} (${driver})`
 
 /** What has to be said at every start where less than a power that is off counts as proof. */
 export function weaknessOf(

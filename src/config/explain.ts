@@ -43,20 +43,36 @@ export function explain(
     })
   }
   const name = nameOf(path, prefix)
+  // Its value may be a secret that stands in the wrong place, and is right for all we know.
+  if (issue.code === 'invalid_key') {
+    return [{ path, atKey: true, message: keySentence(issue, prefix, options.secret) }]
+  }
   const given = valueAt(value, path)
-  const allowed = allowedOf(issue, given)
+  const allowed = allowedOf(issue, options.secret ? undefined : given)
   if (given === undefined && issue.code === 'invalid_type') {
     return [{ path, atKey: true, message: `${name} is missing; write ${allowed}` }]
   }
   const got = options.secret ? '(secret)' : shown(given)
-  return [{ path, atKey: issue.code === 'invalid_key', message: sentence(issue, name, given, got) }]
+  const shownGiven = options.secret ? undefined : given
+  return [{ path, atKey: false, message: sentence(issue, name, shownGiven, got) }]
+}
+
+function keySentence(
+  { issues: [inner], path }: z.core.$ZodIssueInvalidKey,
+  prefix: string,
+  secret: boolean,
+): string {
+  const name = secret ? `a name in ${nameOf(path.slice(0, -1), prefix)}` : nameOf(path, prefix)
+  if (inner === undefined) return `${name} cannot be used`
+  const key = path.at(-1)
+  return sentence(inner as Issue, name, undefined, secret ? '(secret)' : shown(key))
 }
 
 /** A schema's own words are either a predicate ("is too long"), a sentence, or what to write. */
 function sentence(issue: Issue, name: string, given: unknown, got: string): string {
   const { message } = issue
   if (message.startsWith('is ')) return `${name} ${bracketed(got)} ${message}`
-  if (issue.code === 'custom') return `${name}: ${message}`
+  if (issue.code === 'custom') return name === nameOf([]) ? message : `${name}: ${message}`
   const own = !/^(Invalid|Too |Unrecognized)/.test(message)
   return `${name} is ${got}; write ${own ? message : allowedOf(issue, given)}`
 }
@@ -70,7 +86,8 @@ function allowedOf(issue: Issue, given: unknown): string {
   switch (issue.code) {
     case 'invalid_type': {
       const kind = kinds[issue.expected] ?? issue.expected
-      return kind === 'a number' || kind === 'a whole number' ? numberHint(kind, given) : kind
+      if (kind === 'a number' || kind === 'a whole number') return numberHint(kind, given)
+      return `${kind}${exampleOf(kind, given)}`
     }
     case 'invalid_value':
       return oneOf(issue.values.map(String))
@@ -86,7 +103,6 @@ function allowedOf(issue: Issue, given: unknown): string {
       return oneOf(
         issue.errors.flatMap(([first]) => (first === undefined ? [] : [allowedOf(first, given)])),
       )
-    case 'invalid_key':
     case 'invalid_element':
       return issue.issues[0] === undefined ? issue.message : allowedOf(issue.issues[0], given)
     case 'not_multiple_of':
@@ -102,6 +118,14 @@ function allowedOf(issue: Issue, given: unknown): string {
 function numberHint(kind: string, given: unknown): string {
   const written = typeof given === 'string' ? /^\s*(\d+(?:\.\d+)?)\s*[a-z]*\s*$/i.exec(given) : null
   return written === null ? kind : `${kind}, e.g. ${written[1]}; the unit stands in the name`
+}
+
+/** What was written, in the form in which it would be right. */
+function exampleOf(kind: string, given: unknown): string {
+  const plain = ['string', 'number', 'boolean'].includes(typeof given)
+  if (kind === 'a list' && plain) return `, e.g. [${shown(String(given))}]`
+  if (kind === 'a text' && plain) return `, e.g. ${shown(String(given))}`
+  return ''
 }
 
 function bound(origin: string, relation: string, limit: number | bigint): string {

@@ -6,7 +6,7 @@ import type { DeviceConfig, DeviceId, Isolation, Level, NodeId } from '../core/m
 import type { Driver } from '../fence/driver.ts'
 import { canonicalIdentity } from '../fence/identity.ts'
 import type { Catalog } from './catalog.ts'
-import { notAlone, tooWeak, unprovable } from './evidence.ts'
+import { neverHolds, runsOn, tooWeak, unprovable } from './evidence.ts'
 import { canonicalJson } from './hash.ts'
 import { type CommonOptions, isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
 import type { Origins } from './origins.ts'
@@ -117,10 +117,16 @@ export function sharedLayers({ config, main, secrets }: Inputs, driver: string):
   const entries = config.fence.drivers[driver] ?? {}
   const path = ['fence', 'drivers', driver]
   const layers: Layer[] = [
-    { source: main, path, entries, secret: false, skip: ['credentials_file'] },
+    {
+      ...{ source: main, path, entries, secret: false, skip: ['credentials_file'] },
+      secretsFile: secrets.fileFor(driver),
+    },
   ]
   const found = secrets.drivers.get(driver)
-  if (found !== undefined) layers.push(secretLayer(found, [driver], found.shared))
+  if (found !== undefined) {
+    const nodes = config.cluster.nodes.map(({ name }) => name)
+    layers.push({ ...secretLayer(found, [driver], found.shared), nodes })
+  }
   return layers
 }
 
@@ -136,8 +142,11 @@ function secretLayer(
 export function layersOf(inputs: Inputs, node: string, step: Step): Layer[] {
   const { driver, source, path, entries } = step
   const [shared, ...sharedSecrets] = sharedLayers(inputs, driver)
+  const secretsFile = inputs.secrets.fileFor(driver)
   const own: Layer[] =
-    entries === undefined ? [] : [{ source, path, entries, secret: false, skip: ['driver'] }]
+    entries === undefined
+      ? []
+      : [{ source, path, entries, secret: false, skip: ['driver'], secretsFile }]
   const found = inputs.secrets.drivers.get(driver)
   const nodes = found?.perNode.get(node)
   const nodeSecrets = found && nodes ? [secretLayer(found, [driver, node], nodes)] : []
@@ -176,11 +185,10 @@ function buildLevel(
     const message = `verify listens on the addresses of ${node.name}, which has none; list them`
     problems.push({ ...rung.source.placeOf(rung.path), message })
   }
-  const alone = notAlone(devices, rung.steps.length, rung.verify)
-  if (alone !== undefined) problems.push({ ...rung.source.placeOf(rung.path), message: alone })
-  // What was reset answers again, and soon.
-  const resets = devices.some((device) => device.config.isolation === 'new-boot')
-  const listens = config.fence.verify && node.addresses !== undefined && !resets
+  const never = neverHolds(devices, rung.steps.length, rung.verify)
+  if (never !== undefined) problems.push({ ...rung.source.placeOf(rung.path), message: never })
+  // What was reset, or cut off from its storage or network alone, goes on answering.
+  const listens = config.fence.verify && node.addresses !== undefined && !runsOn(devices)
   const verify = rung.verify || listens
   return { level: { devices: devices.map(({ id }) => id), verify }, devices }
 }

@@ -10,13 +10,14 @@ import { weaknessOf } from './evidence.ts'
 import { explain, nameOf } from './explain.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
-import { isSecret } from './merge.ts'
+import { isSecret, noSecretsFile } from './merge.ts'
 import { openOrigins } from './origins.ts'
 import { type Problem, shown, tidyProblems } from './problem.ts'
 import { readText } from './read.ts'
 import { placeholder, withoutFaults } from './repair.ts'
 import { type Resource, readResources } from './resources.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
+import { keysAt } from './schema-keys.ts'
 import { readSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
 import { warningsOf } from './warnings.ts'
@@ -153,6 +154,7 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
   const problems = [
     ...repeated(config, main),
     ...secrets.problems,
+    ...noSecretsFile(topology.problems, secrets, main),
     ...topology.problems,
     ...resources.problems,
     ...timing.problems,
@@ -179,35 +181,11 @@ function failed(problems: readonly Problem[]): LoadResult {
 type SchemaIssue = Parameters<typeof explain>[0]
 
 function schemaProblems(issue: SchemaIssue, source: Source): readonly Problem[] {
-  const terms = { secret: false, keysAt: schemaKeys }
+  const terms = { secret: false, keysAt: (path: Path) => keysAt(configSchema, path) }
   return explain(issue, source.value, '', terms).map(({ path, atKey, message }) => ({
     ...(atKey ? source.placeOfKey(path) : source.placeOf(path)),
     message,
   }))
-}
-
-/** The keys that the schema knows at a path, for "did you mean". */
-function schemaKeys(path: Path): readonly string[] {
-  let at: unknown = configSchema
-  for (const part of path) {
-    const schema = unwrapped(at)
-    at = typeof part === 'number' ? schema?.element : schema?.shape?.[String(part)]
-  }
-  return Object.keys(unwrapped(at)?.shape ?? {})
-}
-
-interface SchemaLike {
-  readonly shape?: Readonly<Record<string, unknown>>
-  readonly element?: unknown
-  readonly unwrap?: () => unknown
-}
-
-function unwrapped(schema: unknown): SchemaLike | undefined {
-  let at = schema as SchemaLike | undefined
-  while (at !== undefined && at.shape === undefined && at.element === undefined && at.unwrap) {
-    at = at.unwrap() as SchemaLike | undefined
-  }
-  return at
 }
 
 function repeated(config: ConfigFile, source: Source): readonly Problem[] {

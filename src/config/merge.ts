@@ -9,7 +9,8 @@ import { explain } from './explain.ts'
 import { misreadIn } from './misread.ts'
 import { type Origins, splitKey, suffixes } from './origins.ts'
 import { type Place, type Problem, placeText } from './problem.ts'
-import { isMap } from './secrets.ts'
+import { keysAt } from './schema-keys.ts'
+import { isMap, type Secrets } from './secrets.ts'
 import { didYouMean } from './suggest.ts'
 import type { Path, Source } from './yaml.ts'
 
@@ -22,6 +23,10 @@ export interface Layer {
   readonly secret: boolean
   /** Keys that are read by somebody else. */
   readonly skip: readonly string[]
+  /** Where the secrets of this driver belong, for whoever has written one here. */
+  readonly secretsFile?: string
+  /** The nodes of which one could be meant by a key that is no option. */
+  readonly nodes?: readonly string[]
 }
 
 /** What every step may say, whatever its driver. */
@@ -54,6 +59,8 @@ export interface Setting {
   readonly place: Place
   /** Never shown. */
   readonly secret: boolean
+  /** Where something in it stands: a key, or a value. */
+  readonly within: (rest: Path, atKey: boolean) => Place
 }
 
 export type Settings = ReadonlyMap<string, Setting>
@@ -96,7 +103,8 @@ export function overlay(
       const before = option === undefined ? undefined : written.get(option)
       if (typeof read === 'string') problems.push({ ...place, message: read })
       else {
-        settings.set(read.key, { value: read.value, place, secret: read.secret })
+        const within = withinOf(layer, key, place)
+        settings.set(read.key, { value: read.value, place, secret: read.secret, within })
         problems.push(...misreadIn(layer.source, [...layer.path, key], value, read.secret))
       }
       if (option !== undefined) written.set(option, { key, place })
@@ -109,6 +117,15 @@ export function overlay(
     }
   }
   return { settings, problems }
+}
+
+/** An option as a whole is told where its key stands, what is in it where that stands. */
+function withinOf({ source, path }: Layer, key: string, place: Place): Setting['within'] {
+  return (rest, atKey) => {
+    if (rest.length === 0) return place
+    const whole = [...path, key, ...rest]
+    return atKey ? source.placeOfKey(whole) : source.placeOf(whole)
+  }
 }
 
 /** The secret that a key sets, be it only by the name of where it comes from. */
@@ -129,12 +146,14 @@ function readEntry(
   if (known.includes(key)) {
     const secret = isSecret(driver, key)
     if (!secret || layer.secret) return { key, value, secret: secret || layer.secret }
-    return notHere(driver, key)
+    return notHere(driver, key, layer.secretsFile)
   }
   const named = splitKey(key)
   if (named === undefined || !known.includes(named.base)) {
     if (layer.secret && isMap(value)) {
-      return `there is no node ${key} in this cluster, and ${driver.name} has no such option`
+      const hint = didYouMean(key, [...(layer.nodes ?? []), ...known])
+      const fault = `there is no node ${key} in this cluster, and ${driver.name} has no such option`
+      return `${fault}.${hint}`
     }
     const hint =
       didYouMean(key, [...known, ...originKeys(driver)]) || ` Known here: ${known.join(', ')}.`
@@ -156,8 +175,9 @@ function originKeys(driver: Driver): readonly string[] {
 }
 
 /** The sentence for a secret that stands in the main config. */
-export function notHere(driver: Driver, key: string): string {
-  const refused = `${key} is a secret and may not stand in this file; write it in the secrets file`
+export function notHere(driver: Driver, key: string, file?: string): string {
+  const where = file === undefined ? 'the secrets file' : `the secrets file ${file}`
+  const refused = `${key} is a secret and may not stand in this file; write it in ${where}`
   if (!isText(driver, key)) return refused
   return (
     `${refused}, or ${key}_env with the name of an environment variable, or ${key}_credential ` +
@@ -212,10 +232,16 @@ export function merge(
       if (problems.length > 0 || !sawAll) return []
       return [{ ...place, message: missing(driver, key, node) }]
     }
-    const secret = setting?.secret ?? false
-    return explain(issue, value, '', { secret, keysAt: () => Object.keys(shape) }).map(
-      ({ message }) => ({ ...(setting?.place ?? place), message }),
-    )
+    // So would a login that was refused above, or stands where nobody could look.
+    if (issue.path.length === 0 && (problems.length > 0 || !sawAll)) return []
+    const terms = {
+      secret: setting?.secret ?? false,
+      keysAt: (path: Path) => keysAt(driver.options, path),
+    }
+    return explain(issue, value, '', terms).map(({ path, atKey, message }) => ({
+      ...(setting?.within(path.slice(1), atKey) ?? place),
+      message,
+    }))
   })
   return {
     settings,
@@ -225,17 +251,33 @@ export function merge(
   }
 }
 
+const SET_NOWHERE = 'is set nowhere'
+
+/** Where an option is missing and there is no secrets file at all: which one was looked for. */
+export function noSecretsFile(
+  problems: readonly Problem[],
+  secrets: Secrets,
+  main: Source,
+): readonly Problem[] {
+  const lacking = problems.some(({ message }) => message.includes(SET_NOWHERE))
+  if (!lacking || secrets.files.length > 0 || secrets.problems.length > 0) return []
+  const message =
+    `there is no secrets file ${secrets.usual}: what is set nowhere may stand there, and secrets ` +
+    'have to (mode 0600)'
+  return [{ file: main.file, line: 0, column: 0, message }]
+}
+
 function missing(driver: Driver, key: string, node: string | undefined): string {
   const { name } = driver
   const plain = isSecret(driver, key) ? `${key}_env or ${key}_credential` : key
   if (node === undefined) {
     return (
-      `the option ${key} of ${name} is set nowhere; write ${plain} in fence.drivers.${name}, or ` +
+      `the option ${key} of ${name} ${SET_NOWHERE}; write ${plain} in fence.drivers.${name}, or ` +
       `${key} in the secrets file below ${name}:`
     )
   }
   return (
-    `the option ${key} of ${name} is set nowhere for ${node}; write ${plain} in ` +
+    `the option ${key} of ${name} ${SET_NOWHERE} for ${node}; write ${plain} in ` +
     `fence.drivers.${name} or in the node's own fence entry, or ${key} in the secrets file ` +
     `below ${name}: or below ${name}: ${node}:`
   )

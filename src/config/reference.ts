@@ -68,7 +68,7 @@ export function takes(option: Option): string {
     case 'array':
       return 'list'
     case 'object':
-      return 'map'
+      return `map${secret}`
     case 'boolean':
       return '`true`, `false`'
     case 'string':

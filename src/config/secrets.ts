@@ -36,6 +36,10 @@ export interface Secrets {
   readonly resources: ReadonlyMap<string, ResourceSecrets>
   readonly files: readonly string[]
   readonly problems: readonly Problem[]
+  /** The file that is read where the config names none. */
+  readonly usual: string
+  /** Where the secrets of a driver belong, whether or not that file is there. */
+  fileFor(driver: string): string
 }
 
 /**
@@ -73,7 +77,12 @@ export function readSecrets(
     const ids = config.resources.map(({ id }) => id)
     problems.push(...cutResources(parsed.source, ids, resources))
   }
-  return { drivers, resources, files, problems }
+  const fileFor = (driver: string): string => {
+    const own = config.fence.drivers[driver]?.credentials_file
+    return resolve(dirname(main.file), own ?? config.fence.credentials_file ?? secretsName)
+  }
+  const usual = resolve(dirname(main.file), secretsName)
+  return { drivers, resources, files, problems, fileFor, usual }
 }
 
 interface Named {

@@ -1,5 +1,6 @@
 /** The `timing` section: seconds outside, milliseconds inside, and no impossible combination. */
 import type { FencingRules, Timing } from '../core/model.ts'
+import { valueAt } from './explain.ts'
 import type { Problem } from './problem.ts'
 import type { ConfigFile } from './schema.ts'
 import type { Source } from './yaml.ts'
@@ -25,8 +26,10 @@ export function readTiming(
     stopAttemptsMax: timing.stop_attempts,
     leaveMs: ms(timing.leave_seconds),
   }
-  const problems = impossible(result).map(([key, message]) => ({
-    ...source.placeOf(['timing', key]),
+  // The one that somebody has written; the other one may be a default.
+  const isWritten = (key: string) => valueAt(source.value, ['timing', key]) !== undefined
+  const problems = impossible(result).map(([keys, message]) => ({
+    ...source.placeOf(['timing', keys.find(isWritten) ?? keys[0]]),
     message,
   }))
   return { timing: result, problems }
@@ -45,38 +48,41 @@ export function readRules({ fence }: ConfigFile): FencingRules {
   }
 }
 
-function impossible(timing: Timing): (readonly [key: string, message: string])[] {
+/** The option that a sentence is about, and the other one that it depends on. */
+type Keys = readonly [string, string]
+
+function impossible(timing: Timing): (readonly [Keys, message: string])[] {
   const { beatMs, echoMs, silentMs, strangerMs, retryMs, retryMaxMs } = timing
-  const found: [string, string][] = []
+  const found: [Keys, string][] = []
   if (silentMs < 4 * beatMs) {
     found.push([
-      'silent_seconds',
+      ['silent_seconds', 'beat_ms'],
       `timing.silent_seconds is ${silentMs / 1000}; write at least ${(4 * beatMs) / 1000}, ` +
         `four times timing.beat_ms (${beatMs}), or one late report would get a node fenced`,
     ])
   } else if (echoMs < 2 * beatMs) {
     found.push([
-      'echo_ms',
+      ['echo_ms', 'beat_ms'],
       `timing.echo_ms is ${echoMs}; write at least ${2 * beatMs}, twice timing.beat_ms ` +
         `(${beatMs}), or one late report would stop every decision`,
     ])
   } else if (silentMs < 2 * echoMs) {
     found.push([
-      'echo_ms',
+      ['echo_ms', 'silent_seconds'],
       `timing.echo_ms is ${echoMs}; write at most ${silentMs / 2}, half of timing.silent_seconds ` +
         `(${silentMs / 1000}): a node has to stop deciding well before it is given up`,
     ])
   }
   if (strangerMs < silentMs) {
     found.push([
-      'stranger_seconds',
+      ['stranger_seconds', 'silent_seconds'],
       `timing.stranger_seconds is ${strangerMs / 1000}; write at least timing.silent_seconds ` +
         `(${silentMs / 1000})`,
     ])
   }
   if (retryMaxMs < retryMs) {
     found.push([
-      'retry_max_seconds',
+      ['retry_max_seconds', 'retry_seconds'],
       `timing.retry_max_seconds is ${retryMaxMs / 1000}; write at least timing.retry_seconds ` +
         `(${retryMs / 1000})`,
     ])

@@ -1,6 +1,8 @@
 /** What a configuration is allowed to say, and what has to be said about it at every start. */
 import type { NodeConfig } from '../core/model.ts'
 import type { Device } from './fence.ts'
+import { isSecret } from './merge.ts'
+import { readText } from './read.ts'
 import type { ConfigFile } from './schema.ts'
 import { deviceText } from './show.ts'
 
@@ -15,11 +17,16 @@ export interface Warned {
 }
 
 export function warningsOf(warned: Warned): readonly string[] {
-  return [...warningsOfFile(warned), ...warnedDevices(warned.devices)]
+  return [
+    ...warningsOfFile(warned),
+    ...unpinned(warned.devices),
+    ...unencrypted(warned.devices),
+    ...unreadable(warned.devices),
+  ]
 }
 
 function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[] {
-  const { fence, resources } = config
+  const { fence } = config
   const warnings: string[] = []
   if ((mode & 0o002) !== 0) {
     warnings.push(
@@ -31,11 +38,11 @@ function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[
       'Fencing is switched off (fence.enabled: false): what a lost node held is not started ' +
         'elsewhere before that node is back and says what it runs.',
     )
-  } else if (resources.length > 0) {
+  } else {
     for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
       warnings.push(
-        `${id} has no fence device: if it is lost, what it held is not started elsewhere before ` +
-          'it is back and says what it runs.',
+        `${id} has no fence device: when it is lost, nothing that it held is started elsewhere ` +
+          'before it is back, or a person confirms that it is dead.',
       )
     }
   }
@@ -60,15 +67,60 @@ function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[
 }
 
 /** Devices over HTTPS of which nobody looks at the certificate: anybody may answer for them. */
-function warnedDevices(devices: readonly Device[]): readonly string[] {
-  const open = devices.filter(({ options }) => options.verify_ssl === false && !options.fingerprint)
-  const boxes = Map.groupBy(open, deviceText)
-  return [...boxes].map(([box, own]) => {
-    const ids = own.map(({ id }) => id).join(', ')
-    const node = own[0]?.node ?? ''
+function unpinned(devices: readonly Device[]): readonly string[] {
+  const open = devices.filter(
+    ({ options }) =>
+      options.verify_ssl === false && !options.fingerprint && plainHost(options) === undefined,
+  )
+  return byBox(open, (box, ids, node) => {
     return (
       `Whoever answers for ${box} is believed and gets its login (${ids}: verify_ssl: false ` +
       `without a fingerprint): pin the one that \`picket fence check ${node}\` tells.`
     )
   })
+}
+
+/** Devices that are told a login over plain HTTP: everybody on the way reads it, and may answer. */
+function unencrypted(devices: readonly Device[]): readonly string[] {
+  const open = devices.filter(({ driver, options }) => {
+    const host = plainHost(options)
+    if (host === undefined || /^(localhost|127\.[\d.]+|\[::1\])$/.test(host)) return false
+    const set = Object.keys(options).filter((key) => options[key] !== undefined)
+    return set.some((key) => key === 'user' || isSecret(driver, key))
+  })
+  return byBox(open, (box, ids) => {
+    return (
+      `Whoever is on the way to ${box} reads its login and may answer for it (${ids}: plain ` +
+      'http://): write https://, where the device has it.'
+    )
+  })
+}
+
+/** Files of certificates without which a device trusts nobody. They are read when it is asked. */
+function unreadable(devices: readonly Device[]): readonly string[] {
+  const files = Map.groupBy(devices, ({ options }) => options.ca_file)
+  return [...files].flatMap(([file, own]) => {
+    if (typeof file !== 'string') return []
+    const read = readText(file, false)
+    if (read.ok) return []
+    const ids = own.map(({ id }) => id).join(', ')
+    return [`ca_file ${file} of ${ids}: ${read.problem.message}. Until then none of them works.`]
+  })
+}
+
+/** The host of a plain `http://`. */
+function plainHost({ url }: Device['options']): string | undefined {
+  if (typeof url !== 'string' || !URL.canParse(url)) return undefined
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' ? hostname : undefined
+}
+
+/** One sentence for all devices of one box. */
+function byBox(
+  devices: readonly Device[],
+  say: (box: string, ids: string, node: string) => string,
+): readonly string[] {
+  return [...Map.groupBy(devices, deviceText)].map(([box, own]) =>
+    say(box, own.map(({ id }) => id).join(', '), own[0]?.node ?? ''),
+  )
 }

@@ -4,6 +4,7 @@
  */
 import {
   type Document,
+  type ErrorCode,
   isAlias,
   isMap,
   isScalar,
@@ -13,6 +14,7 @@ import {
   parseDocument,
   type Scalar,
   visit,
+  type YAMLError,
   type YAMLMap,
 } from 'yaml'
 import { type Place, type Problem, shown } from './problem.ts'
@@ -59,11 +61,11 @@ export function parseYaml(file: string, text: string, secret: boolean): Parsed {
     version: '1.2',
     stringKeys: true,
   })
-  const faults = [...doc.errors, ...doc.warnings]
+  const faults = withoutEchoes([...doc.errors, ...doc.warnings])
   const problems = [
     ...faults.slice(0, 20).map(({ code, message, pos }) => ({
       ...at(pos[0]),
-      message: `this is not YAML: ${secret ? code : firstLine(message)}`,
+      message: `this is not YAML: ${faultText(code, message, secret)}`,
     })),
     ...oddKeys(doc).map(({ key, fault }) => ({
       ...at(startOf(key)),
@@ -81,6 +83,38 @@ export function parseYaml(file: string, text: string, secret: boolean): Parsed {
     return fail(secret ? 'an alias in it names no anchor' : firstLine(message))
   }
   return { ok: true, source: sourceOf(file, doc, value, at) }
+}
+
+const TABS = 'a tab in front of a line; indent with blanks'
+
+/** What is wrong, in words of ours: those of the parser may repeat what stands there. */
+const faultTexts: Readonly<Partial<Record<ErrorCode, string>>> = {
+  ALIAS_PROPS: 'an alias (*) has a tag or an anchor; take that out',
+  BAD_ALIAS: 'an alias (*) has no proper name; put a text that begins with * in quotes',
+  BAD_DIRECTIVE: 'a line that begins with % means nothing here; take it out',
+  BAD_DQ_ESCAPE: 'an escape in double quotes does not exist; use single quotes',
+  BAD_INDENT: 'a line is not indented like its neighbours, or a bracket is not closed',
+  BAD_SCALAR_START: 'a text begins with a character that none may begin with; put it in quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a map or a list stands where a key or a text is expected',
+  BLOCK_IN_FLOW: 'a list or a map over several lines stands in brackets',
+  KEY_OVER_1024_CHARS: 'a key is longer than 1024 characters',
+  MISSING_CHAR: 'a bracket, a quote, a comma, a colon or a blank is missing',
+  MULTILINE_IMPLICIT_KEY: 'a key is longer than a line, or a colon is missing after one',
+  MULTIPLE_DOCS: 'this is more than one document; take out the line ---',
+  NON_STRING_KEY: 'a key is no text; put it in quotes',
+  TAG_RESOLVE_FAILED: 'a text begins with a tag (!) that does not exist; put it in quotes',
+  UNEXPECTED_TOKEN: 'something stands where nothing is expected; put a text in quotes',
+}
+
+function faultText(code: ErrorCode, message: string, secret: boolean): string {
+  if (code === 'TAB_AS_INDENT') return TABS
+  return secret ? (faultTexts[code] ?? 'its form is wrong') : firstLine(message)
+}
+
+/** A tab is told once, and nothing of what follows from it. */
+function withoutEchoes(faults: readonly YAMLError[]): readonly YAMLError[] {
+  const tab = faults.find(({ code }) => code === 'TAB_AS_INDENT')
+  return tab === undefined ? faults : [tab]
 }
 
 /**

@@ -1,6 +1,7 @@
 /** `picket drivers`: what there is, and every option of it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { commonSchema } from '../../src/config/merge.ts'
 import { driverNames, loadDriver } from '../../src/fence/drivers/index.ts'
 import { picket } from './picket.ts'
 
@@ -8,14 +9,17 @@ test('F1 every driver is listed, and shows every option with what it takes', asy
   const { code, out } = await picket(['drivers'])
   assert.equal(code, 0)
   for (const name of driverNames) {
-    assert.match(out, new RegExp(`^${name} `, 'm'))
+    const proof = name === 'qemu-guest-agent' ? 'proves nothing' : 'proves off'
+    assert.match(out, new RegExp(`^${name} +${proof} `, 'm'))
     const shown = await picket(['drivers', name])
-    for (const option of Object.keys((await loadDriver(name)).options.shape)) {
+    const own = Object.keys((await loadDriver(name)).options.shape)
+    for (const option of [...own, ...Object.keys(commonSchema.shape)]) {
       assert.match(shown.out, new RegExp(`^  ${option}  \\(`, 'm'), `${name} ${option}`)
     }
     const told = JSON.parse((await picket(['drivers', name, '--json'])).out)
     assert.equal(told.name, name)
     assert.ok(told.options.length > 0)
+    assert.equal(told.stepOptions.length, 4)
     const { list } = await loadDriver(name)
     assert.equal(told.capabilities.list, list !== undefined)
     assert.equal(shown.out.includes(`picket drivers ${name} --targets`), list !== undefined)

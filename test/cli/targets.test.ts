@@ -120,7 +120,11 @@ test('2 where the configuration does not say how to ask, with the place and what
   const { config } = await proxmox(t, { a: '{ driver: proxmox, vmid: 100 }', b: '' })
   const bare = cluster({ a: '', b: '' }, 'proxmox: {}')
   const cases: readonly [string, string | undefined, RegExp][] = [
-    [config, undefined, /config\.yaml:\d+:\d+: .*set token_id and token_secret, or user/],
+    [
+      config,
+      undefined,
+      /config\.yaml:\d+:\d+: the login of proxmox is set nowhere; write token_id and/,
+    ],
     [bare, secrets, /option api_url of proxmox is set nowhere; write api_url in fence\.drivers/],
     [config.replace('proxmox: {', 'proxmox: { vmidd: 1,'), secrets, /no option vmidd/],
     [config, 'proxmox: 7', /fence-secrets\.yaml:1:1: write a map below proxmox/],

@@ -215,6 +215,6 @@ test('F12 secrets that are a map stand in the secrets file alone', async (t) => 
   )
   assert.deepEqual(await problemsOf(t, { config: agent('secret_options: {a: canary-7}') }), [
     'config.yaml:4:59: secret_options is a secret and may not stand in this file; write it in ' +
-      'the secrets file',
+      'the secrets file fence-secrets.yaml',
   ])
 })

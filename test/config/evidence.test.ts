@@ -32,6 +32,19 @@ test('F15 nothing counts by default but a power that was read back as off', asyn
   ])
 })
 
+test('an agent that proves no off is refused by name, without any device', async (t) => {
+  const powerless = '{ driver: agent, agent: fence_ack_manual }'
+  assert.deepEqual(await problemsOf(t, { config: config(powerless) }), [
+    'config.yaml:5:31: agent: fence_ack_manual believes a person, and can never prove an off; ' +
+      'configure a device that cuts the power',
+  ])
+  const silent = fabric.replace(', cuts: fabric', '')
+  assert.deepEqual(await problemsOf(t, { config: config(silent, settled), secrets }), [
+    'config.yaml:5:31: agent: fence_scsi cuts storage or network and no power: its off is no ' +
+      'proof; write cuts: fabric, which fence.least_evidence has to allow',
+  ])
+})
+
 test('F15 a step in the second level is judged by the same rule, at its own place', async (t) => {
   const levels = `[{ driver: agent, agent: fence_apc }, ${fabric}]`
   const problems = await problemsOf(t, { config: config(levels), secrets })
@@ -112,6 +125,21 @@ test('F15 a reset is a level of its own, without silence', async (t) => {
   assert.deepEqual(
     core.nodes[0]?.levels.map(({ verify }) => verify),
     [true, false],
+  )
+})
+
+test('F15 a node that is only cut off goes on answering: its level does not listen', async (t) => {
+  const agents = `${secrets}${login}`
+  const explicit = { config: addressed(`[[${fabric}, verify]]`), secrets: agents }
+  assert.deepEqual(await problemsOf(t, explicit), [
+    'config.yaml:5:15: a/1/1 (agent) cuts no power, and the node runs on: verify beside it would ' +
+      'never hold; take verify out of this level',
+  ])
+  const levels = `[${fabric}, [${fabric}, ${off}], [${fabric}, ${off}, verify]]`
+  const { core } = await load(t, { config: addressed(levels), secrets: agents })
+  assert.deepEqual(
+    core.nodes[0]?.levels.map(({ verify }) => verify),
+    [false, true, true],
   )
 })
 

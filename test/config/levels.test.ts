@@ -179,6 +179,8 @@ test('C2 a required value that is set nowhere names all the places', async (t) =
   const config = `${twoNodes.replace('name: a', 'name: a\n      fence: {driver: ipmi, host: x}')}`
   const problems = await problemsOf(t, { config })
   assert.deepEqual(problems, [
+    'config.yaml: there is no secrets file fence-secrets.yaml: what is set nowhere may stand ' +
+      'there, and secrets have to (mode 0600)',
     'config.yaml:5:14: the option user of ipmi is set nowhere for a; write user in ' +
       "fence.drivers.ipmi or in the node's own fence entry, or user in the secrets file " +
       'below ipmi: or below ipmi: a:',

@@ -34,7 +34,7 @@ tming: 1
     'config.yaml:6:16: cluster.nodes[0].address: "foo.example" is not an IP address; write one, not a name',
     `config.yaml:7:24: there is no fence driver "ipmj"; there are: ${drivers}. Did you mean ipmi?`,
     'config.yaml:9:31: host ("-x") is not an address or a name',
-    'config.yaml:9:41: password is a secret and may not stand in this file; write it in the secrets file, or password_env with the name of an environment variable, or password_credential with the name of a systemd credential',
+    'config.yaml:9:41: password is a secret and may not stand in this file; write it in the secrets file fence-secrets.yaml, or password_env with the name of an environment variable, or password_credential with the name of a systemd credential',
     'config.yaml:9:54: ipmi has no option usr. Did you mean user?',
     'config.yaml:9:64: this level has no device, and silence alone proves nothing; to listen after a device, write both in one level: [{driver: …}, verify]',
     'config.yaml:9:72: a step is 5; write {driver: …} or the word verify',
@@ -234,4 +234,139 @@ test('a resource has all nodes in the order of the config, and times in millisec
       ...{ secretKeys: [], secrets: [] },
     },
   ])
+})
+
+const step = (text: string) => `cluster:
+  name: x
+  nodes:
+    - name: a
+      fence: { driver: ${text} }
+`
+const status = 'status: { off: ["0"], on: ["1"] }'
+const login =
+  'proxmox: { token_id: "a@pam!b", token_secret: c }\nredfish: { user: u, password: p }\n' +
+  'ipmi: { user: u, password: p }\n'
+const guest = 'proxmox, vmid: 100, api_url: "https://192.0.2.1:8006"'
+
+const steps: readonly (readonly [what: string, step: string, problem: string])[] = [
+  [
+    'an option in an option',
+    `http, url: "https://p", off: { methode: PUT }, on: {}, ${status}`,
+    '5:55: there is no option off.methode. Did you mean method?',
+  ],
+  [
+    'a value where a list is right',
+    'http, url: "https://p", off: {}, on: {}, status: { off: off, on: ["on"] }',
+    '5:80: status.off is "off"; write a list, e.g. ["off"]',
+  ],
+  [
+    'a number where a text is right',
+    'http, url: "https://p", off: {}, on: {}, status: { off: [0], on: ["1"] }',
+    '5:81: status.off[0] is 0; write a text, e.g. "0"',
+  ],
+  [
+    'a BMC without an address',
+    'redfish',
+    '5:14: the address of the BMC is set nowhere; write host, or url instead',
+  ],
+  [
+    'a URL where a host is right',
+    'ipmi, host: "http://192.0.2.7"',
+    '5:30: host ("http://192.0.2.7") is a URL; write the address or the name in it alone',
+  ],
+  [
+    'a host with a port',
+    'ipmi, host: "192.0.2.7:623"',
+    '5:30: host ("192.0.2.7:623") is an address with a port; write the port in the option ' +
+      'port',
+  ],
+  [
+    'a host with a port for Redfish',
+    'redfish, host: "[2001:db8::7]:443"',
+    '5:33: host ("[2001:db8::7]:443") is an address with a port; write the port in the option ' +
+      'port',
+  ],
+  [
+    'a host in brackets',
+    'ipmi, host: "[2001:db8::7]"',
+    '5:30: host ("[2001:db8::7]") is in brackets; write the address without them',
+  ],
+  [
+    'a URL where an agent takes an address',
+    'agent, agent: fence_apc, options: { ip: "http://192.0.2.7" }',
+    '5:64: options.ip ("http://192.0.2.7") is a URL; write the address or the name in it alone',
+  ],
+  [
+    'an address with a port where an agent takes an address',
+    'agent, agent: fence_apc, options: { ipaddr: "192.0.2.7:22" }',
+    '5:68: options.ipaddr ("192.0.2.7:22") is an address with a port; write the port in ipport',
+  ],
+  [
+    'a host that is no address',
+    'ipmi, host: "a:b:c"',
+    '5:30: host ("a:b:c") is not an address or a name',
+  ],
+  [
+    'a BMC with two addresses',
+    'redfish, host: h, url: "https://h"',
+    '5:33: host ("h") is set, and url as well; keep one of them',
+  ],
+  [
+    'a reset type of two words',
+    'redfish, host: h, reset_type: "Force Off"',
+    '5:42: reset_type ("Force Off") is not one word like ForceOff, as the BMC lists it',
+  ],
+  [
+    'a fingerprint that is none',
+    'redfish, host: h, fingerprint: abc',
+    '5:42: fingerprint ("abc") is not a SHA-256 fingerprint; write 64 hex digits, with or ' +
+      'without colons',
+  ],
+  [
+    'a guest with two logins',
+    `${guest}, user: root@pam`,
+    '5:14: proxmox has two logins, an API token and a user; keep one of them: token_id and ' +
+      'token_secret, or user and password',
+  ],
+]
+
+for (const [what, text, problem] of steps) {
+  test(`C3 ${what} is told`, async (t) => {
+    const problems = await problemsOf(t, { config: step(text), secrets: login })
+    assert.deepEqual(problems, [`config.yaml:${problem}`])
+  })
+}
+
+test('C3 a guest without a login, or with half of one, is told', async (t) => {
+  const said = (secrets: string) => problemsOf(t, { config: step(guest), secrets })
+  assert.deepEqual(await said('proxmox: {}'), [
+    'config.yaml:5:14: the login of proxmox is set nowhere; write token_id and token_secret, or ' +
+      'user and password, in the secrets file',
+  ])
+  assert.deepEqual(await said('proxmox: { token_id: "a@pam!b" }'), [
+    'config.yaml:5:14: the option token_secret of proxmox is set nowhere, and token_id is; write ' +
+      'it in the secrets file',
+  ])
+})
+
+test('C3 tabs are told once', async (t) => {
+  const config = twoNodes.replaceAll('    - ', '\t\t- ')
+  assert.deepEqual(await problemsOf(t, { config }), [
+    'config.yaml:4:1: this is not YAML: a tab in front of a line; indent with blanks',
+  ])
+})
+
+test('C3 two times that do not fit are told at the one that is written', async (t) => {
+  const said = async (timing: string) =>
+    await problemsOf(t, { config: `${twoNodes}timing: ${timing}\n` })
+  assert.match((await said('{ beat_ms: 5000 }'))[0] ?? '', /^config.yaml:6:20: timing.silent_sec/)
+  const both = await said('{ beat_ms: 5000, silent_seconds: 9 }')
+  assert.match(both[0] ?? '', /^config.yaml:6:42: timing.silent_seconds is 9/)
+  assert.match((await said('{ silent_seconds: 400 }'))[0] ?? '', /^config.yaml:6:27: .*stranger/)
+})
+
+test('C3 a host may be a name, or an address of either kind', async (t) => {
+  for (const host of ['bmc-1.example', '192.0.2.7', '2001:db8::7', 'fe80::1%eth0']) {
+    await load(t, { config: step(`ipmi, host: "${host}"`), secrets: login })
+  }
 })

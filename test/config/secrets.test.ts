@@ -60,7 +60,7 @@ test('F12 a secret in the main config is refused, and not repeated', async (t) =
   const problems = await problemsOf(t, { config: written })
   assert.deepEqual(problems, [
     'config.yaml:4:65: password is a secret and may not stand in this file; write it in the ' +
-      'secrets file, or password_env with the name of an environment variable, or ' +
+      'secrets file fence-secrets.yaml, or password_env with the name of an environment variable, or ' +
       'password_credential with the name of a systemd credential',
   ])
 })
@@ -155,7 +155,7 @@ test('F12 secrets of a node or a driver that does not exist are an error', async
     secrets: `${secrets.replace('}', ', b: { password: x } }')}ipmo: { password: x }\n`,
   })
   assert.deepEqual(problems, [
-    'fence-secrets.yaml:1:43: there is no node b in this cluster, and ipmi has no such option',
+    'fence-secrets.yaml:1:43: there is no node b in this cluster, and ipmi has no such option.',
     `fence-secrets.yaml:2:1: there is no fence driver "ipmo"; there are: ${drivers}. Did you mean ipmi?`,
   ])
 })
@@ -188,4 +188,81 @@ test('the digest of a configuration does not know its secrets', async (t) => {
   const three = await load(t, { config, secrets: secrets.replace('admin', 'root') })
   assert.equal(one.core.hash, two.core.hash)
   assert.notEqual(one.core.hash, three.core.hash)
+})
+
+const plug = (step: string) => `cluster:
+  name: test
+  nodes:
+    - { name: a, fence: { driver: http, url: "https://p.example", ${step} } }
+`
+const outlet = 'off: {}, on: {}, status: { off: ["0"], on: ["1"] }'
+
+test('F12 a secret header of a request is refused in the config, and not repeated', async (t) => {
+  const named = 'off: { headers: { Authorization: Bearer canary } }'
+  const [problem, ...more] = await problemsOf(t, { config: plug(outlet.replace('off: {}', named)) })
+  assert.deepEqual(more, [])
+  assert.match(problem ?? '', /^config\.yaml:4:\d+: off\.headers\.Authorization: this looks like a/)
+  assert.match(problem ?? '', /secret_headers, in the secrets file$/)
+  assert.doesNotMatch(problem ?? '', /canary/)
+})
+
+test('F12 secret headers stand in the secrets file alone, and are not shown', async (t) => {
+  const headers = 'secret_headers: { Authorization: Bearer canary }'
+  const loaded = await load(t, { config: plug(outlet), secrets: `http: { ${headers} }\n` })
+  assert.doesNotMatch(effectiveYaml(loaded), /canary/)
+  const [problem] = await problemsOf(t, { config: plug(`${outlet}, ${headers}`) })
+  assert.match(problem ?? '', /secret_headers is a secret and may not stand in this file/)
+  assert.doesNotMatch(problem ?? '', /canary/)
+})
+
+test('F12 the sentence names the secrets file that the config names for the driver', async (t) => {
+  const named = (fence: string) =>
+    `${config.replace('10.0.0.1', '10.0.0.1, user: u, password: canary-7')}fence: { ${fence} }\n`
+  const dir = folder(t, {
+    ...{ 'one.yaml': named('credentials_file: keys/all-secrets'), 'keys/all-secrets': '' },
+    ...{ 'two.yaml': named('drivers: { ipmi: { credentials_file: ipmi-secrets } }') },
+    'ipmi-secrets': '',
+  })
+  for (const [file, expected] of [
+    ['one.yaml', 'keys/all-secrets'],
+    ['two.yaml', 'ipmi-secrets'],
+  ] as const) {
+    const result = await loadConfig(join(dir, file))
+    assert.ok(!result.ok)
+    const [first] = result.problems
+    assert.ok(first?.message.includes(`write it in the secrets file ${join(dir, expected)}, or`))
+  }
+})
+
+test('F12 a node in a secrets file that is misspelt is suggested', async (t) => {
+  const written = config.replace('name: a', 'name: web-01')
+  const [problem] = await problemsOf(t, {
+    config: written,
+    secrets: 'ipmi: { user: u, password: p, web-10: { host: x } }\n',
+  })
+  assert.match(problem ?? '', /there is no node web-10 in this cluster.*Did you mean web-01\?$/)
+})
+
+test('F12 a secrets file that is no YAML is told in words that repeat nothing', async (t) => {
+  const [problem, ...more] = await problemsOf(t, {
+    config,
+    secrets: 'ipmi: { user: admin, password: canary-7\n',
+  })
+  assert.deepEqual(more, [])
+  assert.equal(
+    problem,
+    'fence-secrets.yaml:2:1: this is not YAML: a line is not indented like its neighbours, or a ' +
+      'bracket is not closed',
+  )
+})
+
+test('F12 a secret header that cannot be sent is told without its name and value', async (t) => {
+  const broken = ['"Authorization: canary-7": x', 'Authorization: "canary-7\\n"', 'X: [canary-7]']
+  for (const header of broken) {
+    const secrets = `http: { secret_headers: { ${header} } }\n`
+    const [problem, ...more] = await problemsOf(t, { config: plug(outlet), secrets })
+    assert.deepEqual(more, [])
+    assert.match(problem ?? '', /^fence-secrets\.yaml:1:\d+: .*secret_headers/)
+    assert.doesNotMatch(problem ?? '', /canary/)
+  }
 })

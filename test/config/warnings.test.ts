@@ -1,7 +1,7 @@
 /** What a configuration may say and should not be said without a warning at every start. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { load } from './files.ts'
+import { folder, load } from './files.ts'
 
 const secrets =
   'proxmox: { token_id: "a@pam!b", token_secret: c }\nredfish: { user: u, password: p }\n'
@@ -29,4 +29,54 @@ test('a device whose certificate nobody looks at is a warning, one that is pinne
   ])
   const checked = 'driver: redfish, host: 192.0.2.8'
   assert.deepEqual(await warningsFor(t, [checked, checked.replace('.8', '.9')]), [])
+})
+
+test('a login over plain http is a warning, but for what never leaves this machine', async (t) => {
+  const plug = (url: string) =>
+    `driver: http, url: "${url}", off: {}, on: {}, status: { off: ["0"], on: ["1"] }`
+  const of = async (url: string, own: string) => {
+    const config = `cluster:
+  name: shop
+  nodes:
+    - { name: a, fence: { ${plug(`${url}/1`)} } }
+    - { name: b, fence: { ${plug(`${url}/2`)} } }
+    - { name: c, fence: { ${plug(`${url}/3`)} } }
+`
+    return (await load(t, { config, secrets: `http: { ${own} }\n` })).warnings
+  }
+  const said = [
+    'Whoever is on the way to http at 192.0.2.7 reads its login and may answer for it (a/1/1, ' +
+      'b/1/1, c/1/1: plain http://): write https://, where the device has it.',
+  ]
+  const logins = ['user: u, password: p', 'token: t', 'api_key: k', 'secret_headers: { X-Key: k }']
+  for (const login of logins) assert.deepEqual(await of('http://192.0.2.7', login), said)
+  for (const host of ['127.0.0.1:81', 'localhost', '[::1]']) {
+    assert.deepEqual(await of(`http://${host}`, 'token: t'), [])
+  }
+  assert.deepEqual(await of('https://192.0.2.7', 'token: t'), [])
+  assert.deepEqual(await of('http://192.0.2.7', ''), [])
+})
+
+test('a node without a fence device is a warning, whether or not there are resources', async (t) => {
+  const config = 'cluster: { name: x, nodes: [{ name: a }, { name: b }, { name: c }] }\n'
+  const { warnings } = await load(t, { config })
+  assert.equal(warnings.length, 3)
+  assert.equal(
+    warnings[0],
+    'a has no fence device: when it is lost, nothing that it held is started elsewhere before it ' +
+      'is back, or a person confirms that it is dead.',
+  )
+})
+
+test('a ca_file that cannot be read is a warning, with its path and the reason', async (t) => {
+  const dir = folder(t, { 'ca.pem': 'x' })
+  const step = (host: string, file: string) => `driver: redfish, host: ${host}, ca_file: ${file}`
+  const gone = `${dir}/gone.pem`
+  assert.deepEqual(await warningsFor(t, [step('h', gone), step('i', gone)]), [
+    `ca_file ${gone} of a/1/1, b/1/1: there is no such file. Until then none of them works.`,
+  ])
+  assert.deepEqual(
+    await warningsFor(t, [step('h', `${dir}/ca.pem`), 'driver: redfish, host: i']),
+    [],
+  )
 })

@@ -133,13 +133,23 @@ test('agents that switch nothing are refused by name, and never prove an off', a
   ]
   for (const name of names) {
     const double = fresh(t, name)
-    double.setPower('off')
-    const target = device({ agent: name })
-    const found = await target.identify(ask)
-    assert.equal(found.ok, false)
-    assert.match(found.detail, /can never prove an off/)
-    assert.equal((await target.read(ask)).power, 'unknown')
-    assert.equal((await target.off(ask)).outcome, 'refused')
+    assert.throws(() => device({ agent: name }), new RegExp(`${name} .*can never prove an off`))
+    assert.deepEqual(double.calls(), [])
+  }
+})
+
+test('F15 a fabric agent that is known by name is refused before it is called', (t) => {
+  const names = [
+    ...['fence_brocade', 'fence_cisco_mds', 'fence_ifmib'],
+    ...['fence_mpath', 'fence_sanbox2', 'fence_scsi'],
+  ]
+  for (const name of names) {
+    const double = fresh(t, name)
+    assert.throws(
+      () => device({ agent: name }),
+      /no power: its off is no proof; write cuts: fabric/,
+    )
+    assert.equal(device({ agent: name, cuts: 'fabric' }).driver, 'agent')
     assert.deepEqual(double.calls(), [])
   }
 })

@@ -134,6 +134,60 @@ test('what is sent: login, key, signature, body', async () => {
   }
 })
 
+const secretLooking = [
+  ...['Authorization', 'proxy-authorization', 'Cookie', 'X-API-Key', 'apikey', 'X-Auth-Token'],
+  ...['X-Vendor-Token', 'X-Client-Secret', 'X-Password', 'x-passwd'],
+]
+
+test('F12 a header that looks like a secret belongs into secret_headers', () => {
+  for (const name of secretLooking) {
+    for (const where of ['off', 'on', 'status']) {
+      const base = where === 'status' ? rule : {}
+      const said = problemsOf({ [where]: { ...base, headers: { [name]: 'canary' } } })
+      assert.match(said, /secret_headers, in the secrets file/, `${where} ${name}`)
+      assert.doesNotMatch(said, /canary/)
+    }
+    assert.equal(problemsOf({ secret_headers: { [name]: 'canary' } }), '', name)
+  }
+  assert.match(problemsOf({ off: { headers: { 'X-Any': 'Bearer canary' } } }), /secret_headers/)
+  assert.equal(problemsOf({ off: { headers: { Accept: 'text/plain', 'X-More': 'm' } } }), '')
+})
+
+test('a header is set by one option alone', () => {
+  const own = { secret_headers: { Authorization: 'Digest x' } }
+  assert.match(problemsOf({ ...own, token: 't' }), /authorization is set by another option too/)
+  assert.match(problemsOf({ ...own, user: 'u' }), /authorization is set by another option too/)
+  const more = { secret_headers: { 'x-more': 'n' }, off: { headers: { 'X-More': 'm' } } }
+  assert.match(problemsOf(more), /x-more is set by another option too/)
+  assert.equal(problemsOf({ ...own, api_key: 'k' }), '')
+})
+
+test('F11 secret headers go with every request, and are in no sentence', async () => {
+  const canary = 'canary-4711/+'
+  const seen: unknown[] = []
+  const transport = await httpStand(({ headers }) => {
+    seen.push(headers['x-vendor-token'])
+    return { status: 403, body: `no right for ${String(headers['x-vendor-token'])}` }
+  })
+  const device = openDevice({
+    id: 'a/1/1',
+    driver: http,
+    options: {
+      ...{ ...plain, url: transport.url, fingerprint: transport.fingerprint },
+      secret_headers: { 'X-Vendor-Token': canary },
+    },
+  })
+  const ask = { timeoutMs: 2_000 }
+  try {
+    const said = [await device.off(ask), await device.on(ask), await device.read(ask)]
+    assert.deepEqual(seen, [canary, canary, canary])
+    assert.match(said[0]?.detail ?? '', /no right for \*+/)
+    assert.doesNotMatch(JSON.stringify([...said, await device.identify(ask)]), /canary/)
+  } finally {
+    await transport.close()
+  }
+})
+
 test('the first contact tells the fingerprint of a certificate that nobody looks at', async () => {
   const transport = await httpStand(() => ({ status: 200, body: 'on' }))
   const told = async (tls: object) => {

@@ -215,5 +215,5 @@ test('agent: parameters are checked first, and an agent that switches nothing is
     String(await ofAgent({ more: { options: { ip: 'a', sll: 1 } } })),
     /no parameter sll/,
   )
-  assert.match(String(await ofAgent({ more: { agent: 'fence_dummy' } })), /switches nothing/)
+  await assert.rejects(ofAgent({ more: { agent: 'fence_dummy' } }), /switches nothing/)
 })

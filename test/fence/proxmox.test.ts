@@ -87,8 +87,21 @@ test('C1 what the options accept, and what they say of the rest', () => {
       .join() ?? ''
   assert.equal(problemsOf({ ...least, ...login, verify_ssl: false }), '')
   assert.equal(problemsOf({ ...least, user: 'fence@pve', password: 'p' }), '')
-  for (const bad of [{}, { token_id: 'a@b!c' }, { user: 'a@pve' }, { ...login, user: 'a@pve' }]) {
-    assert.match(problemsOf({ ...least, ...bad }), /set token_id and token_secret, or user/)
+  assert.match(problemsOf(least), /login of proxmox is set nowhere; write token_id and token/)
+  const half = /option (\w+) of proxmox is set nowhere, and (\w+) is/
+  const halves = [
+    ...[{ token_id: 'a@b!c' }, { token_secret: 's' }],
+    ...[{ user: 'a@pve' }, { password: 'p' }],
+  ]
+  const lacking = halves.map((each) => half.exec(problemsOf({ ...least, ...each }))?.slice(1))
+  assert.deepEqual(lacking, [
+    ['token_secret', 'token_id'],
+    ['token_id', 'token_secret'],
+    ['password', 'user'],
+    ['user', 'password'],
+  ])
+  for (const more of [{ user: 'a@pve' }, { password: 'p' }, { user: 'a@pve', password: 'p' }]) {
+    assert.match(problemsOf({ ...least, ...login, ...more }), /proxmox has two logins/)
   }
   const all = { ...least, ...login }
   assert.match(problemsOf({ ...all, api_url: 'http://pve1:8006' }), /https/)

@@ -87,8 +87,11 @@ test('what the options may be', () => {
   const endpoint = (at: object) => redfish.endpoint(redfish.options.parse({ ...login, ...at }))
   assert.equal(endpoint({ host: 'fd00::7', port: 8443 }), '[fd00::7]:8443')
   assert.equal(endpoint({ host: 'BMC' }), endpoint({ url: 'https://bmc:443/' }))
-  assert.match(problemsOf(login), /host is needed, or url instead/)
-  assert.match(problemsOf({ ...login, host: 'a', url: 'https://a' }), /not both/)
+  assert.match(problemsOf(login), /set nowhere; write host, or url instead/)
+  assert.match(
+    problemsOf({ ...login, host: 'a', url: 'https://a' }),
+    /url as well; keep one of them/,
+  )
   assert.match(problemsOf({ ...login, url: 'https://a', port: 1 }), /port goes with host/)
   assert.match(problemsOf({ ...login, url: 'http://a' }), /not an https URL/)
   assert.match(problemsOf({ ...login, url: 'https://u:p@a' }), /holds a login/)

@@ -8,74 +8,16 @@
  *
  * @see ClusterLabs' FenceAgentAPI.md.
  */
-import { z } from 'zod'
 import type { ChildResult } from '../../foreign/child.ts'
 import { type AgentMetadata, MetadataError, readMetadata } from '../../foreign/metadata.ts'
-import { faultOf, secretName } from '../../foreign/parameters.ts'
+import { faultOf } from '../../foreign/parameters.ts'
 import { defineDriver, type Status, type Target } from '../driver.ts'
 import { FenceError, printable } from '../errors.ts'
 import type { Kind, Wire } from '../wire.ts'
+import { FABRIC, FABRIC_MEND, type Options, options, plugForm } from './agent-options.ts'
 
-const value = z.union([
-  z.string().regex(/^[^\r\n\0]*$/, 'is more than one line, which no parameter can be'),
-  z.number(),
-  z.boolean(),
-])
-const parameters = z.record(
-  z
-    .string()
-    .regex(/^[a-zA-Z][\w-]*$/, 'is no name of a parameter')
-    .refine(
-      (name) => !['action', 'plug', 'port', 'help', 'version'].includes(name),
-      'is set by the driver; the plug is an option of its own',
-    ),
-  value,
-)
-const plugForm = /^[^\s,]+$/
-
-const options = z
-  .strictObject({
-    agent: z
-      .string()
-      .regex(/^fence_[\w-]+$/, 'is not the name of a fence agent like fence_apc')
-      .meta({ title: 'The executable, as it is called in /usr/sbin' }),
-    options: parameters.default({}).meta({
-      title: 'Its parameters, as its manual page names them',
-    }),
-    secret_options: parameters.default({}).meta({
-      title: 'Those of its parameters that nobody may see: password and the like',
-      secret: true,
-    }),
-    plug: z
-      .union([z.string().regex(plugForm, 'is not a single plug'), z.int().min(0)])
-      .optional()
-      .meta({ title: 'Outlet, blade or machine, where the device has several' }),
-    cuts: z.enum(['power', 'fabric']).default('power').meta({
-      title: 'What its off takes from the node: its power, or its storage or network',
-    }),
-  })
-  .refine(({ options }) => !Object.keys(options).some((name) => secretName.test(name)), {
-    path: ['options'],
-    message: 'holds a password; write it in secret_options, in the secrets file',
-  })
-  .refine(({ options, secret_options: secret }) => !Object.keys(options).some((k) => k in secret), {
-    path: ['options'],
-    message: 'has a parameter in common with secret_options',
-  })
-
-type Options = z.output<typeof options>
 /** What holds for all plugs. */
 type Login = Omit<Options, 'plug'>
-
-/** They switch nothing, or only say that they would: no proof may ever come from one of them. */
-const powerless: Readonly<Record<string, string>> = {
-  fence_ack_manual: 'believes a person',
-  fence_heuristics_ping: 'only sends echo requests',
-  fence_kdump: 'only waits for a crash dump',
-  fence_dummy: 'switches nothing',
-  fence_evacuate: 'moves machines, and switches nothing',
-  fence_compute: 'tells OpenStack, and switches nothing',
-}
 
 /** Agents that are known to take for off what is not, and what to do about it. */
 const credulous: Readonly<Record<string, string>> = {
@@ -119,7 +61,6 @@ export const agent = defineDriver({
   powerOn: (options, wire) => press(options, wire, 'on'),
 
   async verify(options, wire) {
-    admit(options)
     const { agent } = options
     const metadata = await metadataOf(options, wire)
     check(options, metadata)
@@ -133,7 +74,6 @@ export const agent = defineDriver({
   },
 
   async list(options, wire) {
-    admit(options)
     const { agent } = options
     const metadata = await metadataOf(options, wire)
     const known = metadata.actions.map(({ name }) => name)
@@ -178,29 +118,18 @@ function readPlugs(stdout: string, separator: string, withStatus: boolean): read
   })
 }
 
-/** Also here, and not in the schema alone: their answer shall not count, however they are asked. */
-function admit({ agent }: Login): void {
-  const why = powerless[agent]
-  if (why === undefined) return
-  const mend = 'configure a device that cuts the power'
-  throw new FenceError('options', `${agent} ${why}, and can never prove an off`, mend)
-}
-
 /** The options of agents that were seen to cut what the options say. */
 const admitted = new WeakSet<Options>()
 
 /** A node whose storage is cut still answers: that is no off, unless the config settles for it. */
 function admitFabric(options: Options, { fabric }: AgentMetadata): void {
   if (fabric && options.cuts === 'power') {
-    const detail = `${options.agent} cuts storage or network and no power: its off is no proof`
-    const mend = 'write cuts: fabric, which fence.least_evidence has to allow'
-    throw new FenceError('options', detail, mend)
+    throw new FenceError('options', `${options.agent} ${FABRIC}`, FABRIC_MEND)
   }
   admitted.add(options)
 }
 
 async function readStatus(options: Options, wire: Wire): Promise<Status> {
-  admit(options)
   const ran = await call(options, wire, [], 'status', 'question')
   const { code, stdout, stderr } = ran
   const raw = printable(`exit ${code} ${stdout.trim() || stderr.trim()}`)
@@ -216,7 +145,6 @@ async function readStatus(options: Options, wire: Wire): Promise<Status> {
 }
 
 async function press(options: Options, wire: Wire, action: 'off' | 'on'): Promise<void> {
-  admit(options)
   const ran = await call(options, wire, [], action, 'command')
   // Whatever it says, it may have switched before it failed.
   if (ran.code !== 0) throw failureOf(options, ran)

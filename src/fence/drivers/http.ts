@@ -14,7 +14,23 @@ import type { HttpAnswer } from '../http.ts'
 import type { Kind, Wire } from '../wire.ts'
 import { httpsOptions, tlsOf } from './https.ts'
 
-const headers = z.record(z.string().regex(/^[\w-]+$/), z.string().regex(/^[^\r\n]*$/))
+const anyHeaders = z.record(
+  z.string().regex(/^[\w-]+$/, 'is not the name of a header'),
+  z.string().regex(/^[^\r\n\0]*$/, 'is more than one line, which no header can be'),
+)
+
+/** Names and values of headers that let somebody in. They would be shown with all that is open. */
+const secretName = /^(proxy-)?authorization$|cookie|token|secret|passw|api-?key|^x-auth/i
+const secretValue = /^\s*(bearer|basic|digest|token|apikey)\s+\S/i
+
+const headers = anyHeaders.superRefine((all, { addIssue }) => {
+  for (const [name, value] of Object.entries(all)) {
+    if (!secretName.test(name) && !secretValue.test(value)) continue
+    const message = 'this looks like a secret; write it in secret_headers, in the secrets file'
+    // Not the value: what is wrong with it is where it stands.
+    addIssue({ code: 'custom', path: [name], message })
+  }
+})
 
 /** What every request has. */
 const request = {
@@ -76,19 +92,55 @@ const options = z
       .meta({ title: 'Key that is sent in the header `api_key_header`', secret: true }),
     api_key_header: z
       .string()
-      .regex(/^[\w-]+$/)
+      .regex(/^[\w-]+$/, 'is not the name of a header')
       .default('X-API-Key')
       .meta({ title: 'Header for `api_key`' }),
     hmac_secret: z.string().min(1).optional().meta({
       title: 'Signs each body: HMAC-SHA256, hex, in the header `X-Signature`',
       secret: true,
     }),
+    secret_headers: anyHeaders.optional().meta({
+      title: 'Headers of every request that nobody may see: Authorization and the like',
+      secret: true,
+    }),
     ...httpsOptions,
+  })
+  .superRefine((options, { addIssue }) => {
+    const taken = new Set(Object.keys(loginHeaders(options)))
+    for (const { headers } of [options.status, options.off, options.on]) {
+      for (const name of namesOf(headers)) taken.add(name)
+    }
+    const again = namesOf(options.secret_headers).find((name) => taken.has(name))
+    if (again === undefined) return
+    const message = `${again} is set by another option too; keep one of them`
+    addIssue({ code: 'custom', path: ['secret_headers'], message })
   })
   .refine(({ status }) => !status.off.some((value) => status.on.includes(value)), {
     path: ['status'],
     message: 'has a value that means both off and on',
   })
+
+/** How a device is told who asks. */
+interface Login {
+  readonly user?: string | undefined
+  readonly password?: string | undefined
+  readonly token?: string | undefined
+  readonly api_key?: string | undefined
+  readonly api_key_header: string
+}
+
+function loginHeaders({ user, password, token, api_key, api_key_header }: Login) {
+  const login = Buffer.from(`${user ?? ''}:${password ?? ''}`).toString('base64')
+  const all: Readonly<Record<string, string>> = {
+    ...(user !== undefined && { authorization: `Basic ${login}` }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(api_key !== undefined && { [api_key_header.toLowerCase()]: api_key }),
+  }
+  return all
+}
+
+const namesOf = (headers: object = {}): readonly string[] =>
+  Object.keys(headers).map((name) => name.toLowerCase())
 
 type Options = z.output<typeof options>
 type Action = z.output<typeof action>
@@ -160,18 +212,17 @@ function send(
   { method, path, body, headers }: Pick<Action, 'method' | 'path' | 'body' | 'headers'>,
   kind: Kind,
 ): Promise<HttpAnswer> {
-  const { user, token, api_key, api_key_header, hmac_secret } = options
+  const { hmac_secret, secret_headers } = options
   const all: Record<string, string> = {
     ...(body !== undefined && { 'content-type': 'application/json' }),
-    ...(user !== undefined && { authorization: `Basic ${loginOf(options)}` }),
-    ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    ...(api_key !== undefined && { [api_key_header.toLowerCase()]: api_key }),
+    ...loginHeaders(options),
     ...(hmac_secret !== undefined && {
       'x-signature': createHmac('sha256', hmac_secret)
         .update(body ?? '')
         .digest('hex'),
     }),
     ...headers,
+    ...secret_headers,
   }
   const url = `${options.url.replace(/\/$/, '')}${path}`
   return wire.http({ method, url, headers: all, body, tls: tlsOf(options) }, kind)

@@ -4,6 +4,8 @@ import { FenceError } from '../errors.ts'
 import { plainFingerprint, type TlsPolicy } from '../http.ts'
 import { readPlainFile } from '../plain-file.ts'
 
+const FINGERPRINT = 'is not a SHA-256 fingerprint; write 64 hex digits, with or without colons'
+
 /** To be spread into a driver's options. */
 export const httpsOptions = {
   verify_ssl: z.boolean().default(true).meta({
@@ -11,7 +13,7 @@ export const httpsOptions = {
   }),
   fingerprint: z
     .string()
-    .refine((text) => plainFingerprint(text).length === 64, 'is not a SHA-256 fingerprint')
+    .refine((text) => plainFingerprint(text).length === 64, FINGERPRINT)
     .optional()
     .meta({ title: 'SHA-256 fingerprint of the certificate: this one and no other is trusted' }),
   ca_file: z

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { FenceError, type FenceFailure } from '../errors.ts'
 import type { Wire } from '../wire.ts'
+import { host } from './host.ts'
 
 /** Encrypted and authenticated suites only; 0 to 2 and their like open the BMC to everybody. */
 const ciphers = [3, 8, 12, 17] as const
@@ -9,10 +10,7 @@ const ciphers = [3, 8, 12, 17] as const
 export type Cipher = (typeof ciphers)[number]
 
 export const options = z.strictObject({
-  host: z
-    .string()
-    .regex(/^[^\s-]\S*$/, 'is not an address or a name')
-    .meta({ title: 'Address of the BMC' }),
+  host: host.meta({ title: 'Address of the BMC' }),
   port: z.int().min(1).max(65535).default(623).meta({ title: 'UDP port of the BMC' }),
   user: z
     .string()

@@ -29,6 +29,33 @@ const apiUrl = z
   .refine((text) => !text.includes('@'), 'holds a login; write it in the secrets file')
 const pin = httpsOptions.fingerprint.unwrap()
 
+interface LoginOptions {
+  readonly token_id?: string | undefined
+  readonly token_secret?: string | undefined
+  readonly user?: string | undefined
+  readonly password?: string | undefined
+}
+
+/** What is wrong with the login, of which there has to be one, and a whole one. */
+function loginFault({ token_id, token_secret, user, password }: LoginOptions): string | undefined {
+  const either = 'token_id and token_secret, or user and password'
+  const token = [token_id, token_secret].filter((each) => each !== undefined).length
+  const person = [user, password].filter((each) => each !== undefined).length
+  if (token > 0 && person > 0) {
+    return `proxmox has two logins, an API token and a user; keep one of them: ${either}`
+  }
+  if (token + person === 2) return undefined
+  if (token + person === 0) {
+    return `the login of proxmox is set nowhere; write ${either}, in the secrets file`
+  }
+  const half = { token_id, token_secret, user, password }
+  const [a, b] =
+    token > 0 ? (['token_id', 'token_secret'] as const) : (['user', 'password'] as const)
+  const [there, lacks] = half[a] === undefined ? [b, a] : [a, b]
+  const place = 'write it in the secrets file'
+  return `the option ${lacks} of proxmox is set nowhere, and ${there} is; ${place}`
+}
+
 const options = z
   .strictObject({
     api_url: z.union([apiUrl, z.array(apiUrl).min(1).max(16)]).meta({
@@ -77,14 +104,10 @@ const options = z
           'SHA-256 fingerprint of the certificate, or a list: one for each address in `api_url`',
       }),
   })
-  .refine(({ token_id, token_secret, user, password }) => {
-    const byToken = token_id !== undefined && token_secret !== undefined
-    const byPassword = user !== undefined && password !== undefined
-    return (
-      byToken !== byPassword &&
-      (byToken ? (user ?? password) : (token_id ?? token_secret)) === undefined
-    )
-  }, 'set token_id and token_secret, or user and password, in the secrets file; not both')
+  .superRefine((options, { addIssue }) => {
+    const message = loginFault(options)
+    if (message !== undefined) addIssue({ code: 'custom', message })
+  })
   .refine(
     ({ api_url, fingerprint }) =>
       !Array.isArray(fingerprint) || fingerprint.length === [api_url].flat().length,

@@ -1,5 +1,6 @@
 /** What a config says of a BMC that speaks Redfish. */
 import { z } from 'zod'
+import { host } from './host.ts'
 import { httpsOptions } from './https.ts'
 
 /** Resets after which a node may run on, or runs again. None of them is an off. */
@@ -22,9 +23,7 @@ export const options = z
       )
       .optional()
       .meta({ title: 'Address of the service, like `https://192.168.10.11`; or `host`' }),
-    host: z
-      .string()
-      .regex(/^[^\s/@?#-][^\s/@?#]*$/, 'is not an address or a name')
+    host: host
       .refine((text) => URL.canParse(`https://${bracketed(text)}`), 'is not an address or a name')
       .optional()
       .meta({ title: 'Address of the BMC, instead of `url`' }),
@@ -53,18 +52,22 @@ export const options = z
     }),
     reset_type: z
       .string()
-      .regex(/^[A-Za-z]+$/)
+      .regex(/^[A-Za-z]+$/, 'is not one word like ForceOff, as the BMC lists it')
       .optional()
       .meta({ title: 'Sent to switch off (or to reset), listed or not, instead of the usual' }),
     ...httpsOptions,
   })
-  .refine(({ url, host }) => (url === undefined) !== (host === undefined), {
+  .refine(
+    ({ url, host }) => url !== undefined || host !== undefined,
+    'the address of the BMC is set nowhere; write host, or url instead',
+  )
+  .refine(({ url, host }) => url === undefined || host === undefined, {
     path: ['host'],
-    message: 'is needed, or url instead; not both',
+    message: 'is set, and url as well; keep one of them',
   })
   .refine(({ by, reset_type: type = '' }) => by === 'reset' || !notOff.includes(type), {
     path: ['reset_type'],
-    message: 'is not a hard off',
+    message: 'is not a hard off; write ForceOff, or what the BMC has instead, or leave it out',
   })
   .refine(({ by, reset_type: type }) => by === 'off' || !type || hardResets.includes(type), {
     path: ['reset_type'],
