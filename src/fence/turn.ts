@@ -5,6 +5,7 @@
 import type { Driver } from './driver.ts'
 import { FenceError } from './errors.ts'
 import { enterLane, type LaneUse } from './lane.ts'
+import type { Mask } from './mask.ts'
 import { type OpenWire, openWire } from './wire.ts'
 
 /** How long an answer is waited for, and what may end the wait. */
@@ -18,9 +19,9 @@ export interface PressAsk extends Ask {
   readonly allowed?: (() => boolean) | undefined
 }
 
-/** What a driver threw, for people. */
-export function sentenceOf(driver: Driver, error: unknown): string {
-  return error instanceof FenceError ? error.message : brokenDriver(driver, error)
+/** What a driver threw, for people; what is foreign in it is masked. */
+export function sentenceOf(driver: Driver, error: unknown, mask: Mask): string {
+  return error instanceof FenceError ? error.masked(mask) : brokenDriver(driver, error)
 }
 
 /** A driver that throws anything but a FenceError is broken; its own words may hold anything. */

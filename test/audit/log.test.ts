@@ -99,6 +99,16 @@ test('F11 no secret and no control character stands in it', async (t) => {
   await whole(dir, 1)
 })
 
+test('what is masked may depend on the field, so that our own words stay', async (t) => {
+  const clean = (text: string, field?: string) => (field === 'power' ? text : `${field}!`)
+  const { open, lines } = log(t, { clean })
+  const audit = open()
+  audit.note('read', { power: 'off', raw: 'off', list: [{ raw: 'off', power: 'off' }] })
+  await audit.settled()
+  const list = [{ raw: 'raw!', power: 'off' }]
+  assert.deepEqual(lines()[0].facts, { power: 'off', raw: 'raw!', list })
+})
+
 test('a line that was torn by a crash is cut off, and the chain tells so', async (t) => {
   const { dir, said, open, path, kinds } = log(t)
   await keep(open(), 3)
