@@ -3,9 +3,10 @@ import { type Line, type Link, readLine } from '../audit/chain.ts'
 import { headFile, headIn } from '../audit/files.ts'
 import { type OpenFile, openReading } from '../audit/reading.ts'
 import { findingText, isAgainst, type Verified, verify, type Witness } from '../audit/verify.ts'
-import { defaultStateDir } from '../config/paths.ts'
+import { defaultConfigFile, defaultStateDir } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
-import { concerns, rowOf } from './audit-words.ts'
+import { openStory } from './audit-story.ts'
+import { concerns, namesIn } from './audit-words.ts'
 import { defineCommand, type ExitCode, textOf, UsageError } from './command.ts'
 import { askOnce, ControlError, socketPath } from './control.ts'
 import { requester } from './order.ts'
@@ -28,7 +29,8 @@ export const command = defineCommand({
   about: `The audit log holds every decision that this node has seen take effect, and every attempt
 that it made itself. To look at it, picketd need not run.
 
-show: one sentence a line, with its time (UTC).
+show: one sentence a line, with its time (UTC); a reading that repeats is told once. Exit code 2
+for a NODE that neither the log nor the config of this machine knows.
 verify: is the log whole, as picketd wrote it, and as the other members have seen it? If not: the
 first bad line, and what is wrong. If so: up to which line which member vouches for it.
 accept: tells picketd that you know why lines are gone which other members have seen, as after a
@@ -115,7 +117,7 @@ async function show(
 ): Promise<ExitCode> {
   const { files, close } = await openReading(dir)
   try {
-    if (files.length > 0) return await showAll(files, wanted, json, terminal)
+    if (files.length > 0) return await showAll(files, { ...wanted, dir }, json, terminal)
   } finally {
     await close()
   }
@@ -125,12 +127,15 @@ async function show(
 
 async function showAll(
   files: readonly OpenFile[],
-  { sinceMs, node }: Wanted,
+  { sinceMs, node, dir }: Wanted & { readonly dir: string },
   json: boolean,
-  { out, err, paint }: Terminal,
+  terminal: Terminal,
 ): Promise<ExitCode> {
+  const { out, err } = terminal
   const isWanted = (line: Line) =>
     Date.parse(line.at) >= sinceMs && (node === undefined || concerns(line, node))
+  const story = openStory(terminal)
+  const known = new Set<string>()
   let [shown, unreadable] = [0, 0]
   for (const { name, isNewest, lines } of files) {
     for await (const { number, bytes, ended } of lines()) {
@@ -138,17 +143,39 @@ async function showAll(
       const read = readLine(bytes)
       if (!read.ok) {
         unreadable++
+        story.end()
         err(`${name}, line ${number}: ${read.fault}: ${read.because}.`)
-      } else if (isWanted(read.line)) {
-        shown++
-        out(json ? String(bytes) : rowOf(read.line, paint))
+        continue
       }
+      story.learn(read.line)
+      if (node !== undefined) for (const each of namesIn(read.line)) known.add(each)
+      if (!isWanted(read.line)) continue
+      shown++
+      if (json) out(String(bytes))
+      else story.tell(read.line)
+    }
+  }
+  story.end()
+  if (unreadable > 0) err('`picket audit verify` names the first bad line.')
+  if (node !== undefined && !known.has(node)) {
+    const names = await configured()
+    if (!names.includes(node)) {
+      const hint = didYouMean(node, [...known, ...names])
+      err(`picket audit: the log in ${dir} knows no node ${plain(node)}.${hint}`)
+      return 2
     }
   }
   if (shown === 0 && unreadable === 0 && !json) err('Nothing of that is in the audit log.')
-  if (unreadable === 0) return 0
-  err('`picket audit verify` names the first bad line.')
-  return 1
+  return unreadable === 0 ? 0 : 1
+}
+
+/** The nodes of the config of this machine, where it has one: of some nothing is recorded yet. */
+async function configured(): Promise<readonly string[]> {
+  const { readSource } = await import('../config/load.ts')
+  const { withoutFaults } = await import('../config/repair.ts')
+  const read = readSource(defaultConfigFile)
+  const config = read.ok ? withoutFaults(read.source.value) : undefined
+  return config?.cluster.nodes.map(({ name }) => name) ?? []
 }
 
 async function check(

@@ -48,7 +48,7 @@ test('F13 show tells a fencing in sentences, one a line, with time and mark', as
     out.replace(time, ''),
     `· picketd 0.1.0 begins on web-01 (configuration abcdef012345, life i1)
 ✗ web-02 is lost now, before: member: it is silent
-! web-01 orders web-01 to switch web-02 off: it is lost (round 0, asked for by web-01, f1)
+! web-01 sets out to switch web-02 off: it is lost (round 0, asked for by web-01, f1)
 · web-02/1/1 is the device of web-02
 ! presses off of web-02 on web-02/1/1
 · web-02/1/1 to the command for web-02: accepted
@@ -92,7 +92,6 @@ test('show takes a node and a time, and gives the lines as they are', async (t) 
     return out.split('\n').length - 1
   }
   assert.equal(await count('--node', 'web-02'), 8)
-  assert.equal(await count('--node', 'web-09'), 0)
   assert.equal(await count('--since', '1h'), story.length)
   assert.equal(await count('--since', '2026-01-01'), story.length)
   assert.equal(await count('--since', '2999-01-01T12:00'), 0)
