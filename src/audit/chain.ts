@@ -101,7 +101,7 @@ export type Read =
 
 /** Reads a line back; `undefined` stands for one that is longer than any that is written. */
 export function readLine(bytes: Uint8Array | undefined): Read {
-  if (bytes === undefined) return unreadable('it is longer than any line of picketd')
+  if (bytes === undefined) return unreadable('it is longer than any line that is written')
   const body = Buffer.from(bytes.subarray(0, Math.max(0, bytes.length - tailBytes)))
   const tail = Buffer.from(bytes.subarray(body.length)).toString('latin1')
   const line = fieldsOf(Buffer.from(bytes).toString('utf8'))
@@ -294,7 +294,7 @@ function unfit({ seq }: Link, meant: Pick<Link, 'seq'>, file: string): Finding {
 /** picketd itself wrote down that it found no head: nobody knows what had been cut off by then. */
 function headless({ place, line }: Seen): Doubt | undefined {
   if (line.kind !== 'damage' || line.facts.headless !== true) return undefined
-  const because = 'picketd found no head when it wrote it: lines before it may be missing'
+  const because = 'there was no head when it was written: lines before it may be missing'
   return { finding: { ...place, fault: 'unproven', because } }
 }
 

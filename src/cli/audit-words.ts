@@ -173,7 +173,7 @@ function ownSaid({ kind, node, facts }: Line, word: Words): Said {
     case 'torn':
       return { mark: 'wait', text: `after a crash ${word('found')}` }
     case 'damage':
-      return { mark: 'bad', text: `this log was not as picketd left it: ${word('found')}` }
+      return { mark: 'bad', text: `this log was not as it had been left: ${word('found')}` }
     case 'dropped':
       return { mark: 'dim', text: `lines up to ${word('through')} are dropped: the log is long` }
     case 'contradicted': {

@@ -5,6 +5,7 @@ import { type OpenFile, openReading } from '../audit/reading.ts'
 import { findingText, isAgainst, type Verified, verify, type Witness } from '../audit/verify.ts'
 import { defaultConfigFile, defaultStateDir } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
+import { noLog, type Writer, whyNot, writerIn } from './audit-place.ts'
 import { openStory } from './audit-story.ts'
 import { concerns, namesIn } from './audit-words.ts'
 import { defineCommand, type ExitCode, textOf, UsageError } from './command.ts'
@@ -44,7 +45,10 @@ new disk. That and your reason are written into the log, and verify goes by it.`
     head: { title: `With verify: a copy of ${headFile} that was kept elsewhere`, value: 'FILE' },
     reason: { title: 'With accept: why they are gone', value: 'TEXT' },
     socket: { title: "With accept: picketd's control socket", value: 'PATH' },
-    state: { title: `picketd's state directory (${defaultStateDir})`, value: 'DIR' },
+    state: {
+      title: `Where the log is (${defaultStateDir}; of orders without picketd: …/orders/NODE)`,
+      value: 'DIR',
+    },
     json: { title: 'Print the lines as they are, or what came of it, as JSON' },
   },
   async run({ words: [action = ''], flags }, terminal) {
@@ -91,19 +95,6 @@ function copyOf(path: string): Link {
   throw new UsageError(`--head ${path}: that is no copy of an ${headFile}.`)
 }
 
-const none = (dir: string) =>
-  `there is no audit log in ${dir}: picketd begins it when it joins its cluster; --state DIR ` +
-  'names another place.'
-
-function whyNot(dir: string, error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return `there is no directory ${dir}: picketd has not run here, or --state DIR names another.`
-  }
-  if (code === 'EACCES') return `you may not read the audit log in ${dir}: run it as root.`
-  return `the audit log in ${dir} cannot be read: ${message}.`
-}
-
 interface Wanted {
   readonly sinceMs: number
   readonly node: string | undefined
@@ -121,7 +112,7 @@ async function show(
   } finally {
     await close()
   }
-  terminal.err(`picket audit: ${none(dir)}`)
+  terminal.err(`picket audit: ${noLog(dir)}`)
   return 1
 }
 
@@ -186,7 +177,7 @@ async function check(
 ): Promise<ExitCode> {
   const verified = await during('looking through the audit log', verify(dir, copy))
   if (verified === undefined) {
-    err(`picket audit: ${none(dir)}`)
+    err(`picket audit: ${noLog(dir)}`)
     return 1
   }
   const { finding, met } = verified
@@ -195,13 +186,14 @@ async function check(
     out(JSON.stringify({ ok, ...verified, text: finding && findingText(finding) }))
     return ok ? 0 : 1
   }
+  const writer = writerIn(dir)
   const checked = `${counted(verified.lines, 'line')} in ${counted(verified.files, 'file')}`
   if (finding) {
     out(`${paint('bad', '✗')} ${findingText(finding)} ${checked} were checked.`)
     for (const remark of witnessed(verified)) out(`  ${remark}`)
   } else if (met) {
-    out(`${paint('good', '✓')} ${checked}: all as picketd wrote them.`)
-    for (const remark of remarksOn(verified)) out(`  ${remark}`)
+    out(`${paint('good', '✓')} ${checked}: all as ${writer} wrote them.`)
+    for (const remark of remarksOn(verified, writer)) out(`  ${remark}`)
   } else {
     out(
       `${paint('bad', '✗')} The line that this head names was dropped on purpose meanwhile: it ` +
@@ -211,16 +203,19 @@ async function check(
   return ok ? 0 : 1
 }
 
-function remarksOn(verified: Verified): readonly string[] {
+function remarksOn(verified: Verified, writer: Writer): readonly string[] {
   const { last, peers, beyondHead, torn } = verified
   const remarks = [`The last is number ${last.seq}, SHA-256 ${last.hash}.`, ...witnessed(verified)]
-  if (peers.length === 0) remarks.push('No other member has told yet what it has seen of it.')
+  if (writer === 'picket fence') remarks.push('Only this machine knows of orders without picketd.')
+  else if (peers.length === 0) {
+    remarks.push('No other member has told yet what it has seen of it.')
+  }
   if (beyondHead > 0) {
     remarks.push(`${counted(beyondHead, 'line')} at the end are newer than the head.`)
   }
   if (torn) {
     remarks.push(
-      'One more has no end yet: picketd is writing it, or died in the middle and will cut it off.',
+      `One more has no end yet: ${writer} is writing it, or died over it, and will cut it off.`,
     )
   }
   return remarks

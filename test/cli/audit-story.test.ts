@@ -1,6 +1,6 @@
 /** `picket audit show`: what was done is told by its name, and a reading that repeats is told once. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -104,4 +104,33 @@ test('a node that nobody knows is a mistake, and no answer', async (t) => {
   const words = ['audit', 'show', '--state', dir, '--node', 'n3', '--since', '2999-01-01']
   const none = await picket(words)
   assert.deepEqual([none.code, none.err], [0, 'Nothing of that is in the audit log.\n'])
+})
+
+test('logs of orders without picketd are told as such, found and missing', async (t) => {
+  const state = scratch(t)
+  const dir = join(state, 'orders', 'n3')
+  mkdirSync(dir, { recursive: true })
+  await logOf(t, [round('on', 1)], dir)
+  const whole = await picket(['audit', 'verify', '--state', dir])
+  assert.equal(whole.code, 0)
+  assert.match(whole.out, /^✓ 1 line in 1 file: all as picket fence wrote them\.$/m)
+  assert.match(whole.out, /^ {2}Only this machine knows of orders without picketd\.$/m)
+  assert.doesNotMatch(whole.out, /other member/)
+  for (const action of ['show', 'verify']) {
+    const at = async (place: string) => {
+      const { code, out, err } = await picket(['audit', action, '--state', place])
+      assert.deepEqual([code, out], [1, ''])
+      return err
+    }
+    const own = `each node that got orders without picketd has its own: --state ${dir}`
+    const none = 'has been carried out without picketd from here.'
+    for (const place of [state, join(state, 'orders')]) {
+      assert.equal(await at(place), `picket audit: there is no audit log in ${place}: ${own}.\n`)
+    }
+    const gone = join(state, 'orders', 'n33')
+    assert.equal(
+      await at(gone),
+      `picket audit: there is no directory ${gone}: no order for n33 ${none} Did you mean n3?\n`,
+    )
+  }
 })
