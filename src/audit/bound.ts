@@ -4,30 +4,33 @@
  */
 import type { Fact, Facts } from './chain.ts'
 
+/** Takes secrets out of a text that stands in this field. */
+export type Clean = (text: string, field: string) => string
+
 /** A reader takes no longer line for one of picketd's: see `files.ts`. */
 export const factBytesMax = 16 * 2 ** 10
 const textMax = 1_000
 const listMax = 32
 
 /** The same facts, cleaned and cut. What was cut ends in `…`. */
-export function bounded(facts: Facts, clean: (text: string) => string): Facts {
+export function bounded(facts: Facts, clean: Clean): Facts {
   for (let max = textMax; ; max = Math.floor(max / 2)) {
     const kept = Object.fromEntries(
-      Object.entries(facts).map(([name, fact]) => [name, cut(fact, max, clean)]),
+      Object.entries(facts).map(([name, fact]) => [name, cut(fact, max, clean, name)]),
     )
     if (max === 0 || Buffer.byteLength(JSON.stringify(kept)) <= factBytesMax) return kept
   }
 }
 
-function cut(fact: Fact, max: number, clean: (text: string) => string): Fact {
-  if (typeof fact === 'string') return flat(clean(fact), max)
+function cut(fact: Fact, max: number, clean: Clean, field: string): Fact {
+  if (typeof fact === 'string') return flat(clean(fact, field), max)
   if (typeof fact !== 'object' || fact === null) return fact
   if (Array.isArray(fact)) {
     const list: readonly Fact[] = fact
-    return list.slice(0, Math.min(listMax, max)).map((each) => cut(each, max, clean))
+    return list.slice(0, Math.min(listMax, max)).map((each) => cut(each, max, clean, field))
   }
   return Object.fromEntries(
-    Object.entries(fact).map(([name, each]) => [name, cut(each, max, clean)]),
+    Object.entries(fact).map(([name, each]) => [name, cut(each, max, clean, name)]),
   )
 }
 

@@ -101,7 +101,7 @@ export type Read =
 
 /** Reads a line back; `undefined` stands for one that is longer than any that is written. */
 export function readLine(bytes: Uint8Array | undefined): Read {
-  if (bytes === undefined) return unreadable('it is longer than any line of picketd')
+  if (bytes === undefined) return unreadable('it is longer than any line that is written')
   const body = Buffer.from(bytes.subarray(0, Math.max(0, bytes.length - tailBytes)))
   const tail = Buffer.from(bytes.subarray(body.length)).toString('latin1')
   const line = fieldsOf(Buffer.from(bytes).toString('utf8'))
@@ -161,14 +161,20 @@ interface Seen {
   readonly link: Link
 }
 
-/** Walks along the lines of a log, the oldest first, with the head as it was read before. */
-export function walk(head: Link | undefined): Walk {
+/**
+ * Walks along the lines of a log, the oldest first, with the head as it was read before, and from
+ * where.
+ */
+export function walk(found: Link | 'damaged' | undefined, headName = 'audit.head'): Walk {
+  const head = found === 'damaged' ? undefined : found
   let lines = 0
   let first: Seen | undefined
   let last: Seen | undefined
   let doubt: Doubt | undefined
   let stands: Place = { file: 'audit.jsonl', line: 0 }
   let met = head?.seq === 0
+  /** The line that the head means by its hash, where it is none that the head names. */
+  let meant: Link | undefined
   /** Up to where the chain itself says that lines were dropped on purpose. */
   const dropped = new Map<unknown, unknown>()
 
@@ -186,12 +192,13 @@ export function walk(head: Link | undefined): Walk {
       if (line.kind === 'dropped') dropped.set(line.facts.through, line.facts.hash)
       if (lines === 1) first = seen
       met ||= head?.seq === line.seq
+      if (head?.hash === link.hash && head.seq !== link.seq) meant ??= link
       if (doubt) {
         doubt = { ...doubt, finding: doubt.resolve?.({ ...line, ...link }) ?? doubt.finding }
         return read
       }
       doubt = last ? doubtOf(last, seen) : undefined
-      doubt ??= unlikeHead(seen, head) ?? headless(seen)
+      doubt ??= unlikeHead(seen, head, headName) ?? headless(seen)
       if (!doubt) last = seen
       return read
     },
@@ -202,7 +209,8 @@ export function walk(head: Link | undefined): Walk {
         doubt = { finding: finding ?? doubt.finding }
       }
       const link = last?.link ?? origin
-      const cut = doubt ? undefined : cutOff(torn ?? stands, link, head, torn !== undefined)
+      const ending = { place: torn ?? stands, last: link, torn: torn !== undefined }
+      const cut = doubt ? undefined : cutOff(ending, found, meant, headName)
       const finding = beheaded(first, dropped) ?? doubt?.finding ?? cut
       return { lines, last: link, finding, met }
     },
@@ -262,19 +270,31 @@ function numberTwice(at: Place, seq: number): Finding {
 }
 
 /** The line that the head names has to be the one that the head means. */
-function unlikeHead({ place, link }: Seen, head: Link | undefined): Doubt | undefined {
+function unlikeHead({ place, link }: Seen, head: Link | undefined, name: string) {
   if (head === undefined || link.seq !== head.seq || link.hash === head.hash) return undefined
-  const because = 'the head names another line: this one, or all from an earlier one on, is changed'
-  return {
+  const because =
+    'the head names another line: this one is changed, or all from an earlier one on, or ' +
+    `${name} itself`
+  const doubt: Doubt = {
     finding: { ...place, fault: 'edited', because },
-    resolve: (later) => (later.hash === head.hash ? numberTwice(place, link.seq) : undefined),
+    resolve: (later) => {
+      if (later.hash !== head.hash) return undefined
+      return later.seq === link.seq ? numberTwice(place, link.seq) : unfit(head, later, name)
+    },
   }
+  return doubt
+}
+
+/** The head names one line by its number, and another one by its hash. */
+function unfit({ seq }: Link, meant: Pick<Link, 'seq'>, file: string): Finding {
+  const because = `it names line ${seq}, and the SHA-256 in it is that of line ${meant.seq}`
+  return { file, line: 1, fault: 'edited', because }
 }
 
 /** picketd itself wrote down that it found no head: nobody knows what had been cut off by then. */
 function headless({ place, line }: Seen): Doubt | undefined {
   if (line.kind !== 'damage' || line.facts.headless !== true) return undefined
-  const because = 'picketd found no head when it wrote it: lines before it may be missing'
+  const because = 'there was no head when it was written: lines before it may be missing'
   return { finding: { ...place, fault: 'unproven', because } }
 }
 
@@ -295,16 +315,28 @@ function beheaded(
   return { ...place, fault: 'removed', because }
 }
 
+interface Ending {
+  readonly place: Place
+  readonly last: Link
+  /** The last line has no end. */
+  readonly torn: boolean
+}
+
 function cutOff(
-  place: Place,
-  last: Link,
-  head: Link | undefined,
-  torn: boolean,
+  { place, last, torn }: Ending,
+  head: Link | 'damaged' | undefined,
+  meant: Link | undefined,
+  name: string,
 ): Finding | undefined {
+  if (head === 'damaged') {
+    const because = 'it is no head of an audit log, so that nobody can tell what was cut off'
+    return { file: name, line: 1, fault: 'unreadable', because }
+  }
   if (head === undefined) {
-    const because = 'there is no head (audit.head), so that nobody can tell what stood behind it'
+    const because = `there is no head (${name}), so that nobody can tell what stood behind it`
     return { ...place, fault: 'unproven', because }
   }
+  if (last.seq < head.seq && meant !== undefined) return unfit(head, meant, name)
   if (last.seq >= head.seq) return undefined
   const count = head.seq - last.seq
   const because = torn

@@ -8,7 +8,7 @@
  * does not share its disk with one sync for each line.
  */
 import { type Book, openBook } from './book.ts'
-import { bounded } from './bound.ts'
+import { bounded, type Clean } from './bound.ts'
 import type { Entry, Facts, Head } from './chain.ts'
 
 export interface Audit {
@@ -27,8 +27,7 @@ export interface AuditOptions {
   /** The program that writes, where it is not picketd. */
   readonly writer?: string
   readonly say: (level: 'info' | 'warn' | 'alarm', text: string) => void
-  /** Takes secrets out of a text. */
-  readonly clean: (text: string) => string
+  readonly clean: Clean
   /**
    * Told up to where the log is durable, whenever that changes. `opened`: the log was opened just
    * now, and may be another one than before.

@@ -53,7 +53,8 @@ async function lookThrough(
   const head = copy ?? (typeof found === 'string' ? undefined : found)
   const seen = seenIn(peers === 'damaged' ? noPeers.said : peers.said)
   if (files.length === 0 && found === 'missing' && seen.length === 0) return undefined
-  const walking = walk(head)
+  const own = found === 'missing' ? undefined : found
+  const walking = copy ? walk(copy, 'the copy of the head') : walk(own)
   const comparison = compare(seen.map((each) => each.head))
   let torn: Place | undefined
   for (const { name, isNewest, lines } of files) {

@@ -19,7 +19,7 @@ import { openJournal } from '../daemon/journal.ts'
 import { openMailbox } from '../daemon/mailbox.ts'
 import { type Hands, runNode } from '../daemon/runner.ts'
 import { openStore } from '../daemon/store.ts'
-import { createMask } from '../foreign/mask.ts'
+import { createNet } from '../foreign/mask.ts'
 import { playedRing } from './played-ring.ts'
 
 /** A node that can be lost, and the one device that fences it. */
@@ -110,7 +110,7 @@ function startDaemon(targets: readonly Target[], config: Config, corosync: Body[
   const proven = new Map<NodeId, number>()
   const say = (level: string, text: string) => void (level === 'alarm' && alarms.push(text))
   const devices = targets.map(({ device }) => device)
-  const fencings = openFencings(dir, createMask(secretsIn(devices)))
+  const fencings = openFencings(dir, createNet(secretsIn(devices)))
   const store = openStore(dir, config.cluster, say)
   const identity = { incarnation: 'bench', boot: 'bench' }
   const beginning = { self, config, identity, ledger: undefined, atMs: clock.nowMs() }

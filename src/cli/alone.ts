@@ -7,7 +7,7 @@ import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { onlyResets, resetsOnly } from '../core/orders.ts'
 import { secretsIn } from '../daemon/devices.ts'
-import { createMask } from '../foreign/mask.ts'
+import { createNet } from '../foreign/mask.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'
 import { knows } from './devices.ts'
@@ -55,7 +55,6 @@ export async function orderHere(options: AloneOptions, terminal: Terminal): Prom
     return 1
   }
   const { orderAlone } = await import('../daemon/alone.ts')
-  const mask = createMask(secretsIn(loaded.devices.values()))
   const ended = await terminal.during(
     `waiting for the devices of ${node}`,
     orderAlone({
@@ -68,7 +67,7 @@ export async function orderHere(options: AloneOptions, terminal: Terminal): Prom
       reason: options.reason ?? `picket fence ${action}`,
       progress: (text) =>
         json ? terminal.out(JSON.stringify({ progress: text })) : terminal.err(plain(text)),
-      clean: mask,
+      clean: createNet(secretsIn(loaded.devices.values())),
       stop: stop.signal,
     }),
   )

@@ -15,9 +15,9 @@ interface Said {
   readonly text: string
 }
 
-/** One row of `picket audit show`. */
-export function rowOf(line: Line, paint: Terminal['paint']): string {
-  const { mark, text } = said(line)
+/** One row of `picket audit show`; a verdict is told by the action of its round. */
+export function rowOf(line: Line, paint: Terminal['paint'], action?: unknown): string {
+  const { mark, text } = said(line, action)
   const time = plain(line.at).replace('T', ' ')
   return `${paint('dim', time)}  ${paint(mark, marks[mark])} ${text}`
 }
@@ -28,13 +28,19 @@ export function concerns({ node, facts }: Line, wanted: string): boolean {
   return target === undefined ? node === wanted : [target, by, owner].includes(wanted)
 }
 
+/** The nodes that this line knows of. */
+export function namesIn({ node, facts: { target, by, owner } }: Line): readonly string[] {
+  return [node, target, by, owner].filter((name) => typeof name === 'string')
+}
+
 type Words = (name: string) => string
 
-function said(line: Line): Said {
+function said(line: Line, action: unknown): Said {
   const word: Words = (name) => wordOf(line.facts[name])
   const is = (name: string) => line.facts[name] === true
   return (
-    decisionSaid(line.kind, word, is) ??
+    (line.kind === 'verdict' ? verdictSaid(word, is, action) : undefined) ??
+    decisionSaid(line.kind, word) ??
     attemptSaid(line.kind, word, is) ??
     orderSaid(line.kind, word) ??
     ownSaid(line, word)
@@ -46,7 +52,23 @@ function wordOf(fact: Fact | undefined): string {
   return plain(typeof fact === 'object' ? JSON.stringify(fact) : fact)
 }
 
-function decisionSaid(kind: string, word: Words, is: (name: string) => boolean): Said | undefined {
+/** The same for off, on and reboot, in words that fit each of them. */
+function toDo(word: Words): string {
+  const [target, action] = [word('target'), word('action')]
+  return action === 'reboot' ? `to reboot ${target}` : `to switch ${target} ${action}`
+}
+
+function verdictSaid(word: Words, is: (name: string) => boolean, action: unknown): Said {
+  const target = word('target')
+  const what = action === 'on' ? `switching ${target} on` : `the fencing of ${target}`
+  const proof = is('proven') ? 'is proven' : 'is not proven'
+  const took = `${word('text')}, level ${word('level')}, ${word('tookMs')} ms`
+  const late = is('late') ? '; a command may still be carried out' : ''
+  const text = `${what} by ${word('by')} ${proof}: ${took} (${word('id')})${late}`
+  return { mark: is('proven') ? 'good' : 'bad', text }
+}
+
+function decisionSaid(kind: string, word: Words): Said | undefined {
   const target = word('target')
   const why = word('because')
   switch (kind) {
@@ -63,17 +85,11 @@ function decisionSaid(kind: string, word: Words, is: (name: string) => boolean):
     }
     case 'fence': {
       const held = word('heldBack')
-      const text = `${word('by')} orders ${word('owner')} to switch ${target} ${word('action')}`
+      const [by, owner] = [word('by'), word('owner')]
+      const text = `${by} ${by === owner ? 'sets out' : `orders ${owner}`} ${toDo(word)}`
       const asked = `round ${word('round')}, asked for by ${word('requester')}, ${word('id')}`
       const back = held === '?' ? '' : `; only looks, because ${held}`
       return { mark: 'wait', text: `${text}: ${why} (${asked})${back}` }
-    }
-    case 'verdict': {
-      const took = `${word('text')}, level ${word('level')}, ${word('tookMs')} ms`
-      const late = is('late') ? '; a command may still be carried out' : ''
-      const proof = is('proven') ? 'is proven' : 'is not proven'
-      const text = `the fencing of ${target} by ${word('by')} ${proof}: ${took} (${word('id')})`
-      return { mark: is('proven') ? 'good' : 'bad', text: `${text}${late}` }
     }
     case 'settle':
       return { mark: 'dim', text: `no command to ${target} can be carried out any more` }
@@ -128,15 +144,15 @@ function attemptSaid(kind: string, word: Words, is: (name: string) => boolean): 
 }
 
 function orderSaid(kind: string, word: Words): Said | undefined {
-  const what = `to switch ${word('target')} ${word('action')}: ${word('reason')} (${word('id')})`
+  const what = `${toDo(word)}: ${word('reason')} (${word('id')})`
   switch (kind) {
     case 'order':
       return { mark: 'wait', text: `${word('requester')} asks here ${what}` }
     case 'request':
       return { mark: 'wait', text: `${word('requester')} asks at ${word('by')} ${what}` }
     case 'interrupted': {
-      const text = `an earlier order to switch ${word('target')} ${word('action')}`
-      return { mark: 'wait', text: `${text} was interrupted (${word('id')})` }
+      const text = `an earlier order ${toDo(word)} was interrupted (${word('id')})`
+      return { mark: 'wait', text }
     }
     case 'refuse':
       return { mark: 'bad', text: `the order ${word('id')} is refused: ${word('because')}` }
@@ -157,7 +173,7 @@ function ownSaid({ kind, node, facts }: Line, word: Words): Said {
     case 'torn':
       return { mark: 'wait', text: `after a crash ${word('found')}` }
     case 'damage':
-      return { mark: 'bad', text: `this log was not as picketd left it: ${word('found')}` }
+      return { mark: 'bad', text: `this log was not as it had been left: ${word('found')}` }
     case 'dropped':
       return { mark: 'dim', text: `lines up to ${word('through')} are dropped: the log is long` }
     case 'contradicted': {

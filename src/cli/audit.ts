@@ -3,9 +3,11 @@ import { type Line, type Link, readLine } from '../audit/chain.ts'
 import { headFile, headIn } from '../audit/files.ts'
 import { type OpenFile, openReading } from '../audit/reading.ts'
 import { findingText, isAgainst, type Verified, verify, type Witness } from '../audit/verify.ts'
-import { defaultStateDir } from '../config/paths.ts'
+import { defaultConfigFile, defaultStateDir } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
-import { concerns, rowOf } from './audit-words.ts'
+import { noLog, type Writer, whyNot, writerIn } from './audit-place.ts'
+import { openStory } from './audit-story.ts'
+import { concerns, namesIn } from './audit-words.ts'
 import { defineCommand, type ExitCode, textOf, UsageError } from './command.ts'
 import { askOnce, ControlError, socketPath } from './control.ts'
 import { requester } from './order.ts'
@@ -28,7 +30,8 @@ export const command = defineCommand({
   about: `The audit log holds every decision that this node has seen take effect, and every attempt
 that it made itself. To look at it, picketd need not run.
 
-show: one sentence a line, with its time (UTC).
+show: one sentence a line, with its time (UTC); a reading that repeats is told once. Exit code 2
+for a NODE that neither the log nor the config of this machine knows.
 verify: is the log whole, as picketd wrote it, and as the other members have seen it? If not: the
 first bad line, and what is wrong. If so: up to which line which member vouches for it.
 accept: tells picketd that you know why lines are gone which other members have seen, as after a
@@ -42,7 +45,10 @@ new disk. That and your reason are written into the log, and verify goes by it.`
     head: { title: `With verify: a copy of ${headFile} that was kept elsewhere`, value: 'FILE' },
     reason: { title: 'With accept: why they are gone', value: 'TEXT' },
     socket: { title: "With accept: picketd's control socket", value: 'PATH' },
-    state: { title: `picketd's state directory (${defaultStateDir})`, value: 'DIR' },
+    state: {
+      title: `Where the log is (${defaultStateDir}; of orders without picketd: …/orders/NODE)`,
+      value: 'DIR',
+    },
     json: { title: 'Print the lines as they are, or what came of it, as JSON' },
   },
   async run({ words: [action = ''], flags }, terminal) {
@@ -89,19 +95,6 @@ function copyOf(path: string): Link {
   throw new UsageError(`--head ${path}: that is no copy of an ${headFile}.`)
 }
 
-const none = (dir: string) =>
-  `there is no audit log in ${dir}: picketd begins it when it joins its cluster; --state DIR ` +
-  'names another place.'
-
-function whyNot(dir: string, error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return `there is no directory ${dir}: picketd has not run here, or --state DIR names another.`
-  }
-  if (code === 'EACCES') return `you may not read the audit log in ${dir}: run it as root.`
-  return `the audit log in ${dir} cannot be read: ${message}.`
-}
-
 interface Wanted {
   readonly sinceMs: number
   readonly node: string | undefined
@@ -115,22 +108,25 @@ async function show(
 ): Promise<ExitCode> {
   const { files, close } = await openReading(dir)
   try {
-    if (files.length > 0) return await showAll(files, wanted, json, terminal)
+    if (files.length > 0) return await showAll(files, { ...wanted, dir }, json, terminal)
   } finally {
     await close()
   }
-  terminal.err(`picket audit: ${none(dir)}`)
+  terminal.err(`picket audit: ${noLog(dir)}`)
   return 1
 }
 
 async function showAll(
   files: readonly OpenFile[],
-  { sinceMs, node }: Wanted,
+  { sinceMs, node, dir }: Wanted & { readonly dir: string },
   json: boolean,
-  { out, err, paint }: Terminal,
+  terminal: Terminal,
 ): Promise<ExitCode> {
+  const { out, err } = terminal
   const isWanted = (line: Line) =>
     Date.parse(line.at) >= sinceMs && (node === undefined || concerns(line, node))
+  const story = openStory(terminal)
+  const known = new Set<string>()
   let [shown, unreadable] = [0, 0]
   for (const { name, isNewest, lines } of files) {
     for await (const { number, bytes, ended } of lines()) {
@@ -138,17 +134,39 @@ async function showAll(
       const read = readLine(bytes)
       if (!read.ok) {
         unreadable++
+        story.end()
         err(`${name}, line ${number}: ${read.fault}: ${read.because}.`)
-      } else if (isWanted(read.line)) {
-        shown++
-        out(json ? String(bytes) : rowOf(read.line, paint))
+        continue
       }
+      story.learn(read.line)
+      if (node !== undefined) for (const each of namesIn(read.line)) known.add(each)
+      if (!isWanted(read.line)) continue
+      shown++
+      if (json) out(String(bytes))
+      else story.tell(read.line)
+    }
+  }
+  story.end()
+  if (unreadable > 0) err('`picket audit verify` names the first bad line.')
+  if (node !== undefined && !known.has(node)) {
+    const names = await configured()
+    if (!names.includes(node)) {
+      const hint = didYouMean(node, [...known, ...names])
+      err(`picket audit: the log in ${dir} knows no node ${plain(node)}.${hint}`)
+      return 2
     }
   }
   if (shown === 0 && unreadable === 0 && !json) err('Nothing of that is in the audit log.')
-  if (unreadable === 0) return 0
-  err('`picket audit verify` names the first bad line.')
-  return 1
+  return unreadable === 0 ? 0 : 1
+}
+
+/** The nodes of the config of this machine, where it has one: of some nothing is recorded yet. */
+async function configured(): Promise<readonly string[]> {
+  const { readSource } = await import('../config/load.ts')
+  const { withoutFaults } = await import('../config/repair.ts')
+  const read = readSource(defaultConfigFile)
+  const config = read.ok ? withoutFaults(read.source.value) : undefined
+  return config?.cluster.nodes.map(({ name }) => name) ?? []
 }
 
 async function check(
@@ -159,7 +177,7 @@ async function check(
 ): Promise<ExitCode> {
   const verified = await during('looking through the audit log', verify(dir, copy))
   if (verified === undefined) {
-    err(`picket audit: ${none(dir)}`)
+    err(`picket audit: ${noLog(dir)}`)
     return 1
   }
   const { finding, met } = verified
@@ -168,13 +186,14 @@ async function check(
     out(JSON.stringify({ ok, ...verified, text: finding && findingText(finding) }))
     return ok ? 0 : 1
   }
+  const writer = writerIn(dir)
   const checked = `${counted(verified.lines, 'line')} in ${counted(verified.files, 'file')}`
   if (finding) {
     out(`${paint('bad', '✗')} ${findingText(finding)} ${checked} were checked.`)
     for (const remark of witnessed(verified)) out(`  ${remark}`)
   } else if (met) {
-    out(`${paint('good', '✓')} ${checked}: all as picketd wrote them.`)
-    for (const remark of remarksOn(verified)) out(`  ${remark}`)
+    out(`${paint('good', '✓')} ${checked}: all as ${writer} wrote them.`)
+    for (const remark of remarksOn(verified, writer)) out(`  ${remark}`)
   } else {
     out(
       `${paint('bad', '✗')} The line that this head names was dropped on purpose meanwhile: it ` +
@@ -184,16 +203,19 @@ async function check(
   return ok ? 0 : 1
 }
 
-function remarksOn(verified: Verified): readonly string[] {
+function remarksOn(verified: Verified, writer: Writer): readonly string[] {
   const { last, peers, beyondHead, torn } = verified
   const remarks = [`The last is number ${last.seq}, SHA-256 ${last.hash}.`, ...witnessed(verified)]
-  if (peers.length === 0) remarks.push('No other member has told yet what it has seen of it.')
+  if (writer === 'picket fence') remarks.push('Only this machine knows of orders without picketd.')
+  else if (peers.length === 0) {
+    remarks.push('No other member has told yet what it has seen of it.')
+  }
   if (beyondHead > 0) {
     remarks.push(`${counted(beyondHead, 'line')} at the end are newer than the head.`)
   }
   if (torn) {
     remarks.push(
-      'One more has no end yet: picketd is writing it, or died in the middle and will cut it off.',
+      `One more has no end yet: ${writer} is writing it, or died over it, and will cut it off.`,
     )
   }
   return remarks

@@ -91,7 +91,7 @@ export function judge(all: readonly Pick<Reading, 'device' | 'level' | 'power' |
   if (off.length > 0 && first.length > 0 && first.every(({ power }) => power === 'off')) {
     return { power: 'off', because: `${named(off)} ${says(off)} so` }
   }
-  const silent = named(first.filter(({ power }) => power !== 'off'))
+  const silent = named(readings.filter(({ power }) => power !== 'off'))
   return { power: 'unknown', because: `${silent} could not tell` }
 }
 

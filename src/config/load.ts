@@ -12,6 +12,7 @@ import { addressesOf, type Device, type Inputs, readTopology, type Topology } fr
 import { digest } from './hash.ts'
 import { isSecret, noSecretsFile } from './merge.ts'
 import { openOrigins } from './origins.ts'
+import { plainSecrets } from './plain-secrets.ts'
 import { type Problem, shown, tidyProblems } from './problem.ts'
 import { readText } from './read.ts'
 import { placeholder, withoutFaults } from './repair.ts'
@@ -96,6 +97,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
         ...{ nodes: core.nodes, devices: topology.devices },
       }),
       ...weaknessOf(config.fence.least_evidence, topology.devices),
+      ...plainSecrets(topology.devices),
     ],
     secretsFiles,
     details: { config, topology },

@@ -15,6 +15,7 @@ import type { Config, NodeId } from '../core/model.ts'
 import { isAwaited } from '../core/round.ts'
 import type { OrderState } from '../core/state.ts'
 import { describe } from '../core/status.ts'
+import type { Net } from '../foreign/mask.ts'
 import { hush } from '../net/hush.ts'
 import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
@@ -38,7 +39,7 @@ export interface AloneOptions {
   /** What is being done, in sentences, as it happens. */
   readonly progress: (text: string) => void
   /** What must never be shown is masked. */
-  readonly clean: (text: string) => string
+  readonly clean: Net
   /** Give up: nothing more is sent. What was sent may still be carried out. */
   readonly stop: AbortSignal
 }

@@ -12,6 +12,7 @@ import type { Press } from '../core/effect.ts'
 import type { FencingRecord } from '../core/ledger.ts'
 import type { Message } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'
+import type { Net } from '../foreign/mask.ts'
 import type { Saved } from './store.ts'
 
 /** One line of the file, before it is stamped with the time. */
@@ -78,7 +79,7 @@ type VerdictMessage = Extract<Message, { say: 'verdict' }>
 const bytesMax = 4 * 2 ** 20
 const filesMax = 4
 
-export function openFencings(stateDir: string, clean: (text: string) => string): Fencings {
+export function openFencings(stateDir: string, clean: Net): Fencings {
   const path = join(stateDir, 'fencing.jsonl')
   const unfinished = unfinishedIn(path)
   const underWay = new Map<NodeId, string>()
@@ -88,7 +89,10 @@ export function openFencings(stateDir: string, clean: (text: string) => string):
   /** One write after the other, whatever became of the one before. */
   const keep = (lines: readonly FencingLine[]): Promise<Saved> => {
     const time = new Date().toISOString()
-    const text = lines.map((line) => `${clean(JSON.stringify({ time, ...line }))}\n`).join('')
+    const cleaned = (name: string, fact: unknown) =>
+      typeof fact === 'string' ? clean(fact, name) : fact
+    const texts = lines.map((line) => JSON.stringify({ time, ...line }, cleaned))
+    const text = texts.map((each) => `${each}\n`).join('')
     // A fencing is not torn over two files: the daemon that starts next reads only the newest.
     const idle = underWay.size === 0
     last = last.then(() => append(path, text, idle))

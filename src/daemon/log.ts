@@ -2,11 +2,11 @@
  * The daemon's log: sentences on standard error, one line each, for journald or a terminal.
  *
  * Much of what is said comes from devices and from other people's programs, so that every line is
- * stripped of control characters, cut to a bound, and cleaned of secrets. The drivers clean their
- * own words; this is the last net.
+ * stripped of control characters, cut to a bound, and cleaned of secrets. Devices are cleaned where
+ * they are asked; this is the last net.
  */
 import { writeSync } from 'node:fs'
-import { createMask, type Mask } from '../foreign/mask.ts'
+import { createNet, type Net } from '../foreign/mask.ts'
 
 export type Level = 'info' | 'warn' | 'alarm'
 export type Facts = Readonly<Record<string, string | number | boolean>>
@@ -14,10 +14,10 @@ export type Say = (level: Level, text: string, facts?: Facts) => void
 
 export interface Log {
   readonly say: Say
-  /** From now on these values never appear. Adds to what is hidden already. */
+  /** From now on these values never appear, as far as a net can hide them. Adds to the others. */
   hide(secrets: Iterable<string>): void
   /** The same text without secrets, for other places that people read. */
-  clean(text: string): string
+  readonly clean: Net
 }
 
 /** Priorities of syslog(3), as journald reads them at the beginning of a line. */
@@ -38,18 +38,17 @@ export function styleOf(environment: NodeJS.ProcessEnv): 'journald' | 'plain' {
 /** Opens the log on standard error. */
 export function openLog({ style, write = toStandardError }: LogOptions): Log {
   const hidden = new Set<string>()
-  let clean: Mask = (text) => text
+  let clean: Net = (text) => text
 
   return {
     say(level, text, facts) {
       write(`${render(style, level, text, facts, clean)}\n`)
     },
     hide(secrets) {
-      // One of a letter or two would mask half the language.
-      for (const secret of secrets) if (secret.length >= 3) hidden.add(secret)
-      clean = createMask(hidden)
+      for (const secret of secrets) hidden.add(secret)
+      clean = createNet(hidden)
     },
-    clean: (text) => clean(text),
+    clean: (text, field) => clean(text, field),
   }
 }
 
@@ -58,7 +57,7 @@ function render(
   level: Level,
   text: string,
   facts: Facts | undefined,
-  clean: Mask,
+  clean: Net,
 ): string {
   const sentence = flat(clean(text))
   const time = () => new Date().toISOString()
@@ -69,7 +68,8 @@ function render(
       return `${time()} ${level === 'info' ? '' : `${level}: `}${sentence}`
     case 'json': {
       const kept = Object.entries(facts ?? {}).map(
-        ([name, fact]) => [name, typeof fact === 'string' ? flat(clean(fact)) : fact] as const,
+        ([name, fact]) =>
+          [name, typeof fact === 'string' ? flat(clean(fact, name)) : fact] as const,
       )
       // The sentence's own fields stand last: no fact can take their place.
       return JSON.stringify({ ...Object.fromEntries(kept), level, text: sentence, time: time() })

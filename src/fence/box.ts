@@ -34,7 +34,7 @@ const TARGETS_MAX = 5_000
 export function openBox(setup: Omit<DeviceSetup, 'identity'>): Box {
   const { driver } = setup
   const { [driver.plug ?? '']: _, ...options } = Object(setup.options)
-  const { settings, mask } = checked({ ...setup, options }, withoutPlug(driver))
+  const { settings, mask, net } = checked({ ...setup, options }, withoutPlug(driver))
   const endpoint = driver.endpoint(settings)
   const where = `${driver.name} ${endpoint}`
   // Masked before it is cut: half a secret would not be recognised any more.
@@ -64,8 +64,8 @@ export function openBox(setup: Omit<DeviceSetup, 'identity'>): Box {
         }
         return { ok: true, targets: found.map(plain) }
       } catch (error) {
-        const said = mask(printable(`${where}: ${sentenceOf(driver, error)}`, 400))
-        return { ok: false, targets: [], detail: said }
+        const said = net(`${where}: ${sentenceOf(driver, error, mask)}`)
+        return { ok: false, targets: [], detail: printable(said, 400) }
       }
     },
   }

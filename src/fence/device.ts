@@ -8,7 +8,7 @@
  */
 import type { PressOutcome } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
-import { createMask, type Mask, secretsOf } from '../foreign/mask.ts'
+import { createMask, createNet, type Mask, secretsOf } from '../foreign/mask.ts'
 import type { Capabilities, Driver, Status, Verification } from './driver.ts'
 import { FenceError, printable } from './errors.ts'
 import { canonicalIdentity } from './identity.ts'
@@ -67,23 +67,29 @@ export interface DeviceSetup {
 /** A matching identity seen this recently is not asked for again right before a command. */
 const IDENTITY_FRESH_MS = 60_000
 
-/** The options as the driver's schema gives them, and a mask for every secret among them. */
+/**
+ * The options as the driver's schema gives them, a mask for every secret among them, and the net
+ * for what holds words of ours too.
+ */
 export function checked({ id, driver, options }: DeviceSetup, schema: Driver['options']) {
   const parsed = schema.safeParse(options)
-  const mask = createMask([...secretsOf(schema, options), ...secretsOf(schema, parsed.data)])
-  if (parsed.success) return { settings: parsed.data, mask }
-  const issues = parsed.error.issues.map(({ path, message }) => [...path, message].join(' '))
-  throw new FenceError('options', mask(`${id}, driver ${driver.name}: ${issues.join('; ')}`))
+  const secrets = [...secretsOf(schema, options), ...secretsOf(schema, parsed.data)]
+  const [mask, net] = [createMask(secrets), createNet(secrets)]
+  if (parsed.success) return { settings: parsed.data, mask, net }
+  const issues = parsed.error.issues.map(({ path, message }) => [...path, mask(message)].join(' '))
+  throw new FenceError('options', net(`${id}, driver ${driver.name}: ${issues.join('; ')}`))
 }
 
 /** Binds a driver to one target. Throws a FenceError (`options`) when the options do not fit. */
 export function openDevice(setup: DeviceSetup): Device {
   const { id, driver, identity } = setup
-  const { settings, mask } = checked(setup, driver.options)
+  const { settings, mask, net } = checked(setup, driver.options)
   const where = `${driver.name} ${driver.endpoint(settings)}`
   const expected = identity === undefined ? undefined : canonicalIdentity(identity)
-  const tell = (text: string): string => mask(printable(text, 400))
-  const say = (error: unknown): string => tell(`${where}: ${sentenceOf(driver, error)}`)
+  // Masked before it is cut: half a secret would not be recognised any more.
+  const tell = (text: string): string => printable(net(text), 400)
+  const foreign = (text: string): string => printable(mask(text), 400)
+  const say = (error: unknown): string => tell(`${where}: ${sentenceOf(driver, error, mask)}`)
   let matchedAtMs = Number.NEGATIVE_INFINITY
 
   const take = <T>(use: LaneUse, ask: Ask & PressAsk, work: (open: OpenWire) => Promise<T>) =>
@@ -135,8 +141,10 @@ export function openDevice(setup: DeviceSetup): Device {
         const found = noted(status.identity)
         // Somebody else's off is no off of ours.
         const ours = expected === undefined || found === expected
-        const detail = ours ? undefined : tell(`${where}: ${stranger(found, identity)}`)
-        return readingOf(status, found, detail, tell)
+        const detail = ours
+          ? undefined
+          : tell(`${where}: ${stranger(found && mask(found), identity)}`)
+        return readingOf(status, found, detail, { tell, foreign })
       } catch (error) {
         return { power: 'unknown', raw: '', detail: say(error) }
       }
@@ -147,7 +155,7 @@ export function openDevice(setup: DeviceSetup): Device {
         const seen = await take('ask', ask, (open) => verified(driver, settings, open))
         const found = noted(seen.identity)
         const ok = expected === undefined || found === expected
-        const detail = ok ? seen.detail : stranger(found, identity)
+        const detail = ok ? seen.detail : stranger(found && mask(found), identity)
         return {
           ok,
           ...(found !== undefined && { identity: found }),
@@ -178,12 +186,12 @@ function readingOf(
   status: Status,
   identity: string | undefined,
   detail: string | undefined,
-  tell: (text: string) => string,
+  { tell, foreign }: Readonly<Record<'tell' | 'foreign', Mask>>,
 ): PowerRead {
-  const raw = tell(status.raw)
+  const raw = foreign(status.raw)
   const from = identity === undefined ? {} : { identity }
   if (detail !== undefined) return { power: 'unknown', raw, ...from, detail }
-  const boot = status.boot ? { boot: tell(status.boot) } : {}
+  const boot = status.boot ? { boot: foreign(status.boot) } : {}
   return { power: plainPower(status), raw, ...from, ...boot, ...spareIn(status, tell) }
 }
 
@@ -216,6 +224,6 @@ export function plainPower({ power }: Pick<Status, 'power'>): Power {
 }
 
 /** Every member tells it to all others, again and again: it is kept short. */
-function spareIn({ spare }: Status, tell: (text: string) => string): { spare?: string } {
+function spareIn({ spare }: Status, tell: Mask): { spare?: string } {
   return spare === undefined ? {} : { spare: tell(spare).slice(0, 120) }
 }

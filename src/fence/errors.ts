@@ -146,11 +146,20 @@ export type FenceFailure = keyof typeof failures
 export class FenceError extends Error {
   override readonly name = 'FenceError'
   readonly failure: FenceFailure
+  private readonly detail: string
+  private readonly mend: string
 
   /** `mend` replaces the table's advice where the driver knows better. */
   constructor(failure: FenceFailure, detail: string, mend: string = failures[failure].mend) {
-    super(`${failures[failure].says} (${detail}): ${mend}`)
+    super(sentence(failure, detail, mend))
     this.failure = failure
+    this.detail = detail
+    this.mend = mend
+  }
+
+  /** The message with its detail masked, which may hold foreign words; the rest is ours. */
+  masked(mask: (text: string) => string): string {
+    return sentence(this.failure, mask(this.detail), this.mend)
   }
 
   /** Is it worth asking the same device again? */
@@ -162,4 +171,8 @@ export class FenceError extends Error {
   get inert(): boolean {
     return failures[this.failure].inert
   }
+}
+
+function sentence(failure: FenceFailure, detail: string, mend: string): string {
+  return `${failures[failure].says} (${detail}): ${mend}`
 }

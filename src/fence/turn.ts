@@ -2,6 +2,8 @@
  * One question or command to a box: in its turn, within its deadline whatever the driver does, and
  * a sentence for whatever went wrong.
  */
+
+import type { Mask } from '../foreign/mask.ts'
 import type { Driver } from './driver.ts'
 import { FenceError } from './errors.ts'
 import { enterLane, type LaneUse } from './lane.ts'
@@ -18,9 +20,9 @@ export interface PressAsk extends Ask {
   readonly allowed?: (() => boolean) | undefined
 }
 
-/** What a driver threw, for people. */
-export function sentenceOf(driver: Driver, error: unknown): string {
-  return error instanceof FenceError ? error.message : brokenDriver(driver, error)
+/** What a driver threw, for people; what is foreign in it is masked. */
+export function sentenceOf(driver: Driver, error: unknown, mask: Mask): string {
+  return error instanceof FenceError ? error.masked(mask) : brokenDriver(driver, error)
 }
 
 /** A driver that throws anything but a FenceError is broken; its own words may hold anything. */

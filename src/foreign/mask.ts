@@ -1,6 +1,10 @@
 /**
  * Keeps secrets out of every text that leaves the fencing code: logs, errors, evidence (F11).
  *
+ * Foreign words are masked where they come in, for every secret. Whole lines, in which Picket's own
+ * words stand too, pass a second net that leaves out the secrets that could be such a word: with
+ * the password `off` it would destroy the evidence, and tell the password by its gaps.
+ *
  * The values are known, so they are searched for by value, in the forms in which devices and
  * libraries echo them. Shape-based guessing ("looks like a token") would miss the short ones.
  */
@@ -8,6 +12,9 @@ import type { z } from 'zod'
 import { CUT, printable } from './printable.ts'
 
 export type Mask = (text: string) => string
+
+/** `field`: the name of the field that holds the text, where there is one. */
+export type Net = (text: string, field?: string) => string
 
 const STARS = '*****'
 
@@ -53,6 +60,23 @@ function withoutRest(text: string, patterns: readonly string[]): string {
     }
   }
   return rest === 0 ? text : `${text.slice(0, -rest)}${STARS}`
+}
+
+/** Fields that hold our own vocabulary, names from the config and ids, and nothing foreign. */
+const ownFields: ReadonlySet<string> = new Set([
+  ...['time', 'what', 'id', 'fencing', 'cluster', 'target', 'node', 'owner', 'by', 'device'],
+  ...['driver', 'resource', 'action', 'button', 'power', 'outcome', 'standing', 'was'],
+])
+
+/** The second net, over whole lines and over fields: it spares what could be a word of ours. */
+export function createNet(secrets: Iterable<string>): Net {
+  const mask = createMask([...secrets].filter(isHidable))
+  return (text, field) => (field !== undefined && ownFields.has(field) ? text : mask(text))
+}
+
+/** Is it too long, or too odd, to be mistaken for a word of ours? */
+export function isHidable(secret: string): boolean {
+  return secret.length >= 8 || (secret.length >= 5 && /[^a-z]/.test(secret))
 }
 
 /** The values of all options that their schema marks with `.meta({ secret: true })`. */

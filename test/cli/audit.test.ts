@@ -48,7 +48,7 @@ test('F13 show tells a fencing in sentences, one a line, with time and mark', as
     out.replace(time, ''),
     `· picketd 0.1.0 begins on web-01 (configuration abcdef012345, life i1)
 ✗ web-02 is lost now, before: member: it is silent
-! web-01 orders web-01 to switch web-02 off: it is lost (round 0, asked for by web-01, f1)
+! web-01 sets out to switch web-02 off: it is lost (round 0, asked for by web-01, f1)
 · web-02/1/1 is the device of web-02
 ! presses off of web-02 on web-02/1/1
 · web-02/1/1 to the command for web-02: accepted
@@ -92,7 +92,6 @@ test('show takes a node and a time, and gives the lines as they are', async (t) 
     return out.split('\n').length - 1
   }
   assert.equal(await count('--node', 'web-02'), 8)
-  assert.equal(await count('--node', 'web-09'), 0)
   assert.equal(await count('--since', '1h'), story.length)
   assert.equal(await count('--since', '2026-01-01'), story.length)
   assert.equal(await count('--since', '2999-01-01T12:00'), 0)
@@ -152,6 +151,53 @@ for (const [what, edit, sentence] of edits) {
     assert.match(`✗ ${told.text}`, sentence)
   })
 }
+
+const heads: readonly (readonly [string, (head: string) => string, RegExp])[] = [
+  [
+    'counts too few lines',
+    (head) => head.replace('"lines":12', '"lines":11'),
+    /^✗ audit\.head, line 1: edited: it names line 11, and the SHA-256 in it is that of line 12\./,
+  ],
+  [
+    'counts too many lines',
+    (head) => head.replace('"lines":12', '"lines":13'),
+    /^✗ audit\.head, line 1: edited: it names line 13, and the SHA-256 in it is that of line 12\./,
+  ],
+  [
+    'has another SHA-256',
+    (head) => head.replace(/"hash":"\w+"/, `"hash":"${'e'.repeat(64)}"`),
+    /^✗ audit\.jsonl, line 12: edited: the head names another line: .*, or audit\.head itself\./,
+  ],
+  [
+    'is no head',
+    () => 'x',
+    /^✗ audit\.head, line 1: unreadable: it is no head of an audit log, so that nobody can tell/,
+  ],
+]
+
+for (const [what, edit, sentence] of heads) {
+  test(`F13 verify names the head where it ${what}`, async (t) => {
+    const dir = await stateDir(t)
+    const path = join(dir, 'audit.head')
+    const head = readFileSync(path, 'utf8')
+    const edited = edit(head)
+    assert.notEqual(edited, head)
+    writeFileSync(path, edited)
+    const { code, out } = await run(dir, 'verify')
+    assert.equal(code, 1)
+    assert.match(out, sentence)
+  })
+}
+
+test('F13 a copy of the head that does not fit itself is told apart from the log', async (t) => {
+  const dir = await stateDir(t)
+  const copy = join(scratch(t), 'head')
+  const head = readFileSync(join(dir, 'audit.head'), 'utf8')
+  writeFileSync(copy, head.replace('"lines":12', '"lines":11'))
+  const { code, out } = await run(dir, 'verify', '--head', copy)
+  assert.equal(code, 1)
+  assert.match(out, /^✗ the copy of the head, line 1: edited: it names line 11, and the SHA-256/)
+})
 
 test('F13 a copy of the head shows a log that was written anew as a whole, head included', async (t) => {
   const dir = await stateDir(t)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { span } from '../../src/cli/device-list.ts'
+import { judge } from '../../src/cli/devices.ts'
 import { healthy, member, openDesk } from './daemon.ts'
 import { picket } from './picket.ts'
 
@@ -54,4 +55,13 @@ test('0 when all is well; without picketd it says what asks the devices itself',
 test('spans are as exact as a person wants them', () => {
   const spans = [0, 42_400, 119_000, 120_000, 7_199_000, 7_200_000, 172_800_000]
   assert.deepEqual(spans.map(span), ['0 s', '42 s', '119 s', '2 min', '120 min', '2 h', '2 d'])
+})
+
+test('what the readings of a node come to names every device that could not tell', () => {
+  const reading = (level: number, power: 'on' | 'off' | 'unknown') =>
+    ({ device: `b/${level}/1`, level, power, isolation: 'power' }) as const
+  const one = judge([reading(1, 'unknown'), reading(2, 'off')])
+  assert.deepEqual(one, { power: 'unknown', because: 'b/1/1 could not tell' })
+  const both = judge([reading(1, 'unknown'), reading(2, 'unknown')])
+  assert.deepEqual(both, { power: 'unknown', because: 'b/1/1 and b/2/1 could not tell' })
 })

@@ -95,7 +95,7 @@ test('C1 a driver that is not built in is refused with the list of those that ar
   assert.ok(problems.some((line) => line.startsWith('fence-secrets.yaml:2:1:')))
 })
 
-const login = `ipmi: { user: admin, password: geheim }
+const login = `ipmi: { user: admin, password: geheim-1 }
 `
 
 test('C2 a list of levels, each a step or a list of steps, verify among them', async (t) => {

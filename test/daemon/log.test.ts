@@ -37,6 +37,15 @@ test('secrets never appear, as they are, in a URL, or in JSON', () => {
   assert.deepEqual(Object.keys(JSON.parse(lines[0] ?? '')), ['url', 'n', 'level', 'text', 'time'])
 })
 
+test('a secret that is a word of ours blots out no word of ours', () => {
+  const { lines, log } = hear('json')
+  log.hide(['off', 'power', 'admin', 'y', 'operator'])
+  const text = 'presses off of n2: the power is read by admin'
+  log.say('warn', text, { action: 'off', by: 'operator', raw: 'an operator' })
+  const { text: said, action, by, raw } = JSON.parse(lines[0] ?? '')
+  assert.deepEqual([said, action, by, raw], [text, 'off', 'operator', 'an *****'])
+})
+
 test('facts cannot take the place of what every line has', () => {
   const { lines, log } = hear('json')
   log.say('alarm', 'true', { level: 'info', text: 'false' })

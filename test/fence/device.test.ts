@@ -289,6 +289,25 @@ test('F11 a secret that a device echoes is masked in every answer', async () => 
   }
 })
 
+test('F11 a secret that is a word of ours is masked in foreign words alone', async () => {
+  for (const token of ['power', 'off', 'y', 'plug', 'device']) {
+    const verbs: Partial<Driver> = {
+      status: async () => ({ power: 'off', raw: `it is ${token}` }),
+      powerOn: async () => {},
+      powerOff: () => Promise.reject(new FenceError('refused', `<${token}>`)),
+    }
+    const odd = openDevice({ id: 'a/1/1', driver: driverWith(verbs), options: { token } })
+    const [read, off, on] = [await odd.read(ask), await odd.off(ask), await odd.on(ask)]
+    assert.equal(read.power, 'off')
+    assert.ok(read.raw.includes('*****') && !read.raw.endsWith(token), read.raw)
+    assert.equal(
+      off.detail,
+      "plug box: the device refused the command (<*****>): look into the device's own log",
+    )
+    assert.match(on.detail, /^plug box accepted powerOn after \d+ ms$/)
+  }
+})
+
 test('wrong options are a sentence that names them and keeps secrets', () => {
   const options = { token: 7, bxo: canary }
   const open = () => openDevice({ id: 'a/1/1', driver: driverWith({}), options })

@@ -1,10 +1,21 @@
 /** The `proxmox` driver: the contract on a double of Proxmox VE, containers, logins and options. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openBox } from '../../src/fence/box.ts'
 import { proxmox } from '../../src/fence/drivers/proxmox.ts'
 import { contract } from './contract.ts'
+import { httpStand } from './http-stand.ts'
 import { root, token } from './proxmox-double.ts'
-import { ask, asRoot, commands, deviceOf, readUntil, stand, start } from './proxmox-stand.ts'
+import {
+  ask,
+  asRoot,
+  commands,
+  deviceOf,
+  optionsOf,
+  readUntil,
+  stand,
+  start,
+} from './proxmox-stand.ts'
 
 contract(proxmox, stand)
 
@@ -113,4 +124,23 @@ test('C1 what the options accept, and what they say of the rest', () => {
     problemsOf({ ...all, api_url: ['https://a', 'https://b'], fingerprint: [pin, pin] }),
     '',
   )
+})
+
+test('what is no API of Proxmox VE is told as such, and has refused no command', async (t) => {
+  const [other, double] = [await httpStand(() => ({ status: 404, body: 'no' })), await start(t)]
+  t.after(other.close)
+  for (const login of [{}, asRoot]) {
+    const elsewhere = { api_url: other.url, fingerprint: other.fingerprint, ...login }
+    const device = deviceOf(double, elsewhere)
+    const { vmid: _, ...options } = optionsOf(double, elsewhere)
+    const box = openBox({ id: 'web-02/1/1', driver: proxmox, options })
+    const list = await box.list(ask)
+    const pressed = await device.off(ask)
+    assert.deepEqual([list.ok, pressed.outcome], [false, 'refused'])
+    const details = [list.detail, (await device.read(ask)).detail, pressed.detail]
+    for (const detail of [...details, (await device.identify(ask)).detail]) {
+      assert.match(detail ?? '', /\(HTTP 404[^)]*\): is this the address of a Proxmox VE API\?$/)
+      assert.doesNotMatch(detail ?? '', /command/)
+    }
+  }
 })

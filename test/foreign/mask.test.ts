@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { FenceError, failures, printable } from '../../src/fence/errors.ts'
-import { createMask, secretsOf } from '../../src/foreign/mask.ts'
+
+import { createMask, createNet, isHidable, secretsOf } from '../../src/foreign/mask.ts'
 
 const canary = 'p/ss "wörd" $x'
 
@@ -28,6 +29,24 @@ test('F11 a secret that is part of another one leaves nothing of it behind', () 
 
 test('an empty secret masks nothing', () => {
   assert.equal(createMask([''])('as it is'), 'as it is')
+})
+
+test('the net over whole lines hides what cannot be a word of ours, and nothing else', () => {
+  const plain = ['off', 'power', 'admin', 'y', 'calvin', 'reads', 'Ab1!', 'dog']
+  const others = ['Power', 'pass1', 'a-b-c', 'swordfish', 'hunter2-canary']
+  assert.deepEqual([...plain, ...others].filter(isHidable), others)
+  const net = createNet([...plain, ...others])
+  const said = 'presses off of n2, by admin, reads the power calmly'
+  assert.equal(net(said), said)
+  for (const secret of others) assert.equal(net(`x ${secret} y`), 'x ***** y')
+})
+
+test('the net leaves fields that hold only our own vocabulary as they are', () => {
+  const net = createNet(['operator', 'web-01'])
+  assert.equal(net('operator', 'by'), 'operator')
+  assert.equal(net('web-01', 'target'), 'web-01')
+  assert.equal(net('said operator', 'raw'), 'said *****')
+  assert.equal(net('said operator'), 'said *****')
 })
 
 test('the secrets of a driver are the options that its schema marks', () => {

@@ -51,7 +51,7 @@ export async function openApi(hosts: readonly ApiHost[], login: Login, wire: Wir
   const send = async (host: ApiHost, kind: Kind, path: string, request: Request) => {
     const url = `${host.url}/api2/json${path}`
     const all = { ...headers, ...request.headers }
-    return dataOf(await wire.http({ ...request, url, headers: all, tls: host.tls }, kind))
+    return dataOf(await wire.http({ ...request, url, headers: all, tls: host.tls }, kind), kind)
   }
 
   async function ask(path: string, request: Request): Promise<unknown> {
@@ -103,8 +103,8 @@ export function fieldsOf(data: unknown, what: string): Readonly<Record<string, u
   throw new FenceError('garbled', `instead of ${what} there is ${found}`)
 }
 
-function dataOf(answer: HttpAnswer): unknown {
-  if (answer.status !== 200) throw refusalOf(answer)
+function dataOf(answer: HttpAnswer, kind: Kind): unknown {
+  if (answer.status !== 200) throw refusalOf(answer, kind)
   let found: unknown
   try {
     found = JSON.parse(answer.body)

@@ -4,6 +4,7 @@
  */
 import { FenceError, type FenceFailure, printable } from '../errors.ts'
 import type { HttpAnswer } from '../http.ts'
+import type { Kind } from '../wire.ts'
 
 interface Rule {
   readonly words: RegExp
@@ -59,8 +60,10 @@ export function refusalIn(text: string): FenceError | undefined {
   return rule && new FenceError(rule.failure, printable(text), rule.mend)
 }
 
+const OTHER_ADDRESS = 'is this the address of a Proxmox VE API?'
+
 /** What an answer other than 200 means. */
-export function refusalOf(answer: HttpAnswer): FenceError {
+export function refusalOf(answer: HttpAnswer, kind: Kind): FenceError {
   const { status, headers } = answer
   const words = wordsOf(answer)
   const detail = `HTTP ${status} ${printable(words)}`.trim()
@@ -71,6 +74,9 @@ export function refusalOf(answer: HttpAnswer): FenceError {
       return new FenceError('auth', detail)
     case 403:
       return new FenceError('privilege', detail)
+    // Proxmox VE says 501 where it knows no such call; of a guest that is gone it says 500.
+    case 404:
+      return new FenceError(kind === 'command' ? 'refused' : 'garbled', detail, OTHER_ADDRESS)
     case 429:
       return new FenceError('busy', detail)
     case 501:
