@@ -76,8 +76,7 @@ test('F12 what is wrong with the secrets of resources is told with its place', a
     'fence-secrets.yaml:1:20: params is no secret of a resource of type ocf: it has secret_params',
   ])
   assert.deepEqual(await told('resources: { db: { secret_params: { "a b": canary-7 } } }\n'), [
-    'fence-secrets.yaml:1:37: db.secret_params.a b is (secret); ' +
-      'write a text that fits /^[A-Za-z_]\\w*$/',
+    'fence-secrets.yaml:1:37: a name in db.secret_params (secret) is no name of a parameter',
   ])
   assert.deepEqual(await told('resources: { db: { secret_params: { a: [canary-7] } } }\n'), [
     'fence-secrets.yaml:1:37: db.secret_params.a is (secret); write a text, a number or true or false',
