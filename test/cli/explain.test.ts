@@ -11,6 +11,7 @@ const explanation = {
     'web-01': 'it is lost',
     'web-3': 'vip, beside which it must run, belongs on web-02',
   },
+  intents: ['web is banned from node3 (by root)'],
   wishes: ['beside vip, always'],
 }
 
