@@ -4,6 +4,8 @@
  * but for the names under which it does a thing.
  */
 import type { Order } from '../core/event.ts'
+import { meanings } from '../core/intents.ts'
+import type { Wanted } from '../core/message.ts'
 import type { NodeId, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
@@ -28,6 +30,8 @@ export interface Witness {
   readonly allowed: Map<NodeId, number>
   /** The last off order that the ring has put in order, by node: its number among all orders. */
   readonly offs: Map<NodeId, number>
+  /** What operators want, by what it is about: the last that the ring has put in order. */
+  readonly wants: Map<string, WantNote>
   /** Nodes that were pressed on, or reset, after they were last pressed off. */
   readonly switchedOn: Set<NodeId>
   /** Nodes that were pressed off on an operator's word, and when. */
@@ -60,6 +64,15 @@ export interface Witness {
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
+}
+
+export interface WantNote {
+  readonly message: Wanted
+  readonly atMs: number
+  /** The orders before it about the same. */
+  readonly earlier: readonly string[]
+  /** Has its operator been told that it is kept? */
+  told: boolean
 }
 
 export interface Proof {
@@ -109,6 +122,7 @@ export function makeWitness(): Witness {
     orders: new Map(),
     allowed: new Map(),
     offs: new Map(),
+    wants: new Map(),
     switchedOn: new Set(),
     barred: new Map(),
     presses: new Map(),
@@ -178,6 +192,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
+    if (message.say === 'want') noteWant(witness, message, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)
@@ -243,6 +258,18 @@ function regroup(world: World): void {
     witness.inService.delete(machine)
     if (machine.powered) separate(witness, machine)
   }
+}
+
+/** One that is repeated after a newer one may be void or not: nobody can tell which one counts. */
+function noteWant({ wants }: Witness, message: Wanted, atMs: number): void {
+  const { kind } = meanings[message.action]
+  if (kind === undefined) return
+  const key = [kind, message.resource, kind === 'moved' ? '' : message.node].join('/')
+  const before = wants.get(key)
+  if (before?.message.id === message.id) return
+  if (before?.earlier.includes(message.id)) return void wants.delete(key)
+  const earlier = before === undefined ? [] : [...before.earlier, before.message.id]
+  wants.set(key, { message, atMs, earlier, told: false })
 }
 
 /** A fencing that goes on under the name of an operator's order is still the same. */
