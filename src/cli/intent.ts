@@ -10,26 +10,30 @@ import { follow, requester } from './order.ts'
 import { plain } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
-const lasting = `It is kept by a majority of disks before this command ends well, and lasts over
-restarts of every node until it is taken back. Needs quorum.`
+const lasting = `
+It is kept by a majority of disks before this command ends well, and lasts over restarts of every
+node until it is taken back. Without quorum it is refused.`
 
 const abouts: Readonly<Record<IntentAction, string>> = {
   standby: `Takes NODE out of service: what runs there moves away, and nothing starts there. NODE
-goes on voting and fencing. Says first what moves where. ${lasting}`,
-  unstandby: `Lets NODE take resources again. What has moved away comes back only if it prefers NODE
-by more than it prefers to stay.`,
-  disable: `Stops RESOURCE, and whatever starts after it or must run beside it, in order; it starts
-nowhere. ${lasting}`,
+goes on voting and fencing. Says first what will move where.
+${lasting}`,
+  unstandby: `Lets NODE take resources again. What has moved away comes back only where points say
+so.`,
+  disable: `Stops RESOURCE, after whatever starts after it or must run beside it; it starts nowhere.
+Says first what that ends.
+${lasting}`,
   enable: 'Lets RESOURCE run again, and with it whatever follows it.',
   move: `Runs RESOURCE on NODE from now on, with whatever must run beside it. That counts for more
-than every preference, but not more than whether NODE can take it: when NODE is gone it runs
-elsewhere, and comes back to NODE. When it fails on NODE the move is over. ${lasting}`,
-  unmove: `Takes a move of RESOURCE back. It stays where it is, unless it prefers another node by
-more than it prefers to stay.`,
-  ban: `Keeps RESOURCE off NODE: if it runs there, it moves away. ${lasting}`,
-  unban: 'Takes a ban of RESOURCE from NODE back.',
+than every preference, but not for more than whether NODE can take it: when NODE is gone RESOURCE
+runs elsewhere, and comes back with NODE. When it fails on NODE the move is over.
+${lasting}`,
+  unmove: 'Takes a move of RESOURCE back. It stays where it is, unless points say otherwise.',
+  ban: `Keeps RESOURCE off NODE: if it runs there, it moves away.
+${lasting}`,
+  unban: 'Lets RESOURCE run on NODE again.',
   cleanup: `Forgets that RESOURCE has failed, on every node, so that it is tried again at once.
-Fencing is another matter: what cannot be stopped is not forgotten.`,
+Whatever cannot be stopped is not forgotten: its node is fenced.`,
 }
 
 /** The command for one of these orders. */

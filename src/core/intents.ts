@@ -97,7 +97,7 @@ function isSame(one: Intent, kind: IntentKind, resource: ResourceId, node: NodeI
   return kind === 'moved' || one.node === node
 }
 
-/** Why operators do not want this resource on this node, in a clause; empty where they do not mind. */
+/** Why operators do not want a resource on a node, in a clause; empty where they do not mind. */
 export function whyUnwanted(
   intents: readonly Intent[],
   resource: ResourceId,

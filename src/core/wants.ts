@@ -22,7 +22,8 @@ export function whyNotWanted(
   const meaningless = whyMeaningless(config, ledger.intents, { action, resource, node })
   if (meaningless !== undefined) return meaningless
   if (action !== 'move' || !failedOn(session, resource, node)) return undefined
-  return `${resource} failed on ${node} a moment ago; when that is mended, picket cleanup ${resource}`
+  const mended = `when that is mended, picket cleanup ${resource}`
+  return `${resource} failed on ${node} a moment ago; ${mended}`
 }
 
 /** It holds from now on, at every member alike. */

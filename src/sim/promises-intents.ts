@@ -2,7 +2,8 @@
 import { isFulfilled, whyUnwanted, withOrder } from '../core/intents.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
-import { decidingRing, type WantNote } from './witness.ts'
+import { decidingRing } from './witness.ts'
+import type { WantNote } from './witness-wants.ts'
 import type { World } from './world.ts'
 
 /** How long the members of an undisturbed ring may take to be of one mind. */

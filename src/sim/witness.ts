@@ -4,13 +4,12 @@
  * but for the names under which it does a thing.
  */
 import type { Order } from '../core/event.ts'
-import { meanings } from '../core/intents.ts'
-import type { Wanted } from '../core/message.ts'
 import type { NodeId, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
+import { noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
 export interface Witness {
@@ -64,15 +63,6 @@ export interface Witness {
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
-}
-
-export interface WantNote {
-  readonly message: Wanted
-  readonly atMs: number
-  /** The orders before it about the same. */
-  readonly earlier: readonly string[]
-  /** Has its operator been told that it is kept? */
-  told: boolean
 }
 
 export interface Proof {
@@ -192,7 +182,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
-    if (message.say === 'want') noteWant(witness, message, nowMs)
+    if (message.say === 'want') noteWant(witness.wants, message, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)
@@ -258,18 +248,6 @@ function regroup(world: World): void {
     witness.inService.delete(machine)
     if (machine.powered) separate(witness, machine)
   }
-}
-
-/** One that is repeated after a newer one may be void or not: nobody can tell which one counts. */
-function noteWant({ wants }: Witness, message: Wanted, atMs: number): void {
-  const { kind } = meanings[message.action]
-  if (kind === undefined) return
-  const key = [kind, message.resource, kind === 'moved' ? '' : message.node].join('/')
-  const before = wants.get(key)
-  if (before?.message.id === message.id) return
-  if (before?.earlier.includes(message.id)) return void wants.delete(key)
-  const earlier = before === undefined ? [] : [...before.earlier, before.message.id]
-  wants.set(key, { message, atMs, earlier, told: false })
 }
 
 /** A fencing that goes on under the name of an operator's order is still the same. */

@@ -1,6 +1,10 @@
 /** Mutants of what operators want. */
 import type { Mutant } from '../mutant.ts'
 
+/** What keeps a node from starting what it was granted before. */
+const held =
+  "if (whyUnwanted(turn.state.ledger.intents, resource.id, turn.state.self) !== '') continue"
+
 export const intentMutants: readonly Mutant[] = [
   {
     name: 'intents-end-with-the-ring',
@@ -33,7 +37,7 @@ export const intentMutants: readonly Mutant[] = [
     name: 'granted-is-started-all-the-same',
     rule: 'H8',
     file: 'core/starting.ts',
-    find: "if (whyUnwanted(turn.state.ledger.intents, resource.id, turn.state.self) !== '') continue",
+    find: held,
     replace: '',
     because: 'what was disabled, or its node put on standby, starts for it was granted before that',
     scenario: 'disabled-between-grant-and-start',
@@ -46,7 +50,7 @@ export const intentMutants: readonly Mutant[] = [
     replace: "if (unwanted === '?') return unwanted",
     also: {
       file: 'core/starting.ts',
-      find: "if (whyUnwanted(turn.state.ledger.intents, resource.id, turn.state.self) !== '') continue",
+      find: held,
       replace: '',
     },
     because: 'resources go to nodes that are on standby, and run although they are disabled',
