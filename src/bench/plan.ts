@@ -49,7 +49,8 @@ const cases: readonly Case[] = [
 function measure({ resources: count, nodes: nodeCount, lost }: Case, runs: number): number[] {
   const nodes = Array.from({ length: nodeCount }, (_, at) => `node-${at}`)
   const resources = resourcesFor(count, nodes)
-  const all: Facts = { now: () => undefined, whyNot: () => '', capacity: () => capacity }
+  const nowhere = () => undefined
+  const all: Facts = { now: nowhere, wanted: nowhere, whyNot: () => '', capacity: () => capacity }
   const settled = plan(resources, all)
   const without: Facts = {
     ...all,

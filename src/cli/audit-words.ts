@@ -3,6 +3,7 @@
  * changed by anybody, so that nothing in it is taken for granted.
  */
 import type { Fact, Line } from '../audit/chain.ts'
+import { isIntentAction, orderText } from '../core/intents.ts'
 import { plain } from './screen.ts'
 import type { Colour, Terminal } from './terminal.ts'
 
@@ -99,6 +100,11 @@ function decisionSaid(kind: string, word: Words): Said | undefined {
       return { mark: 'bad', text: `${target} is ${why}, by hand, not by a device (${word('id')})` }
     case 'unbar':
       return { mark: 'good', text: `${target} may serve again (${word('by')}, ${word('id')})` }
+    case 'want':
+      return {
+        mark: 'wait',
+        text: `${wantSaid(word)}, as ${word('requester')} wants: ${word('reason')}`,
+      }
     case 'left':
       return { mark: 'dim', text: `${target} has left with everything stopped` }
     case 'grant':
@@ -144,7 +150,9 @@ function attemptSaid(kind: string, word: Words, is: (name: string) => boolean): 
 }
 
 function orderSaid(kind: string, word: Words): Said | undefined {
-  const what = `${toDo(word)}: ${word('reason')} (${word('id')})`
+  const power = !isIntentAction(word('action'))
+  const deed = power ? toDo(word) : `that ${wantSaid(word)}`
+  const what = `${deed}: ${word('reason')} (${word('id')})`
   switch (kind) {
     case 'order':
       return { mark: 'wait', text: `${word('requester')} asks here ${what}` }
@@ -159,6 +167,13 @@ function orderSaid(kind: string, word: Words): Said | undefined {
     default:
       return undefined
   }
+}
+
+/** What an operator wants of a node or a resource. */
+function wantSaid(word: Words): string {
+  const action = word('action')
+  const order = { resource: word('resource'), node: word('target') }
+  return isIntentAction(action) ? orderText({ action, ...order }) : action
 }
 
 /** What picketd tells of itself and of this log. */

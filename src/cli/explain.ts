@@ -37,7 +37,7 @@ function explanationIn({ explanation, because }: Line): Explanation {
 }
 
 function sentences(
-  { id, thing, node, state, because, belongs, why, waits, elsewhere, wishes }: Explanation,
+  { id, thing, node, state, because, belongs, why, waits, elsewhere, wishes, intents }: Explanation,
   paint: Paint,
 ): string[] {
   const where = node === undefined ? 'runs nowhere' : `is ${state} on ${node}`
@@ -56,6 +56,7 @@ function sentences(
       : `  it belongs on ${plain(belongs)}: ${plain(why)}`,
     ...(waits === '' ? [] : [`  ${plain(waits)}`]),
     ...nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`),
+    ...intents.map((intent) => `  ordered: ${plain(intent)}`),
     ...wishes.map((wish) => `  wish: ${plain(wish)}`),
   ]
 }

@@ -4,6 +4,7 @@
  */
 import { didYouMean } from '../config/suggest.ts'
 import { version } from '../config/version.ts'
+import type { IntentAction } from '../core/intents.ts'
 import type { Command, ExitCode } from './command.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
@@ -34,6 +35,30 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Say that you have seen a node dead, where no fence device can prove it',
     load: () => import('./confirm.ts'),
   },
+  standby: {
+    summary: 'Take a node out of service: what runs there moves away, until `unstandby`',
+    load: () => intent('standby'),
+  },
+  unstandby: {
+    summary: 'Let a node on standby take resources again',
+    load: () => intent('unstandby'),
+  },
+  disable: {
+    summary: 'Stop a resource, and keep it stopped until `enable`',
+    load: () => intent('disable'),
+  },
+  enable: { summary: 'Let a disabled resource run again', load: () => intent('enable') },
+  move: {
+    summary: 'Run a resource on one of its nodes, until `unmove`',
+    load: () => intent('move'),
+  },
+  unmove: { summary: 'Take a move back', load: () => intent('unmove') },
+  ban: { summary: 'Keep a resource off a node, until `unban`', load: () => intent('ban') },
+  unban: { summary: 'Take a ban back', load: () => intent('unban') },
+  cleanup: {
+    summary: 'Forget that a resource has failed, so that it is tried again at once',
+    load: () => intent('cleanup'),
+  },
   config: {
     summary: 'Check a configuration file, show what is in effect; its JSON Schema',
     load: () => import('./config.ts'),
@@ -58,6 +83,11 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Put the cluster through failures in virtual time and check every promise',
     load: () => import('./simulate.ts'),
   },
+}
+
+async function intent(action: IntentAction): Promise<{ readonly command: Command }> {
+  const { commandFor } = await import('./intent.ts')
+  return { command: commandFor(action) }
 }
 
 /**

@@ -27,6 +27,7 @@ export function screen(status: Status, paint: Paint): readonly string[] {
     ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
     ...(resources.length > 0 ? ['', paint('strong', 'Resources')] : []),
     ...resources.map((resource) => resourceLine(resource, width, paint)),
+    ...intentLines(status, paint),
     ...orderLines(status, paint),
     ...(advice.length > 0 ? ['', paint('strong', 'What to do')] : []),
     ...advice.map((sentence) => `  ${paint('wait', '!')} ${plain(sentence)}`),
@@ -126,12 +127,21 @@ function troubled(state: string): boolean {
   return state === 'blocked' || state === 'stuck' || state === 'unknown'
 }
 
+/** What stands until somebody takes it back, which is easily forgotten. */
+function intentLines({ intents }: Status, paint: Paint): string[] {
+  if (intents.length === 0) return []
+  const lines = intents.map(({ text }) => `  ${mark('wait', plain(text), paint)}`)
+  return ['', paint('strong', 'As operators want it'), ...lines]
+}
+
 function orderLines({ orders }: Status, paint: Paint): string[] {
-  const open = orders.filter(({ at }) => at === 'waiting' || at === 'fencing')
+  const open = orders.filter(({ at }) => at !== 'done' && at !== 'failed' && at !== 'refused')
   if (open.length === 0) return []
-  const line = ({ action, target, requester, at, because }: (typeof open)[number]) =>
-    `  ${mark('wait', `${action} ${plain(target)} for ${plain(requester)}: ${at}`, paint)}` +
-    (because === '' ? '' : `, ${plain(because)}`)
+  const line = ({ action, resource, target, requester, at, because }: (typeof open)[number]) => {
+    const about = [resource, target].filter((name) => name !== '').map(plain)
+    const text = `${action} ${about.join(' ')} for ${plain(requester)}: ${at}`
+    return `  ${mark('wait', text, paint)}${because === '' ? '' : `, ${plain(because)}`}`
+  }
   return ['', paint('strong', 'Orders'), ...open.map(line)]
 }
 

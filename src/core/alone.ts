@@ -80,7 +80,7 @@ export function orderOf({ orders }: State): OrderState {
 
 function taken({ id, action, target, requester, reason, atMs }: AloneOrder): OrderState {
   const because = 'no cluster is asked'
-  const order = { id, action, target, requester, reason, boot: '', sinceMs: atMs }
+  const order = { id, action, target, resource: '', requester, reason, boot: '', sinceMs: atMs }
   return { ...order, at: 'fencing', because }
 }
 
@@ -126,6 +126,7 @@ function ledgerOf(order: AloneOrder): Ledger {
     coordinator: self,
     nodes: { [self]: member, [target]: { ...member, standing, because, fencing } },
     shots: [],
+    intents: [],
   }
 }
 

@@ -48,6 +48,7 @@ import {
   onVerdict,
   reelect,
 } from './verdicts.ts'
+import { endKept, onWant } from './wants.ts'
 import { dropWatches, onWatched } from './watch.ts'
 
 export type { State } from './state.ts'
@@ -209,6 +210,7 @@ function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): voi
     case 'refuse':
     case 'confirm':
     case 'unbar':
+    case 'want':
     case 'resign':
     case 'goodbye':
       if (takesPart(turn.state, from)) {
@@ -254,6 +256,8 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onConfirm(turn, from, message)
     case 'unbar':
       return onUnbar(turn, from, message.node, message.id)
+    case 'want':
+      return onWant(turn, from, message)
     case 'request':
       return onRequest(turn, message)
     case 'refuse':
@@ -316,6 +320,7 @@ function follow(turn: Turn, before: State): void {
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)
   startGranted(turn)
+  endKept(turn)
   decide(turn)
   const { ledger, fencings } = turn.state
   if (ledger !== before.ledger || fencings !== before.fencings) prepare(turn)

@@ -12,6 +12,7 @@ import { place } from './placement.ts'
 import { askingMs, hearersOf } from './reprieve.ts'
 import { defer, delayMsOf, forgetRounds, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
+import { endFailedMoves } from './wants.ts'
 import { watchFenced } from './watch.ts'
 
 /** One look at the cluster; called after every event, so that news is acted on at once. */
@@ -41,6 +42,7 @@ export function decide(turn: Turn): void {
     condemn(turn, id, 'it was proven off, and something else than us has switched it on again')
   }
   waits.keep()
+  endFailedMoves(turn, session)
   place(turn, session)
 }
 

@@ -67,11 +67,14 @@ export type PressOutcome = 'accepted' | 'refused' | 'unknown'
  */
 export type RunOutcome = 'done' | 'running' | 'stopped' | 'failed' | 'unknown'
 
-/** What an operator wants done to a node's power, or says of it. */
+/** What an operator wants done to a node's power, says of it, or wants to run where. */
 export interface Order {
   readonly id: string
   readonly action: OrderAction
+  /** Empty where it is about a resource on all nodes. */
   readonly target: NodeId
+  /** The resource that it is about, if any. */
+  readonly resource?: ResourceId
   readonly requester: string
   readonly reason: string
   /** With `confirm`: the boot that was seen dead, as the status named it, and no other. */

@@ -1,4 +1,5 @@
 /** Why a resource is where it is, and not elsewhere, in sentences for `picket explain`. */
+import { intentText } from './intents.ts'
 import type { NodeId, Pull, ResourceId } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import type { State } from './state.ts'
@@ -14,6 +15,8 @@ export interface Explanation extends ResourceStatus {
   /** Why not on its other nodes. */
   readonly elsewhere: Readonly<Record<NodeId, string>>
   readonly wishes: readonly string[]
+  /** What operators have ordered of it, in sentences. */
+  readonly intents: readonly string[]
 }
 
 /** `undefined`: the config knows no such resource. */
@@ -31,6 +34,7 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
     waits: session?.open && !runs ? whyNotGranted(state, session, resource) : '',
     elsewhere: place?.elsewhere ?? {},
     wishes: wishesOf(state, id),
+    intents: state.ledger.intents.filter((each) => each.resource === id).map(intentText),
   }
 }
 

@@ -5,6 +5,7 @@
  * the same order everywhere. It is written in quorate rings only, and kept on disk: from there it
  * may add obligations, but never proof (S7, S17).
  */
+import type { Intent, IntentAction } from './intents.ts'
 import type { NodeId } from './model.ts'
 
 /** Orders ledgers: the quorate ring it was written in, then the step within that ring (S17). */
@@ -39,8 +40,11 @@ export interface Finger {
 
 export type FencingAction = 'off' | 'on' | 'reboot'
 
-/** What an operator may order: a change of power, or that a person has seen a node dead (F14). */
-export type OrderAction = FencingAction | 'confirm'
+/**
+ * What an operator may order: a change of power, that a person has seen a node dead (F14), or where
+ * things should run (H8).
+ */
+export type OrderAction = FencingAction | 'confirm' | IntentAction
 
 /** One fencing: durable before the first command, kept until there is a verdict (F4). */
 export interface FencingRecord {
@@ -100,6 +104,8 @@ export interface Ledger {
   readonly nodes: Readonly<Record<NodeId, NodeEntry>>
   /** What counts for the storm limit; without instants, which mean nothing on another machine. */
   readonly shots: readonly Shot[]
+  /** What operators want; the newest ledger's word counts (H9). */
+  readonly intents: readonly Intent[]
 }
 
 /** A node of which nothing is known: it may be running, and it may hold everything. */
@@ -124,6 +130,7 @@ export const blankLedger: Ledger = {
   coordinator: undefined,
   nodes: {},
   shots: [],
+  intents: [],
 }
 
 /** Negative when `a` is older than `b`. Within one ring all copies of a step are equal. */
@@ -218,7 +225,11 @@ export function digestOf(ledger: Ledger): string {
     .sort()
     .map((id) => [id, ...fieldsOf(nodes[id]!)])
   const shot = ledger.shots.map(({ id, node, round }) => [id, node, round])
-  return hash(JSON.stringify([epoch.seq, epoch.rep, epoch.step, coordinator ?? '', rows, shot]))
+  const wants = ledger.intents.map(({ kind, resource, node, by, reason }) => {
+    return [kind, resource, node, by, reason]
+  })
+  const step = [epoch.seq, epoch.rep, epoch.step]
+  return hash(JSON.stringify([step, coordinator ?? '', rows, shot, wants]))
 }
 
 /** Field by field, because a copy that crossed the wire may hold its keys in another order. */

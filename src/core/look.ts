@@ -2,6 +2,7 @@
  * One look at the cluster, for whoever decides about resources: who may hold what, who is able to
  * take it, and the plan that follows from both.
  */
+import { wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger, mayHold } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Plan, plan } from './plan.ts'
@@ -52,6 +53,7 @@ function freshLook(state: State, session: Session): Look {
     plan: plan(resources, {
       now: (resource) => whereNow(session, resource, known(resource)),
       whyNot: (resource, node) => whyUnable(state, session, resource, node, known(resource)),
+      wanted: ({ id }) => wantedOn(state.ledger.intents, id),
       capacity: (node) => capacities.get(node) ?? {},
     }),
   }
@@ -79,6 +81,8 @@ function whyUnable(
   const report = session.reports[node]
   if (standing !== 'member') return `it is ${standing}`
   if (barred) return 'an operator has switched it off'
+  const unwanted = whyUnwanted(ledger.intents, id, node)
+  if (unwanted !== '') return unwanted
   const present = session.merged?.members.includes(node) === true
   if (report === undefined || !present) return 'it has not said anything yet'
   if (report.leaving) return 'it leaves'

@@ -56,7 +56,8 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
   const step = sameSeq ? ledger.epoch.step + 1 : 1
   const { shots } = ledger
-  const merged: Ledger = { epoch: { ...group.ring, step }, coordinator: undefined, nodes, shots }
+  const epoch = { ...group.ring, step }
+  const merged: Ledger = { epoch, coordinator: undefined, nodes, shots, intents: ledger.intents }
   const reports = Object.fromEntries(members.map((id) => [id, syncs[id]!.report]))
   const trusted = members.filter((id) => syncs[id]!.chain)
   const sticky = trusted.find((id) => id === ledger.coordinator)

@@ -4,6 +4,7 @@
  * Every message belongs to a session (one ring, one set of daemons, one round) and is void in any
  * other, at every member alike, because CPG delivers the same order everywhere.
  */
+import type { IntentAction } from './intents.ts'
 import type { FencingAction, Ledger, OrderAction } from './ledger.ts'
 import type { Identity, NodeId, ResourceId } from './model.ts'
 
@@ -44,7 +45,10 @@ export type Body = Readonly<
       say: 'request'
       id: string
       action: OrderAction
+      /** The node that it is about; empty where it is about a resource on all of them. */
       target: NodeId
+      /** The resource that it is about; else empty. */
+      resource: ResourceId
       requester: string
       reason: string
       /** The boot that a `confirm` is about; empty with every other action. */
@@ -56,6 +60,7 @@ export type Body = Readonly<
   | { say: 'confirm'; node: NodeId; id: string; boot: string; because: string }
   /** An operator's `on` lets a barred node serve again. */
   | { say: 'unbar'; node: NodeId; id: string }
+  | Wanted
   /** The coordinator cannot lead any more; another member does. */
   | { say: 'resign'; because: string }
   /** "Everything here is stopped, I go." Over only when it has come back to the sender. */
@@ -71,6 +76,17 @@ export interface Condemnation {
   readonly because: string
   readonly requester: string
   readonly barred: boolean
+}
+
+/** What an operator wants of nodes and resources, from now on for everybody (H8). */
+export interface Wanted {
+  readonly say: 'want'
+  readonly id: string
+  readonly action: IntentAction
+  readonly resource: ResourceId
+  readonly node: NodeId
+  readonly requester: string
+  readonly reason: string
 }
 
 export interface FenceOrder {

@@ -6,10 +6,12 @@
  */
 
 import type { Order } from './event.ts'
+import { isIntentAction, whyMeaningless } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import type { Body, Verdict } from './message.ts'
 import { type Config, majorityOf, type NodeId } from './model.ts'
 import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
+import { whyNotWanted } from './wants.ts'
 
 const TAKEN_UP_WITHIN_MS = 10_000
 const KEPT_MS = 600_000
@@ -19,11 +21,12 @@ type Request = Extract<Body, { say: 'request' }>
 
 /** An operator has asked this node for something. */
 export function onOrder(turn: Turn, order: Order): void {
-  const { id, action, target, requester, reason, boot = '' } = order
+  const { id, action, target, resource = '', requester, reason, boot = '' } = order
   const accepted: OrderState = {
     id,
     action,
     target,
+    resource,
     requester,
     reason,
     boot,
@@ -32,7 +35,7 @@ export function onOrder(turn: Turn, order: Order): void {
     because: 'on its way to the coordinator',
   }
   set(turn, { orders: [...turn.state.orders.filter((each) => each.id !== id), accepted] })
-  const why = refusalHere(turn.state, target)
+  const why = refusalHere(turn.state, accepted)
   if (why !== undefined) return onOrderStep(turn, id, 'refused', why)
   request(turn, accepted)
 }
@@ -41,7 +44,10 @@ export function onOrder(turn: Turn, order: Order): void {
 export function keepOrders(turn: Turn): void {
   if (turn.state.orders.length === 0) return
   for (const order of turn.state.orders) {
-    if (order.at === 'fencing' || order.at === 'failed') forgotten(turn, order)
+    const { at } = order
+    if (!isIntentAction(order.action) && (at === 'fencing' || at === 'failed')) {
+      forgotten(turn, order)
+    }
     if (order.at !== 'waiting') continue
     if (turn.nowMs - order.sinceMs > TAKEN_UP_WITHIN_MS) {
       onOrderStep(turn, order.id, 'refused', 'no coordinator took it up in time')
@@ -84,7 +90,13 @@ export function onOrderStep(
 /** The coordinator judges a request; everybody else lets it pass. */
 export function onRequest(turn: Turn, message: Request): void {
   if (leading(turn.state, turn.nowMs) === undefined) return
-  const { id, action, target, requester, reason } = message
+  const { id, action, target, resource, requester, reason } = message
+  if (isIntentAction(action)) {
+    const order = { id, action, resource, node: target, requester, reason }
+    const wanted = { say: 'want', ...order } as const
+    const because = whyNotWanted(turn.state, wanted) ?? whyNotKept(turn.state)
+    return send(turn, because === undefined ? wanted : { say: 'refuse', id, because })
+  }
   const entry = entryOf(turn.state.ledger, target)
   if (entry.fencing?.id === id) return
   const why = refusal(turn.state, message)
@@ -122,16 +134,26 @@ export function onRequest(turn: Turn, message: Request): void {
 
 function request(turn: Turn, order: OrderState): void {
   if (authority(turn.state, turn.nowMs) === undefined) return
-  const { id, action, target, requester, reason, boot } = order
-  send(turn, { say: 'request', id, action, target, requester, reason, boot })
+  const { id, action, target, resource, requester, reason, boot } = order
+  send(turn, { say: 'request', id, action, target, resource, requester, reason, boot })
 }
 
-function refusalHere(state: State, target: NodeId): string | undefined {
-  if (!state.config.nodes.some((node) => node.id === target)) {
-    const names = state.config.nodes.map((node) => node.id).join(', ')
+function refusalHere(
+  { config, ledger, quorum }: State,
+  { action, target, resource }: OrderState,
+): string | undefined {
+  if (isIntentAction(action)) {
+    const order = { action, resource, node: target }
+    const meaningless = whyMeaningless(config, ledger.intents, order)
+    if (meaningless !== undefined) return meaningless
+    if (quorum?.quorate === true) return undefined
+    return 'this node has no quorum; without it nobody could keep the order'
+  }
+  if (!config.nodes.some((node) => node.id === target)) {
+    const names = config.nodes.map((node) => node.id).join(', ')
     return `there is no node ${target}; the nodes are ${names}`
   }
-  if (state.quorum?.quorate !== true) return 'this node has no quorum; without it nobody is fenced'
+  if (quorum?.quorate !== true) return 'this node has no quorum; without it nobody is fenced'
   return undefined
 }
 

@@ -5,6 +5,7 @@
  * A node is out of the question for a resource where it cannot take it, where a resource that it
  * must be beside is not, where one is that it must be apart from, or where there is no room. Among
  * the other nodes the best one is that on which most of its followers can run too; then the one
+ * to which an operator has moved it, or most of its followers; then the one
  * where it runs already, if it must stay; then the one with the most points; then the first one in
  * its list. So a group moves as a whole, and nothing moves for nothing.
  */
@@ -16,6 +17,8 @@ export interface Facts {
   now(resource: ResourceConfig): NodeId | undefined
   /** Why a node cannot take a resource, or keep it, in a clause; empty where it can. */
   whyNot(resource: ResourceConfig, node: NodeId): string
+  /** Where an operator has moved it to, if the node can take it. */
+  wanted(resource: ResourceConfig): NodeId | undefined
   capacity(node: NodeId): Readonly<Record<string, number>>
 }
 
@@ -34,7 +37,13 @@ export interface Place {
 export type Plan = ReadonlyMap<ResourceId, Place>
 
 /** What one node has in favour of it. Compared from left to right; more is better. */
-type Merit = readonly [followers: number, stays: number, points: number, first: number]
+type Merit = readonly [
+  followers: number,
+  moved: number,
+  stays: number,
+  points: number,
+  first: number,
+]
 
 interface Work {
   readonly facts: Facts
@@ -147,7 +156,10 @@ function meritOf(
   }
   if (isNow) points += pointsOf(resource.stays)
   const stays = isNow && resource.stays === 'must' ? 1 : 0
-  return [able, stays, points, -index]
+  // A group is moved by whomever of it is named; its leader's own word counts for more.
+  let moved = facts.wanted(resource) === node ? followers.length + 1 : 0
+  for (const follower of followers) if (facts.wanted(follower) === node) moved++
+  return [able, moved, stays, points, -index]
 }
 
 /** Who would be left behind there. */
@@ -176,24 +188,29 @@ function advantage(best: Merit, theirs: Merit): string {
   const at = best.findIndex((value, index) => value !== theirs[index])
   switch (at) {
     case 1:
-      return 'has it already, and it must stay where it is'
+      return 'is where an operator wants it'
     case 2:
-      return `has ${best[2]} points, this one ${theirs[2]}`
+      return 'has it already, and it must stay where it is'
+    case 3:
+      return `has ${best[3]} points, this one ${theirs[3]}`
     default:
       return 'comes first in its list'
   }
 }
 
 function reasonFor(
-  { places }: Work,
-  { beside, stays }: ResourceConfig,
+  { places, facts, ties }: Work,
+  resource: ResourceConfig,
   node: NodeId,
   now: NodeId | undefined,
 ): string {
+  const { beside, stays, id } = resource
   const leader = beside.find(({ to, strength }) => {
     return strength === 'must' && places.get(to)?.node === node
   })
   if (leader !== undefined) return `${leader.to} is there, beside which it must run`
+  const moved = [resource, ...ties.followersOf(id)].find((each) => facts.wanted(each) === node)
+  if (moved !== undefined) return `an operator has moved ${moved.id} there`
   if (node === now && stays === 'must') return 'it runs there already'
   return 'of its nodes that can take it this is the best one'
 }

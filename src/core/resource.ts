@@ -139,6 +139,12 @@ export function startResource(turn: Turn, config: ResourceConfig): void {
   run(turn, config, 'start')
 }
 
+/** An operator says that what made it fail is mended: it may be tried here at once. */
+export function forgetFailures(turn: Turn, id: ResourceId): void {
+  if (turn.state.resources[id] === undefined) return
+  put(turn, id, { failedMs: -Infinity, coolUntilMs: -Infinity })
+}
+
 /** What was granted and not started yet is not ours any more. */
 export function dropGrants(turn: Turn): void {
   for (const [id, local] of Object.entries(turn.state.resources)) {

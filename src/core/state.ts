@@ -6,7 +6,7 @@
  * effects of one event, so that the machines can be read from top to bottom.
  */
 import type { Effect, Say } from './effect.ts'
-import type { Ledger, OrderAction } from './ledger.ts'
+import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
   Config,
@@ -151,15 +151,20 @@ export interface Duty {
 export interface OrderState {
   readonly id: string
   readonly action: OrderAction
+  /** Empty where it is about a resource on all nodes. */
   readonly target: NodeId
+  /** Empty where it is about a node. */
+  readonly resource: ResourceId
   readonly requester: string
   readonly reason: string
   /** What a `confirm` is about; else empty. */
   readonly boot: string
   readonly sinceMs: number
-  readonly at: 'waiting' | 'fencing' | 'done' | 'failed' | 'refused'
+  readonly at: 'waiting' | 'fencing' | 'keeping' | 'done' | 'failed' | 'refused'
   readonly because: string
   readonly verdict?: Verdict | undefined
+  /** `keeping`: done as soon as a majority of disks keeps the ledger of this epoch. */
+  readonly epoch?: Epoch
 }
 
 /** One event's worth of work: the state as it becomes, the effects as they pile up. */

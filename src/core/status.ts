@@ -1,6 +1,7 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+import { type Intent, intentText } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { holdersOf } from './look.ts'
 import type { Verdict } from './message.ts'
@@ -30,7 +31,14 @@ export interface Status {
   readonly nodes: readonly NodeStatus[]
   readonly resources: readonly ResourceStatus[]
   readonly orders: readonly OrderState[]
+  /** What operators want, until they take it back. */
+  readonly intents: readonly IntentStatus[]
   readonly advice: readonly string[]
+}
+
+export interface IntentStatus extends Intent {
+  /** The same as a sentence. */
+  readonly text: string
 }
 
 export interface NodeStatus {
@@ -106,6 +114,7 @@ export function describe(state: State, nowMs: number): Status {
     nodes,
     resources: config.resources.map(({ id }) => resourceStatus(state, id)),
     orders: state.orders,
+    intents: ledger.intents.map((intent) => ({ ...intent, text: intentText(intent) })),
     advice: adviceOf(state, nodes),
   }
 }

@@ -6,6 +6,7 @@
  * Members of one version refuse the same bytes, so that they go on agreeing.
  */
 import { isUtf8 } from 'node:buffer'
+import { type Intent, intentActions } from '../core/intents.ts'
 import type {
   Epoch,
   FencingAction,
@@ -85,7 +86,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 const action = oneOf<FencingAction>(['off', 'on', 'reboot'])
-const orderAction = oneOf<OrderAction>(['off', 'on', 'reboot', 'confirm'])
+const orderAction = oneOf<OrderAction>(['off', 'on', 'reboot', 'confirm', ...intentActions])
 
 const identity = object<Identity>({
   incarnation: name,
@@ -124,11 +125,20 @@ const nodeEntry = object<NodeEntry>({
   fencing: optional(fencing),
 })
 
+const intent = object<Intent>({
+  kind: oneOf(['standby', 'disabled', 'moved', 'banned']),
+  resource: name,
+  node: name,
+  by: text,
+  reason: text,
+})
+
 const ledger = object<Ledger>({
   epoch,
   coordinator: optional(name),
   nodes: record(nodeEntry),
   shots: list(object<Shot>({ id: name, node: name, round: integer })),
+  intents: list(intent),
 })
 
 const resourceReport = object<ResourceReport>({
@@ -216,12 +226,21 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
     id: name,
     action: orderAction,
     target: name,
+    resource: name,
     requester: text,
     reason: text,
     boot: text,
   }),
   confirm: object<Rest<'confirm'>>({ node: name, id: name, boot: text, because: text }),
   refuse: object<Rest<'refuse'>>({ id: name, because: text }),
+  want: object<Rest<'want'>>({
+    id: name,
+    action: oneOf(intentActions),
+    resource: name,
+    node: name,
+    requester: text,
+    reason: text,
+  }),
   unbar: object<Rest<'unbar'>>({ node: name, id: name }),
   resign: object<Rest<'resign'>>({ because: text }),
   goodbye: object<Rest<'goodbye'>>({ report }),

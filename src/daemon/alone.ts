@@ -58,8 +58,8 @@ export async function orderAlone(options: AloneOptions): Promise<OrderState | un
   const claim = claimFile(join(directory, 'order.lock'))
   if (claim.ok) return await carryOut(options, directory).finally(claim.release)
   const because = `another order for ${target} is under way here (process ${claim.owner || '?'})`
-  const order = { id: '', action, target, requester, reason, boot: '', sinceMs: clock.nowMs() }
-  return { ...order, at: 'refused', because }
+  const order = { id: '', action, target, resource: '', requester, reason, boot: '' }
+  return { ...order, sinceMs: clock.nowMs(), at: 'refused', because }
 }
 
 async function carryOut(options: AloneOptions, directory: string): Promise<OrderState | undefined> {

@@ -9,13 +9,15 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Say } from '../core/effect.ts'
 import type { Order } from '../core/event.ts'
+import type { Foreseen } from '../core/foresee.ts'
+import type { IntentOrder } from '../core/intents.ts'
 import type { Verdict } from '../core/message.ts'
 import { lineBytesMax, parseRequest, type Reply, type Request, socketName } from './protocol.ts'
 
 /** What has become of an order that this node was given. */
 export interface OrderView {
   readonly id: string
-  readonly at: 'waiting' | 'fencing' | 'done' | 'failed' | 'refused'
+  readonly at: 'waiting' | 'fencing' | 'keeping' | 'done' | 'failed' | 'refused'
   readonly because: string
   readonly verdict?: Verdict | undefined
 }
@@ -27,6 +29,8 @@ export interface Desk {
   orders(): readonly OrderView[]
   /** Why a resource is where it is; a sentence where there is nothing to explain. */
   explain(resource: string): object | string
+  /** What an order about intents would move; a sentence where that cannot be told. */
+  foresee(order: IntentOrder): readonly Foreseen[] | string
   /** Hands an order to the core, or says why it cannot be taken now. */
   give(order: Order): string | undefined
   /** Notes that an operator knows why lines of the audit log are gone; how many, or why not. */
@@ -142,6 +146,12 @@ function answer(room: Room, socket: Socket, request: Request): void {
       if (typeof explanation !== 'string') return tell(socket, { ok: true, explanation })
       return tell(socket, { ok: false, because: explanation })
     }
+    case 'foresee': {
+      const { action, resource, node } = request
+      const foreseen = desk.foresee({ action, resource, node })
+      if (typeof foreseen !== 'string') return tell(socket, { ok: true, foreseen })
+      return tell(socket, { ok: false, because: foreseen })
+    }
     case 'status':
     case 'watch': {
       const status = desk.status()
@@ -153,6 +163,11 @@ function answer(room: Room, socket: Socket, request: Request): void {
     case 'fence': {
       const { action, target, requester, reason } = request
       return take(room, socket, { id: randomUUID(), action, target, requester, reason })
+    }
+    case 'want': {
+      const { action, resource, node: target, requester, reason } = request
+      const order = { id: randomUUID(), action, resource, target, requester, reason }
+      return take(room, socket, order)
     }
     case 'confirm': {
       const { target, boot, requester, reason } = request
@@ -263,9 +278,12 @@ function concerns(say: Say, order: Order): boolean {
   return facts.target === order.target || facts.node === order.target
 }
 
+/** Of these the end is yet to come. */
+const openOrders: readonly OrderView['at'][] = ['waiting', 'fencing', 'keeping']
+
 function endOrder(socket: Socket, order: Order, orders: readonly OrderView[]): void {
   const view = orders.find(({ id }) => id === order.id)
-  if (view === undefined || view.at === 'waiting' || view.at === 'fencing') return
+  if (view === undefined || openOrders.includes(view.at)) return
   const { because, verdict } = view
   tell(
     socket,

@@ -1,7 +1,7 @@
 /** What the audit log keeps of a message of the group and of an operator's order: plain facts. */
 import type { Facts } from '../audit/chain.ts'
 import type { Message, Verdict } from '../core/message.ts'
-import type { NodeId } from '../core/model.ts'
+import type { NodeId, ResourceId } from '../core/model.ts'
 import type { OrderState } from '../core/state.ts'
 
 /** A message that decides something, as a line of the audit log. */
@@ -39,6 +39,11 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
       const { node: target, id, boot, because } = message
       return { kind: 'confirm', node: target, facts: { target, by, id, boot, because } }
     }
+    case 'want': {
+      const { id, action, resource, node, requester, reason } = message
+      const facts = { ...named(node, resource), by, id, action, requester, reason }
+      return { kind: 'want', facts }
+    }
     case 'unbar': {
       const { node: target, id } = message
       return { kind: 'unbar', node: target, facts: { target, by, id } }
@@ -54,8 +59,9 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
       return { kind: 'release', facts: { target, by, resource, because } }
     }
     case 'request': {
-      const { id, action, target, requester, reason } = message
-      return { kind: 'request', facts: { target, by, id, action, requester, reason } }
+      const { id, action, target, resource, requester, reason } = message
+      const facts = { ...named(target, resource), by, id, action, requester, reason }
+      return { kind: 'request', facts }
     }
     case 'refuse':
       return { kind: 'refuse', facts: { by, id: message.id, because: message.because } }
@@ -82,6 +88,12 @@ function found({ proven, level, text, tookMs, late, commanded, evidence }: Verdi
 }
 
 /** An operator's order, as this node was given it. */
-export function orderFacts({ id, action, target, requester, reason }: OrderState): Facts {
-  return { target, id, action, requester, reason }
+export function orderFacts(order: OrderState): Facts {
+  const { id, action, target, resource, requester, reason } = order
+  return { ...named(target, resource), id, action, requester, reason }
+}
+
+/** What an order is about: a node, a resource, or both. */
+function named(target: NodeId, resource: ResourceId): Facts {
+  return { ...(target !== '' && { target }), ...(resource !== '' && { resource }) }
 }

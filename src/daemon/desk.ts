@@ -1,5 +1,6 @@
 /** What the control socket shows of a daemon, and the orders that it takes: see `control.ts`. */
 import { explain } from '../core/explain.ts'
+import { foresee } from '../core/foresee.ts'
 import { describe } from '../core/status.ts'
 import type { Clock } from './clock.ts'
 import type { Desk } from './control.ts'
@@ -48,6 +49,10 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       const names = state.config.resources.map(({ id }) => id)
       const none = names.length === 0 ? 'this cluster has none' : `there are ${names.join(', ')}`
       return explain(state, resource) ?? `there is no resource ${resource}; ${none}`
+    },
+    foresee(order) {
+      const running = mailbox.node
+      return running === undefined ? waitsFor() : foresee(running.state(), order)
     },
     accept: async (requester, reason) => {
       return (await mailbox.heads?.accept(requester, reason)) ?? waitsFor()

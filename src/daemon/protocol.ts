@@ -1,17 +1,29 @@
 /**
  * What is said over the daemon's control socket: JSON, one object a line, at most 64 KiB a line.
  *
- * A connection asks any number of short questions (`status`, `explain`, `journal`, `accept`), each
- * answered by one line, or one long one (`fence`, `confirm`, `watch`), which is its last.
+ * A connection asks any number of short questions (`status`, `explain`, `foresee`, `journal`,
+ * `accept`), each answered by one line, or one long one (`fence`, `confirm`, `want`, `watch`),
+ * which is its last.
  */
 import { z } from 'zod'
+import type { Foreseen } from '../core/foresee.ts'
+import { intentActions } from '../core/intents.ts'
 import type { Verdict } from '../core/message.ts'
 
 const words = (max: number) => z.string().min(1).max(max)
 
+/** What an order about intents names: a resource, a node, or both; what it does not is empty. */
+const wanted = {
+  action: z.enum(intentActions),
+  resource: z.string().max(255),
+  node: z.string().max(255),
+}
+
 export const Request = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('status') }),
   z.strictObject({ do: z.literal('explain'), resource: words(255) }),
+  /** What would an order about intents move? */
+  z.strictObject({ do: z.literal('foresee'), ...wanted }),
   z.strictObject({ do: z.literal('journal') }),
   z.strictObject({ do: z.literal('watch') }),
   z.strictObject({ do: z.literal('accept'), requester: words(200), reason: words(500) }),
@@ -21,6 +33,12 @@ export const Request = z.discriminatedUnion('do', [
     target: words(255),
     requester: words(200),
     reason: words(500),
+  }),
+  z.strictObject({
+    do: z.literal('want'),
+    ...wanted,
+    requester: words(200),
+    reason: z.string().max(500),
   }),
   /** A person has seen a node dead, in the boot that the status named. */
   z.strictObject({
@@ -38,6 +56,7 @@ export type Request = z.output<typeof Request>
 export type Reply = Readonly<
   | { ok: true; status: object }
   | { ok: true; explanation: object }
+  | { ok: true; foreseen: readonly Foreseen[] }
   | { ok: true; path: string }
   /** What an operator has accepted is in the audit log: so many heads of it. */
   | { ok: true; accepted: number }

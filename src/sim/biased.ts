@@ -246,6 +246,22 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
   },
+  'wishing-operators': {
+    about: 'operators move, ban and disable what runs while nodes and disks come and go',
+    faults: (faults) => ({
+      ...faults,
+      intentPercent: 30,
+      startFailsPercent: 10,
+      dyingPercent: 5,
+      leavePercent: 6,
+      crashPercent: 6,
+      powerLossPercent: 6,
+      powerOnPercent: 40,
+      splitPercent: 6,
+      healPercent: 40,
+      diskCorruptPercent: 0,
+    }),
+  },
   'confirming-operators': {
     about: 'devices prove little and act late, operators confirm by hand what they have seen off',
     faults: (faults) => ({

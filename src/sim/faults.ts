@@ -56,6 +56,8 @@ export interface Faults {
   /** It can never be stopped on that machine again, until the power goes. */
   readonly stuckPercent: number
   readonly orderPercent: number
+  /** An operator wants something of a node or a resource: standby, move and their like. */
+  readonly intentPercent: number
   /** A person confirms a machine dead that is off at that moment. */
   readonly confirmPercent: number
 
@@ -127,6 +129,7 @@ export const calm: Faults = {
   foreignPercent: 0,
   stuckPercent: 0,
   orderPercent: 0,
+  intentPercent: 0,
   confirmPercent: 0,
   stallPercent: 0,
   stallMaxMs: 10_000,
@@ -212,5 +215,6 @@ export function swarmFaults(lot: Rng): Faults {
     confirmPercent: some(10),
     markStuckPercent: some(20),
     markMissingPercent: some(10),
+    intentPercent: some(6),
   }
 }

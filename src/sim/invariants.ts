@@ -11,6 +11,7 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import { fencingPromises } from './promises-fencing.ts'
+import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
@@ -76,6 +77,7 @@ export type Invariant = {
 export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
+  ...intentPromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,

@@ -1,7 +1,9 @@
 /** A person: walks from machine to machine and switches them on, gives orders, restarts daemons. */
 import type { Order } from '../core/event.ts'
+import { type IntentAction, intentActions, meanings } from '../core/intents.ts'
 import type { OrderAction } from '../core/ledger.ts'
-import type { NodeId } from '../core/model.ts'
+import type { NodeId, ResourceId } from '../core/model.ts'
+import { isReal } from './core.ts'
 import { startDaemon, tell } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { applyPower, switchOn } from './machines.ts'
@@ -11,7 +13,13 @@ import type { Machine, World } from './world.ts'
  * Give an order to one daemon, as `picket fence` and `picket confirm` do. False where there is none
  * to take it.
  */
-export function order(world: World, via: Machine, action: OrderAction, target: NodeId): boolean {
+export function order(
+  world: World,
+  via: Machine,
+  action: OrderAction,
+  target: NodeId,
+  resource: ResourceId = '',
+): boolean {
   const { daemon } = via
   if (daemon === undefined) return false
   const boot = daemon.mind.ledger?.nodes[target]?.boot ?? ''
@@ -20,14 +28,45 @@ export function order(world: World, via: Machine, action: OrderAction, target: N
     id,
     action,
     target,
+    resource,
     requester: `operator-${world.witness.orders.size + 1}`,
     reason: action === 'confirm' ? 'seen by an operator' : 'an operator wants it',
     ...(action === 'confirm' && { boot }),
   }
-  world.say(`operator: ${action} ${target}, to ${via.id}`)
+  const about = [resource, target].filter((name) => name !== '').join(' ')
+  world.say(`operator: ${action} ${about}, to ${via.id}`)
   judge(world, 'onOrder', order)
   tell(world, daemon, { kind: 'order', order })
   return true
+}
+
+/** Wants something of a node or a resource, as `picket standby` and its like do. */
+export function want(world: World, via: Machine): void {
+  const lot = world.lots.fate
+  const action = lot.pick(intentActions)
+  const { names } = meanings[action]
+  const resource = lot.pick(world.site.config.resources)
+  const node = lot.pick(resource.nodes)
+  order(world, via, action, names.node ? node : '', names.resource ? resource.id : '')
+}
+
+const opposites = {
+  standby: 'unstandby',
+  disabled: 'enable',
+  moved: 'unmove',
+  banned: 'unban',
+} as const satisfies Readonly<Record<string, IntentAction>>
+
+/** Takes back everything that operators have wanted. */
+function wantNothing(world: World, helpers: readonly Machine[]): void {
+  const via = helpers.find((each) => {
+    const mind = each.daemon?.mind
+    return mind !== undefined && isReal(mind) && mind.session?.open
+  })
+  if (via === undefined) return
+  for (const { kind, resource, node } of world.ledgerOf(via)?.intents ?? []) {
+    order(world, via, opposites[kind], kind === 'moved' ? '' : node, resource)
+  }
 }
 
 /** SIGTERM: the daemon is asked to go, and stays away until a person starts it again. */
@@ -46,7 +85,8 @@ export function comeBack(world: World, machine: Machine): void {
 }
 
 /**
- * The next machine's turn: current, power button, daemon, and an `on` where one was ordered off.
+ * The next machine's turn: current, power button, daemon, an `on` where one was ordered off, and no
+ * wishes that anybody would have to remember.
  */
 export function tend(world: World, machine: Machine): void {
   if (needsHand(world, machine)) {
@@ -59,6 +99,7 @@ export function tend(world: World, machine: Machine): void {
   const watched = entries.some(({ watch }) => watch > 0)
   if (!machine.powered && !watched) switchOn(world, machine, 'operator')
   comeBack(world, machine)
+  wantNothing(world, helpers)
   const asked = entries.some(({ barred }) => barred) || (watched && !machine.powered)
   if (asked) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
 }

@@ -90,8 +90,10 @@ function unfed(world: World, { daemon, message }: Moments['onMessage']): string 
   if (message.say !== 'verdict' || !message.verdict.proven || world.witness.swapped)
     return undefined
   const record = daemon.mind.ledger?.nodes[message.node]?.fencing
-  // Its last command says which half of a reboot this verdict is about.
+  // Its last command says which half of a reboot this verdict is about; after a restart the first
+  // half is done again, and may be proven by a look alone.
   if (record?.id !== message.id || !world.witness.switchedOn.has(message.node)) return undefined
+  if (record.action !== 'on') return undefined
   const dark = [...world.devices.values()].find(
     (device) =>
       device.target.id === message.node &&

@@ -68,7 +68,7 @@ function misplaced(
 
 const namedBy = ({ apart }: ResourceConfig, id: ResourceId) => apart.find(({ to }) => to === id)
 
-/** Whose own first stop has been tried is not waited for. */
+/** Whose own first stop has failed is not waited for, also while it is stopped once more. */
 function hasty(
   world: World,
   { daemon, machine, resource, op }: Moments['onRun'],
@@ -82,7 +82,8 @@ function hasty(
     // Whose first stop has failed is not waited for.
     if ((daemon.mind.resources[id]?.attempts ?? 0) > 0) continue
     const going = [...machine.operations].some((each) => each.op === 'stop' && each.thing === thing)
-    if (going) return `${machine.id} stops ${resource} while ${id} is still stopping`
+    if (going && daemon.mind.resources[id]?.attempts === 0)
+      return `${machine.id} stops ${resource} while ${id} is still stopping`
     const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? -1
     const known = daemon.mind.resources[id]?.at
     // It has come up since this daemon last looked; or nothing ends it any more but a fencing.

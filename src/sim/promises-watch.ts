@@ -32,11 +32,9 @@ function spared(world: World): string | undefined {
   const ring = decidingRing(world)
   const ledger = commonLedger(world)
   const other = limits.minIntervalMs > 0 || limits.stormMax <= site.config.nodes.length
-  if (ring === undefined || ledger === undefined || other || reprieveMs === 0) {
-    // Who has no quorum for a while waits anew.
-    forget(witness.standing, 'spared: ', new Set())
-    return undefined
-  }
+  // Without quorum nobody decides, and with it all waits begin anew.
+  if (ring === undefined) forget(witness.standing, 'spared: ', new Set())
+  if (ring === undefined || ledger === undefined || other || reprieveMs === 0) return undefined
   // What an earlier ring has left is decided by nobody before this one has agreed on it.
   if (!isOf(ledger, ring)) return undefined
   const present = new Set<string>()

@@ -80,6 +80,11 @@ function makeWorld(core: Core, wishes: Wishes): World {
 }
 
 function wishesOf(words: readonly string[]): Wishes {
+  return namedIn(words)
+}
+
+/** `key=value`; a word alone is a yes. */
+function namedIn(words: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     words.map((word) => {
       const [key = '', value = 'yes'] = word.split('=')
@@ -139,6 +144,11 @@ const deeds: Readonly<Record<string, Deed>> = {
   'come-back': each(comeBack),
   order: (world, [action, target, , via]) => {
     order(world, world.machine(via!), action as OrderAction, target!)
+  },
+  // `want standby node=a via=b`, `want move resource=vip node=a via=b`
+  want: (world, [action, ...words]) => {
+    const { node = '', resource = '', via = '' } = namedIn(words)
+    order(world, world.machine(via), action as OrderAction, node, resource)
   },
   'resource-dies': (world, [resource, node, told]) => {
     const machine = world.machine(node!)

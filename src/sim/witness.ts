@@ -9,6 +9,7 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
+import { noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
 export interface Witness {
@@ -28,6 +29,8 @@ export interface Witness {
   readonly allowed: Map<NodeId, number>
   /** The last off order that the ring has put in order, by node: its number among all orders. */
   readonly offs: Map<NodeId, number>
+  /** What operators want, by what it is about: the last that the ring has put in order. */
+  readonly wants: Map<string, WantNote>
   /** Nodes that were pressed on, or reset, after they were last pressed off. */
   readonly switchedOn: Set<NodeId>
   /** Nodes that were pressed off on an operator's word, and when. */
@@ -109,6 +112,7 @@ export function makeWitness(): Witness {
     orders: new Map(),
     allowed: new Map(),
     offs: new Map(),
+    wants: new Map(),
     switchedOn: new Set(),
     barred: new Map(),
     presses: new Map(),
@@ -178,6 +182,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
+    if (message.say === 'want') noteWant(witness.wants, message, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)

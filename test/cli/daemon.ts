@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Order } from '../../src/core/event.ts'
+import type { Foreseen } from '../../src/core/foresee.ts'
 import type { NodeStatus, Status } from '../../src/core/status.ts'
 import { type Control, type OrderView, openControl } from '../../src/daemon/control.ts'
 import { socketName } from '../../src/daemon/protocol.ts'
@@ -16,7 +17,12 @@ export interface Desk {
   readonly orders: OrderView[]
   /** Who has accepted what, and why. */
   readonly accepted: string[]
-  world: { status: object | string; explanation: object | string; refusal: string | undefined }
+  world: {
+    status: object | string
+    explanation: object | string
+    foreseen: readonly Foreseen[] | string
+    refusal: string | undefined
+  }
 }
 
 /** Open the socket; `onOrder` is called when an order has been taken. */
@@ -29,7 +35,8 @@ export async function openDesk(
   const given: Order[] = []
   const orders: OrderView[] = []
   const accepted: string[] = []
-  const world: Desk['world'] = { status, explanation: 'nothing to explain', refusal: undefined }
+  const explanation = 'nothing to explain'
+  const world: Desk['world'] = { status, explanation, foreseen: [], refusal: undefined }
   const control = await openControl({
     runDir,
     watchMs: 20,
@@ -44,6 +51,7 @@ export async function openDesk(
         return undefined
       },
       explain: () => world.explanation,
+      foresee: () => world.foreseen,
       async accept(requester, reason) {
         if (accepted.push(`${requester}: ${reason}`) === 1) return 1
         return 'there is nothing to accept'
@@ -118,6 +126,7 @@ export function healthy(change: Partial<Status> = {}): Status {
       },
     ],
     orders: [],
+    intents: [],
     advice: [],
     ...change,
   }

@@ -11,6 +11,7 @@ const explanation = {
     'web-01': 'it is lost',
     'web-3': 'vip, beside which it must run, belongs on web-02',
   },
+  intents: ['web is banned from node3 (by root)'],
   wishes: ['beside vip, always'],
 }
 
@@ -25,6 +26,7 @@ test('H3 where it is, where it belongs, why, and why not elsewhere', async (t) =
   it belongs on web-02: vip is there, beside which it must run
   not on web-01  it is lost
   not on web-3   vip, beside which it must run, belongs on web-02
+  ordered: web is banned from node3 (by root)
   wish: beside vip, always
 `,
   )

@@ -88,6 +88,7 @@ test('trouble is told with its reasons, and with what to do', async () => {
         id: 'o1',
         action: 'off',
         target: 'web-03',
+        resource: '',
         requester: 'root@web-01',
         reason: 'smoke',
         boot: '',

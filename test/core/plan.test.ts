@@ -17,7 +17,8 @@ function resource(id: string, changes: Partial<ResourceConfig> = {}): ResourceCo
   return { ...plainWishes, id, thing: id, nodes: ['a', 'b', 'c'], ...times, ...changes }
 }
 
-const idle: Facts = { now: () => undefined, whyNot: () => '', capacity: () => ({}) }
+const nowhere = () => undefined
+const idle: Facts = { now: nowhere, wanted: nowhere, whyNot: () => '', capacity: () => ({}) }
 
 function placesOf(resources: readonly ResourceConfig[], facts: Partial<Facts> = {}) {
   const places = plan(resources, { ...idle, ...facts })
@@ -139,11 +140,13 @@ const anyFacts = fc
   .record({
     unable: fc.array(fc.tuple(fc.constantFrom(...ids), fc.constantFrom(...nodes))),
     room: fc.integer({ min: 1, max: 8 }),
+    moved: fc.dictionary(fc.constantFrom(...ids), fc.constantFrom(...nodes)),
     now: fc.dictionary(fc.constantFrom(...ids), fc.constantFrom(...nodes)),
   })
   .map(
-    ({ unable, room, now }): Facts => ({
+    ({ unable, room, now, moved }): Facts => ({
       now: ({ id }) => now[id],
+      wanted: ({ id }) => moved[id],
       whyNot: ({ id }, node) =>
         unable.some(([whose, where]) => whose === id && where === node) ? 'it cannot' : '',
       capacity: () => ({ cpu: room }),

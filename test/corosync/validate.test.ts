@@ -45,6 +45,7 @@ const entry: NodeEntry = {
 }
 const ledger: Ledger = {
   shots: [{ id: 'f-1', node: 'node2', round: 3 }],
+  intents: [{ kind: 'moved', resource: 'vip', node: 'node2', by: 'root', reason: 'it is quiet' }],
   epoch: { seq: 12, rep: 1, step: 7 },
   coordinator: 'node1',
   nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
@@ -105,11 +106,21 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
   forget: { say: 'forget', id: 'f-1', round: 3 },
   rested: { say: 'rested', node: 'node2' },
   unwatch: { say: 'unwatch', node: 'node2' },
+  want: {
+    say: 'want',
+    id: 'o-2',
+    action: 'standby',
+    resource: '',
+    node: 'node2',
+    requester: 'root',
+    reason: 'a new kernel',
+  },
   request: {
     say: 'request',
     id: 'o-1',
     action: 'on',
     target: 'node2',
+    resource: '',
     requester: 'root',
     reason: '',
     boot: '',

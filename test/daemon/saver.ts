@@ -10,6 +10,7 @@ for (let step = Number(first); ; step++) {
     epoch: { seq: 1, rep: 1, step },
     coordinator: 'a',
     shots: [],
+    intents: [],
     nodes,
   })
   if (saved.ok) process.stdout.write(`${step}\n`)

@@ -12,6 +12,7 @@ const ledgerOf = (step: number, because = 'ein Ümlaut, für die Bytes'): Ledger
   epoch: { seq: 7, rep: 1, step },
   coordinator: 'a',
   shots: [],
+  intents: [],
   nodes: { a: { ...unknownNode, standing: 'member', because }, '10': unknownNode },
 })
 

@@ -76,6 +76,7 @@ export function stage({
     epoch: { ...adopted, step: 0 },
     coordinator: undefined,
     shots: [],
+    intents: [],
     nodes,
   })
   const core: Core = {

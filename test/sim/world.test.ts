@@ -18,6 +18,7 @@ const ledgerOf = (step: number): Ledger => ({
   epoch: { seq: 1, rep: 1, step },
   coordinator: 'a',
   shots: [],
+  intents: [],
   nodes: { a: unknownNode },
 })
 

@@ -1,0 +1,177 @@
+/**
+ * What operators want of nodes and resources beyond the config: a node on standby, a resource that
+ * is disabled, moved or banned. Intents are in the ledger, so every member holds the same ones, and
+ * they last until an operator takes them back. They say where nothing may start; they prove
+ * nothing, and no hold ends because of one.
+ */
+import type { Config, NodeId, ResourceId } from './model.ts'
+
+export type IntentKind = 'standby' | 'disabled' | 'moved' | 'banned'
+
+export interface Intent {
+  readonly kind: IntentKind
+  /** Empty where it is about all of them. */
+  readonly resource: ResourceId
+  /** Empty where it is about all of them. */
+  readonly node: NodeId
+  /** Who wants it, and why; the reason may be empty. */
+  readonly by: string
+  readonly reason: string
+}
+
+/** Orders that set an intent or take it back, and `cleanup`, which forgets failures. */
+export const intentActions = [
+  'standby',
+  'unstandby',
+  'disable',
+  'enable',
+  'move',
+  'unmove',
+  'ban',
+  'unban',
+  'cleanup',
+] as const
+export type IntentAction = (typeof intentActions)[number]
+
+/** What an order of this kind is about. */
+export interface IntentOrder {
+  readonly action: IntentAction
+  readonly resource: ResourceId
+  readonly node: NodeId
+}
+
+interface Meaning {
+  /** `undefined`: it leaves all intents as they are. */
+  readonly kind: IntentKind | undefined
+  readonly sets: boolean
+  readonly names: { readonly resource: boolean; readonly node: boolean }
+}
+
+const ofNode = { resource: false, node: true }
+const ofResource = { resource: true, node: false }
+const ofBoth = { resource: true, node: true }
+
+/** What each of the orders does, and what it has to name. */
+export const meanings: Readonly<Record<IntentAction, Meaning>> = {
+  standby: { kind: 'standby', sets: true, names: ofNode },
+  unstandby: { kind: 'standby', sets: false, names: ofNode },
+  disable: { kind: 'disabled', sets: true, names: ofResource },
+  enable: { kind: 'disabled', sets: false, names: ofResource },
+  move: { kind: 'moved', sets: true, names: ofBoth },
+  unmove: { kind: 'moved', sets: false, names: ofResource },
+  ban: { kind: 'banned', sets: true, names: ofBoth },
+  unban: { kind: 'banned', sets: false, names: ofBoth },
+  cleanup: { kind: undefined, sets: false, names: ofResource },
+}
+
+/** Is this one of the orders about intents, and none about power? */
+export function isIntentAction(action: string): action is IntentAction {
+  return intentActions.some((each) => each === action)
+}
+
+/** The intents after an order. A newer one takes the place of an older one of its kind. */
+export function withOrder(
+  intents: readonly Intent[],
+  order: IntentOrder,
+  by: string,
+  reason: string,
+): readonly Intent[] {
+  const { kind, sets } = meanings[order.action]
+  if (kind === undefined) return intents
+  const { resource, node } = order
+  const others = intents.filter((each) => !isSame(each, kind, resource, node))
+  return sets ? [...others, { kind, resource, node, by, reason }] : others
+}
+
+/** Is what this order asks for so, as far as the intents tell? */
+export function isFulfilled(intents: readonly Intent[], order: IntentOrder): boolean {
+  const { kind, sets } = meanings[order.action]
+  if (kind === undefined) return true
+  const found = intents.find((each) => isSame(each, kind, order.resource, order.node))
+  return sets ? found?.node === order.node : found === undefined
+}
+
+/** A resource is moved to one node only. */
+function isSame(one: Intent, kind: IntentKind, resource: ResourceId, node: NodeId): boolean {
+  if (one.kind !== kind || one.resource !== resource) return false
+  return kind === 'moved' || one.node === node
+}
+
+/** Why operators do not want a resource on a node, in a clause; empty where they do not mind. */
+export function whyUnwanted(
+  intents: readonly Intent[],
+  resource: ResourceId,
+  node: NodeId,
+): string {
+  const found = intents.find((each) => {
+    if (each.kind === 'standby') return each.node === node
+    if (each.kind === 'disabled') return each.resource === resource
+    return each.kind === 'banned' && each.resource === resource && each.node === node
+  })
+  if (found === undefined) return ''
+  const words = { standby: 'it is on standby', disabled: `${resource} is disabled` }
+  const what = found.kind === 'moved' || found.kind === 'banned' ? 'banned' : found.kind
+  const text = what === 'banned' ? `${resource} is banned from it` : words[what]
+  return `${text}${source(found)}`
+}
+
+/** Where an operator wants this resource, if the node can take it. */
+export function wantedOn(intents: readonly Intent[], resource: ResourceId): NodeId | undefined {
+  return intents.find((each) => each.kind === 'moved' && each.resource === resource)?.node
+}
+
+/** An intent as a sentence. */
+export function intentText(intent: Intent): string {
+  const { kind, resource, node } = intent
+  const texts: Readonly<Record<IntentKind, string>> = {
+    standby: `${node} is on standby`,
+    disabled: `${resource} is disabled`,
+    moved: `${resource} is moved to ${node}`,
+    banned: `${resource} is banned from ${node}`,
+  }
+  return `${texts[kind]}${source(intent)}`
+}
+
+/** What has been ordered, as the end of the order. */
+export function orderText({ action, resource, node }: IntentOrder): string {
+  const texts: Readonly<Record<IntentAction, string>> = {
+    standby: `${node} is on standby`,
+    unstandby: `${node} may take resources again`,
+    disable: `${resource} is disabled`,
+    enable: `${resource} is enabled`,
+    move: `${resource} is moved to ${node}`,
+    unmove: `${resource} may run on any of its nodes again`,
+    ban: `${resource} is banned from ${node}`,
+    unban: `${resource} may run on ${node} again`,
+    cleanup: `the failures of ${resource} are forgotten`,
+  }
+  return texts[action]
+}
+
+const source = ({ by, reason }: Intent) =>
+  reason === '' ? ` (by ${by})` : `: ${reason} (by ${by})`
+
+/** Why the config has no place for such an order, in a sentence; else `undefined`. */
+export function whyMeaningless(
+  { nodes, resources }: Pick<Config, 'nodes' | 'resources'>,
+  intents: readonly Intent[],
+  order: IntentOrder,
+): string | undefined {
+  const { kind, sets, names } = meanings[order.action]
+  const { resource, node } = order
+  // What stands can always be taken back, also when the config has no word for it any more.
+  if (kind !== undefined && !sets && !isFulfilled(intents, order)) return undefined
+  const config = resources.find(({ id }) => id === resource)
+  if (names.resource && config === undefined) {
+    const ids = resources.map(({ id }) => id).join(', ')
+    const known = ids === '' ? 'this cluster has none' : `the resources are ${ids}`
+    return `there is no resource ${resource}; ${known}`
+  }
+  if (names.node && !nodes.some(({ id }) => id === node)) {
+    return `there is no node ${node}; the nodes are ${nodes.map(({ id }) => id).join(', ')}`
+  }
+  if (config !== undefined && names.node && sets && !config.nodes.includes(node)) {
+    return `${node} is none of the nodes of ${resource}, which are ${config.nodes.join(', ')}`
+  }
+  return undefined
+}

@@ -1,0 +1,24 @@
+/** What operators want, as the ring has put it in order: see witness.ts. */
+import { meanings } from '../core/intents.ts'
+import type { Wanted } from '../core/message.ts'
+
+export interface WantNote {
+  readonly message: Wanted
+  readonly atMs: number
+  /** The orders before it about the same. */
+  readonly earlier: readonly string[]
+  /** Has its operator been told that it is kept? */
+  told: boolean
+}
+
+/** One that is repeated after a newer one may be void or not: nobody can tell which one counts. */
+export function noteWant(wants: Map<string, WantNote>, message: Wanted, atMs: number): void {
+  const { kind } = meanings[message.action]
+  if (kind === undefined) return
+  const key = [kind, message.resource, kind === 'moved' ? '' : message.node].join('/')
+  const before = wants.get(key)
+  if (before?.message.id === message.id) return
+  if (before?.earlier.includes(message.id)) return void wants.delete(key)
+  const earlier = before === undefined ? [] : [...before.earlier, before.message.id]
+  wants.set(key, { message, atMs, earlier, told: false })
+}
