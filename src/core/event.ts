@@ -48,6 +48,7 @@ export interface Reading {
   readonly identity?: string
   /** What the hardware calls the present boot: another one after every reset, where it tells. */
   readonly boot?: string
+  /** Why the power is unknown. */
   readonly detail?: string
   /** What speaks for a target that is lost from the ring (F18). */
   readonly spare?: string

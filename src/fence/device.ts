@@ -6,7 +6,7 @@
  * answers nonsense becomes an `unknown` with a sentence, and never an `off`. Every text that leaves
  * is masked and bounded.
  */
-import type { PressOutcome } from '../core/event.ts'
+import type { PressOutcome, Reading } from '../core/event.ts'
 import type { Power } from '../core/model.ts'
 import { createMask, createNet, type Mask, secretsOf } from '../foreign/mask.ts'
 import type { Capabilities, Driver, Status, Verification } from './driver.ts'
@@ -22,18 +22,8 @@ export interface Pressed {
   readonly detail: string
 }
 
-export interface PowerRead {
-  readonly power: Power
-  readonly raw: string
-  /** In canonical form (`identity.ts`); absent where the device does not tell. */
-  readonly identity?: string
-  /** What the hardware calls the present boot; see `Status`. */
-  readonly boot?: string
-  /** Why the power is unknown. */
-  readonly detail?: string
-  /** Why a target that is lost from the ring may be back by itself (F18). */
-  readonly spare?: string
-}
+/** What the core is told of a reading; `identity` is in canonical form (`identity.ts`). */
+export type PowerRead = Reading
 
 export interface Identified {
   /** Would our credentials, right now, work on exactly this device? */
