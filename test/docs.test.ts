@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { commands } from '../src/cli/main.ts'
-import { keysOf } from '../src/config/merge.ts'
+import { isSecret, keysOf } from '../src/config/merge.ts'
 import { driverNames, loadDriver } from '../src/fence/drivers/index.ts'
 import { resourceTypeNames } from '../src/resources/index.ts'
 import { invariants } from '../src/sim/invariants.ts'
@@ -146,6 +146,17 @@ test('ARCHITECTURE.md names every folder and every file of the core', () => {
   )
 })
 
+/** The flags of a driver, where a command line names one; those of its secrets end in `-env`. */
+async function deviceFlagsIn(words: readonly string[]): Promise<string> {
+  const at = words.indexOf('--driver')
+  if (at === -1) return ''
+  const driver = await loadDriver(words[at + 1] ?? '')
+  const flags = keysOf(driver).map((key) => {
+    return `--${key.replaceAll('_', '-')}${isSecret(driver, key) ? '-env' : ''}`
+  })
+  return `\n${flags.join('\n')}\n`
+}
+
 test('every command of picket that is named exists, with its action and its options', async () => {
   const wrong: string[] = []
   for (const document of documents) {
@@ -161,7 +172,7 @@ test('every command of picket that is named exists, with its action and its opti
         wrong.push(`${document.path}: ${call.trim()}`)
         continue
       }
-      const help = await helpOf(name)
+      const help = `${await helpOf(name)}${await deviceFlagsIn(words)}`
       const options = words
         .filter((word) => word.startsWith('--'))
         .map((word) => word.split('=')[0])

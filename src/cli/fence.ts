@@ -6,7 +6,7 @@
  */
 import { defaultConfigFile } from '../config/paths.ts'
 import { didYouMean } from '../config/suggest.ts'
-import { defineCommand, type ExitCode, UsageError } from './command.ts'
+import { type Command, defineCommand, type ExitCode, UsageError } from './command.ts'
 import { ControlError, mayBeAlone } from './control.ts'
 import { order } from './order.ts'
 
@@ -14,7 +14,21 @@ const actions = ['off', 'on', 'reboot', 'status', 'check'] as const
 
 export type PowerAction = 'off' | 'on' | 'reboot'
 
-export const command = defineCommand({
+const flags = {
+  'dry-run': { title: 'Say what would be sent; make only calls that change nothing' },
+  yes: { title: 'Do not ask' },
+  reason: { value: 'TEXT', title: 'Why, for the log of everybody' },
+  json: { title: 'Answer in JSON, one object a line' },
+  config: { value: 'FILE', title: `The configuration (${defaultConfigFile})` },
+  driver: {
+    value: 'NAME',
+    title: 'One device from the command line instead: its options as flags, and no configuration',
+  },
+  socket: { value: 'PATH', title: "picketd's control socket" },
+  state: { value: 'DIR', title: 'Where an order without picketd is recorded' },
+} as const
+
+const configured = defineCommand({
   name: 'fence',
   words: ['off|on|reboot|status|check', '[NODE]'],
   about: `off, on, reboot: orders the picketd of this node to switch NODE's power, shows what
@@ -24,15 +38,7 @@ status: reads the power of NODE from its devices. Exit code 0: on. 2: off. 1: un
 error of any kind.
 check: asks every fence device of NODE (of all nodes if left out) with our credentials who it
 is, and changes nothing. Exit code 0 only if every one of them could fence now.`,
-  flags: {
-    'dry-run': { title: 'Say what would be sent; make only calls that change nothing' },
-    yes: { title: 'Do not ask' },
-    reason: { value: 'TEXT', title: 'Why, for the log of everybody' },
-    json: { title: 'Answer in JSON, one object a line' },
-    config: { value: 'FILE', title: `The configuration (${defaultConfigFile})` },
-    socket: { value: 'PATH', title: "picketd's control socket" },
-    state: { value: 'DIR', title: 'Where an order without picketd is recorded' },
-  },
+  flags,
   // An agent reads 2 as "off": no mistake in a call may ever say so.
   badUsage: (args) => (args.includes('status') ? 1 : 2),
   async run({ words: [action = '', node], flags }, terminal) {
@@ -70,6 +76,23 @@ is, and changes nothing. Exit code 0 only if every one of them could fence now.`
     }
   },
 })
+
+/** Options of a device on the command line become a configuration before anything else is done. */
+export const command: Command = {
+  help: configured.help,
+  async run(args, terminal) {
+    const bringsDevice = args.some((arg) => /^--driver(=|$)/.test(arg))
+    if (!bringsDevice || args.includes('--help')) return await configured.run(args, terminal)
+    const { withDeviceFlags } = await import('./device-flags.ts')
+    try {
+      return await withDeviceFlags(args, flags, configured, terminal)
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error
+      terminal.err(`picket fence: ${error.message}`)
+      return args.includes('status') ? 1 : 2
+    }
+  },
+}
 
 function isAction(word: string): word is (typeof actions)[number] {
   return actions.some((action) => action === word)
