@@ -5,14 +5,14 @@ import { dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { commands } from '../src/cli/main.ts'
-import { isSecret, keysOf } from '../src/config/merge.ts'
+import { keysOf } from '../src/config/merge.ts'
 import { driverNames, loadDriver } from '../src/fence/drivers/index.ts'
 import { resourceTypeNames } from '../src/resources/index.ts'
 import { invariants } from '../src/sim/invariants.ts'
 import { mutants } from '../src/sim/mutants/index.ts'
 import { settles } from '../src/sim/promises-liveness.ts'
 import { load } from './config/files.ts'
-import { helpOf, referenceOf } from './reference.ts'
+import { deviceFlagsIn, helpOf, referenceOf } from './reference.ts'
 
 const home = join(import.meta.dirname, '..')
 const columns = 100
@@ -145,17 +145,6 @@ test('ARCHITECTURE.md names every folder and every file of the core', () => {
     'say what is in it',
   )
 })
-
-/** The flags of a driver, where a command line names one; those of its secrets end in `-env`. */
-async function deviceFlagsIn(words: readonly string[]): Promise<string> {
-  const at = words.indexOf('--driver')
-  if (at === -1) return ''
-  const driver = await loadDriver(words[at + 1] ?? '')
-  const flags = keysOf(driver).map((key) => {
-    return `--${key.replaceAll('_', '-')}${isSecret(driver, key) ? '-env' : ''}`
-  })
-  return `\n${flags.join('\n')}\n`
-}
 
 test('every command of picket that is named exists, with its action and its options', async () => {
   const wrong: string[] = []

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod'
 import { commands } from '../src/cli/main.ts'
+import { isSecret, keysOf } from '../src/config/merge.ts'
 import { code, type Row, rowsOf, takes } from '../src/config/reference.ts'
 import { configSchema } from '../src/config/schema.ts'
 import { usage } from '../src/daemon/arguments.ts'
@@ -68,4 +69,15 @@ function swarms(): string {
 
 function fenced(text: string): string {
   return `\`\`\`text\n${text}\n\`\`\``
+}
+
+/** The flags of a driver, where a command line names one; those of its secrets end in `-env`. */
+export async function deviceFlagsIn(words: readonly string[]): Promise<string> {
+  const at = words.indexOf('--driver')
+  if (at === -1) return ''
+  const driver = await loadDriver(words[at + 1] ?? '')
+  const flags = keysOf(driver).map((key) => {
+    return `--${key.replaceAll('_', '-')}${isSecret(driver, key) ? '-env' : ''}`
+  })
+  return `\n${flags.join('\n')}\n`
 }
