@@ -81,23 +81,26 @@ function asksForHelp(args: readonly string[]): boolean {
   return options.includes('--help') || options.includes('-h')
 }
 
-function parse<F extends Flags>(definition: Definition<F>, args: readonly string[]): Call<F> {
-  const { name, flags } = definition
-  const { tokens } = parseArgs({
+/** The words and options of a call, in their order; an option that is no flag is among them. */
+export function tokensOf(args: readonly string[], flags: Flags) {
+  const options = Object.entries(flags).map(([flag, { value }]) => [
+    flag,
+    { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+  ])
+  return parseArgs({
     args: [...args],
-    options: Object.fromEntries(
-      Object.entries(flags).map(([flag, { value }]) => [
-        flag,
-        { type: value === undefined ? ('boolean' as const) : ('string' as const) },
-      ]),
-    ),
+    options: Object.fromEntries(options),
     strict: false,
     allowPositionals: true,
     tokens: true,
-  })
+  }).tokens
+}
+
+function parse<F extends Flags>(definition: Definition<F>, args: readonly string[]): Call<F> {
+  const { name, flags } = definition
   const words: string[] = []
   const values: Record<string, string | boolean> = {}
-  for (const token of tokens) {
+  for (const token of tokensOf(args, flags)) {
     if (token.kind === 'positional') words.push(token.value)
     if (token.kind === 'option') {
       values[token.name] = checkedValue(flags, token)

@@ -10,13 +10,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { parse, stringify } from 'yaml'
 import { isSecret, keysOf } from '../config/merge.ts'
 import { didYouMean } from '../config/suggest.ts'
 import type { Driver } from '../fence/driver.ts'
 import { driverNames, loadDriver } from '../fence/drivers/index.ts'
-import { type Command, type ExitCode, type Flags, UsageError } from './command.ts'
+import { type Command, type ExitCode, type Flags, tokensOf, UsageError } from './command.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Runs `command` with a configuration made of the flags of a driver. */
@@ -55,22 +54,12 @@ interface Given {
 
 /** The flags of the command itself, and those that are the device's. */
 function sorted(args: readonly string[], own: Flags) {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries(
-      Object.entries(own).map(([flag, { value }]) => [
-        flag,
-        { type: value === undefined ? ('boolean' as const) : ('string' as const) },
-      ]),
-    ),
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  })
+  const tokens = tokensOf(args, own)
   const given: Given[] = []
   const taken = new Set<number>()
   for (const token of tokens) {
-    const isOurs = token.kind === 'option' && token.name !== 'driver' && token.name in own
+    const isOurs =
+      token.kind === 'option' && token.name !== 'driver' && Object.hasOwn(own, token.name)
     if (token.kind !== 'option' || isOurs) continue
     const value = token.value ?? args[token.index + 1]
     if (value === undefined) throw new UsageError(`--${token.name} takes a value.`)

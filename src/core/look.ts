@@ -28,7 +28,9 @@ export function holdersOf({ ledger }: Pick<State, 'ledger'>, thing: string): Nod
 export function lookAt(state: State, session: Session): Look {
   const members = session.merged?.members ?? []
   const reports = members.map((id) => session.reports[id])
-  const key = reports.flatMap((report) => [report?.resources, report?.leaving])
+  const said = reports.flatMap((report) => [report?.resources, report?.leaving])
+  // Also who they are: two rings may have heard equally little of different members.
+  const key = [...members, ...said]
   const before = looks.get(state.ledger)
   const same = before?.key.length === key.length && before.key.every((each, i) => each === key[i])
   if (before !== undefined && same && before.look.state.config === state.config) return before.look
