@@ -6,6 +6,7 @@
  * an event to the machine that it concerns, and then looks at the whole once more.
  */
 import { decide } from './coordinator.ts'
+import { onMessage } from './deliver.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
 import { keepDisk, onSaved, save } from './disk.ts'
 import type { Effect } from './effect.ts'
@@ -14,11 +15,10 @@ import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
-import type { Message } from './message.ts'
 import type { Config, Identity, NodeId } from './model.ts'
-import { keepOrders, onOrder, onOrderStep, onRequest } from './orders.ts'
+import { keepOrders, onOrder } from './orders.ts'
 import { prepare } from './placement.ts'
-import { noteSaved, onReport, sameNews, sendReport } from './report.ts'
+import { sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
   followOrder,
@@ -29,26 +29,10 @@ import {
   tickResource,
   untried,
 } from './resource.ts'
-import { admits, keepSession, onAccuse, onGroup, onQuorum, onReady, onSync } from './session.ts'
+import { keepSession, onGroup, onQuorum } from './session.ts'
 import { startGranted } from './starting.ts'
 import { type State, say, set, type Turn } from './state.ts'
-import {
-  onCondemn,
-  onConfirm,
-  onDefer,
-  onFence,
-  onForget,
-  onGoodbye,
-  onGrant,
-  onRelease,
-  onRested,
-  onSettle,
-  onUnbar,
-  onUnwatch,
-  onVerdict,
-  reelect,
-} from './verdicts.ts'
-import { endKept, onWant } from './wants.ts'
+import { endKept } from './wants.ts'
 import { dropWatches, onWatched } from './watch.ts'
 
 export type { State } from './state.ts'
@@ -176,117 +160,6 @@ function route(turn: Turn, event: Event): void {
     case 'tick':
       return onTick(turn)
   }
-}
-
-function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): void {
-  if (!admits(turn, from, pid, message)) return
-  hearSelf(turn, from, message)
-  switch (message.say) {
-    case 'sync':
-      return onSync(turn, from, message.sync)
-    case 'again':
-      // It has begun its round by being admitted.
-      return
-    case 'ready':
-      return onReady(turn, from, message.digest, message.durable)
-    case 'accuse':
-      return onAccuse(turn, from, message.node)
-    case 'report':
-      onReport(turn, from, message.report)
-      if (takesPart(turn.state, from)) reelect(turn, undefined)
-      return
-    case 'ack':
-    case 'grant':
-    case 'release':
-    case 'condemn':
-    case 'fence':
-    case 'verdict':
-    case 'settle':
-    case 'defer':
-    case 'forget':
-    case 'rested':
-    case 'unwatch':
-    case 'request':
-    case 'refuse':
-    case 'confirm':
-    case 'unbar':
-    case 'want':
-    case 'resign':
-    case 'goodbye':
-      if (takesPart(turn.state, from)) {
-        onDecision(turn, from, message)
-        reelect(turn, message.say === 'resign' ? from : undefined)
-      }
-  }
-}
-
-/**
- * Decisions count among the members of an open session only, and alike at all of them. Whoever was
- * left out holds an older ledger, to which they do not apply.
- */
-function takesPart({ session }: State, from: NodeId): boolean {
-  return session?.open === true && session.adopted && session.merged!.members.includes(from)
-}
-
-function onDecision(turn: Turn, from: NodeId, message: Message): void {
-  switch (message.say) {
-    case 'ack':
-      return noteSaved(turn, from, message.step)
-    case 'grant':
-      return onGrant(turn, from, message)
-    case 'release':
-      return onRelease(turn, from, message)
-    case 'condemn':
-      return onCondemn(turn, from, message)
-    case 'fence':
-      return onFence(turn, from, message)
-    case 'verdict':
-      return onVerdict(turn, from, message)
-    case 'settle':
-      return onSettle(turn, from, message.node)
-    case 'defer':
-      return onDefer(turn, from, message)
-    case 'forget':
-      return onForget(turn, from, message.id, message.round)
-    case 'rested':
-      return onRested(turn, from, message.node)
-    case 'unwatch':
-      return onUnwatch(turn, from, message.node)
-    case 'confirm':
-      return onConfirm(turn, from, message)
-    case 'unbar':
-      return onUnbar(turn, from, message.node, message.id)
-    case 'want':
-      return onWant(turn, from, message)
-    case 'request':
-      return onRequest(turn, message)
-    case 'refuse':
-      return onOrderStep(turn, message.id, 'refused', message.because)
-    case 'goodbye':
-      return onGoodbye(turn, from, message.report)
-    case 'resign':
-      say(turn, 'warn', `${from} does not coordinate any more: ${message.because}`, { node: from })
-      return
-    case 'sync':
-    case 'again':
-    case 'ready':
-    case 'report':
-    case 'accuse':
-      throw new Error(`${message.say} is not a decision`)
-  }
-}
-
-/** A beat of ours has come back: as of its sending, this daemon was in the present ring. */
-function hearSelf(turn: Turn, from: NodeId, message: Message): void {
-  if (from !== turn.state.self) return
-  const report =
-    message.say === 'report' || message.say === 'goodbye'
-      ? message.report
-      : message.say === 'sync'
-        ? message.sync.report
-        : undefined
-  if (report === undefined || report.sentMs <= turn.state.echoMs) return
-  set(turn, { echoMs: report.sentMs })
 }
 
 function onTick(turn: Turn): void {

@@ -65,7 +65,7 @@ export const memoryMutants: readonly Mutant[] = [
   {
     name: 'left-out-keeps-books',
     rule: 'S17',
-    file: 'core/cluster.ts',
+    file: 'core/deliver.ts',
     find: 'session?.open === true && session.adopted && session.merged!.members.includes(from)',
     replace: 'session?.open === true && session.merged!.members.includes(from)',
     also: {
