@@ -85,7 +85,12 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   if (faults.length > 0 || problems.length > 0) {
     return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
   }
-  const core = { ...coreConfig(config, topology, resources), timing, rules: readRules(config) }
+  const core = {
+    ...coreConfig(config, topology, resources),
+    timing,
+    rules: readRules(config),
+    halves: false,
+  }
   const loaded: Loaded = {
     file,
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },

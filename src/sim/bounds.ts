@@ -1,4 +1,5 @@
 /** How long things may take, computed from the config alone. */
+import { priorityDelayMsOf } from '../core/halves.ts'
 import type { Config, NodeId } from '../core/model.ts'
 
 /** A generous pause for messages, saves, beats and starved alarms. */
@@ -29,7 +30,7 @@ export function patienceMs(config: Config): number {
     timing.startGraceMs +
     rules.delayMs +
     rules.randomDelayMs +
-    rules.priorityDelayMs +
+    priorityDelayMsOf(config) +
     rules.reprieveMs +
     timing.strangerMs +
     timing.silentMs +

@@ -172,13 +172,18 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
   return false
 }
 
-function storms(world: World, { press }: Moments['onPress']): string | undefined {
+/** Halves that know nothing of each other count each for itself, and of each other's once they do. */
+function storms(world: World, { daemon, press }: Moments['onPress']): string | undefined {
   if (press.action === 'on' || world.witness.forgetful) return undefined
-  const { stormMax, stormWindowMs } = world.site.config.rules
+  const { halves, rules } = world.site.config
+  const { stormMax, stormWindowMs } = rules
+  const counts = (other: Daemon) => !halves || other.machine === daemon.machine
   const firstMs = new Map<string, number>([[nameOf(world, press.fencing), world.nowMs]])
-  for (const { sentMs, fencing, refused } of [...world.witness.presses.values()].flat()) {
+  for (const note of [...world.witness.presses.values()].flat()) {
+    const { sentMs, fencing, refused } = note
     const name = nameOf(world, fencing)
-    if (!refused) firstMs.set(name, Math.min(firstMs.get(name) ?? sentMs, sentMs))
+    if (!refused && counts(note.daemon))
+      firstMs.set(name, Math.min(firstMs.get(name) ?? sentMs, sentMs))
   }
   const recent = [...firstMs.values()].filter((sentMs) => world.nowMs - sentMs < stormWindowMs)
   if (recent.length <= stormMax) return undefined

@@ -239,14 +239,15 @@ function twoOfOneEpoch(world: World): string | undefined {
   for (const { daemon, id } of world.machines) {
     const { ledger, session } = mindOf(daemon)
     if (ledger === undefined || session?.open !== true || !session.adopted) continue
-    const { rep, seq, step } = ledger.epoch
+    const { rep, seq, step, half = 'most' } = ledger.epoch
+    const name = `${rep}.${seq}.${step} of ${half}`
     const digest = digests.get(ledger) ?? digestOf(ledger)
     digests.set(ledger, digest)
-    const other = seen.get(`${rep}.${seq}.${step}`)
+    const other = seen.get(name)
     if (other !== undefined && other.digest !== digest) {
       return `${other.by} and ${id} differ at step ${step} of ring ${rep}.${seq}`
     }
-    seen.set(`${rep}.${seq}.${step}`, { digest, by: id })
+    seen.set(name, { digest, by: id })
   }
   return undefined
 }

@@ -1,4 +1,5 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
+import { keepersOf } from '../core/halves.ts'
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -182,6 +183,8 @@ function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): s
     const same = seq === granted.seq && rep === granted.rep
     return same || mayHold(entryOf(disk.ledger, machine.id), thing)
   })
-  if (keeping.length * 2 > world.machines.length) return undefined
+  const { config, mind } = daemon
+  const needed = keepersOf(config, isReal(mind) ? mind.session?.merged?.members : [])
+  if (keeping.length >= needed) return undefined
   return `${machine.id} starts ${thing}, which ${keeping.map(({ id }) => id)} keep`
 }
