@@ -172,20 +172,21 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
   return false
 }
 
-/** Halves that know nothing of each other count each for itself, and of each other's once they do. */
+/** Halves that know nothing of each other count each for itself. */
 function storms(world: World, { daemon, press }: Moments['onPress']): string | undefined {
   if (press.action === 'on' || world.witness.forgetful) return undefined
   const { halves, rules } = world.site.config
   const { stormMax, stormWindowMs } = rules
-  const counts = (other: Daemon) => !halves || other.machine === daemon.machine
-  const firstMs = new Map<string, number>([[nameOf(world, press.fencing), world.nowMs]])
+  const own = nameOf(world, press.fencing)
+  const counted = new Set([own])
+  const firstMs = new Map<string, number>([[own, world.nowMs]])
   for (const note of [...world.witness.presses.values()].flat()) {
-    const { sentMs, fencing, refused } = note
-    const name = nameOf(world, fencing)
-    if (!refused && counts(note.daemon))
-      firstMs.set(name, Math.min(firstMs.get(name) ?? sentMs, sentMs))
+    if (note.refused) continue
+    const name = nameOf(world, note.fencing)
+    firstMs.set(name, Math.min(firstMs.get(name) ?? note.sentMs, note.sentMs))
+    if (!halves || note.daemon.machine === daemon.machine) counted.add(name)
   }
-  const recent = [...firstMs.values()].filter((sentMs) => world.nowMs - sentMs < stormWindowMs)
+  const recent = [...counted].filter((name) => world.nowMs - firstMs.get(name)! < stormWindowMs)
   if (recent.length <= stormMax) return undefined
   return `${press.fencing} of ${press.target} is number ${recent.length} in ${stormWindowMs} ms`
 }
