@@ -6,7 +6,7 @@ import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/led
 import type { Message } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'
 import { type State, sessionId } from '../core/state.ts'
-import { patienceMs, roundMs } from './bounds.ts'
+import { accusersNeeded, patienceMs, roundMs } from './bounds.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -309,7 +309,7 @@ function borne(world: World): string | undefined {
   return undefined
 }
 
-/** Is its daemon frozen, while those of a majority are in the group and nothing ails them? */
+/** Is its daemon frozen, while enough others are in the group and nothing ails them? */
 function sleepsAlone(world: World, machine: Machine, joined: readonly Machine[]): boolean {
   if (machine.frozen.daemon === 0 || !joined.includes(machine)) return false
   const others = joined.filter((each) => each !== machine)
@@ -320,5 +320,5 @@ function sleepsAlone(world: World, machine: Machine, joined: readonly Machine[])
       !disk.slow &&
       daemon?.config.hash === world.site.config.hash,
   )
-  return well && others.length * 2 > world.machines.length
+  return well && others.length >= accusersNeeded(world.site.config)
 }

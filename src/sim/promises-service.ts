@@ -1,6 +1,6 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
-import { keepersOf } from '../core/halves.ts'
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
+import { keepersNeeded } from './bounds.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { isOf } from './promises-memory.ts'
@@ -184,7 +184,7 @@ function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): s
     return same || mayHold(entryOf(disk.ledger, machine.id), thing)
   })
   const { config, mind } = daemon
-  const needed = keepersOf(config, isReal(mind) ? mind.session?.merged?.members : [])
-  if (keeping.length >= needed) return undefined
+  const members = isReal(mind) ? mind.session?.merged?.members : undefined
+  if (keeping.length >= keepersNeeded(config, members ?? [])) return undefined
   return `${machine.id} starts ${thing}, which ${keeping.map(({ id }) => id)} keep`
 }
