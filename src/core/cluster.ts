@@ -17,18 +17,11 @@ import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
+import { onHint, onRan } from './outcomes.ts'
 import { prepare } from './placement.ts'
 import { sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
-import {
-  followOrder,
-  onHint,
-  onRan,
-  resourceDeadlineMs,
-  stopResource,
-  tickResource,
-  untried,
-} from './resource.ts'
+import { followOrder, resourceDeadlineMs, stopResource, tickResource, untried } from './resource.ts'
 import { keepSession, onGroup, onQuorum } from './session.ts'
 import { startGranted } from './starting.ts'
 import { type State, say, set, type Turn } from './state.ts'
