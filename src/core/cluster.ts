@@ -13,6 +13,7 @@ import type { Effect } from './effect.ts'
 import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
+import { isFrozen } from './freeze.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import type { Config, Identity, NodeId } from './model.ts'
@@ -21,7 +22,14 @@ import { onHint, onRan } from './outcomes.ts'
 import { prepare } from './placement.ts'
 import { sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
-import { followOrder, resourceDeadlineMs, stopResource, tickResource, untried } from './resource.ts'
+import {
+  followOrder,
+  resourceDeadlineMs,
+  settleFailures,
+  stopResource,
+  tickResource,
+  untried,
+} from './resource.ts'
 import { keepSession, onGroup, onQuorum } from './session.ts'
 import { startGranted } from './starting.ts'
 import { type State, say, set, type Turn } from './state.ts'
@@ -183,6 +191,7 @@ function follow(turn: Turn, before: State): void {
   if (turn.state.exited) return
   stopWithoutRight(turn)
   followOrder(turn)
+  settleFailures(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)
   startGranted(turn)
@@ -199,12 +208,13 @@ function follow(turn: Turn, before: State): void {
   leave(turn)
 }
 
-/** Without quorum, or on its way out, a node runs nothing (H6). */
+/** Without quorum, or on its way out, a node runs nothing (H6), but for what is to freeze (H20). */
 function stopWithoutRight(turn: Turn): void {
   const because = rightLost(turn.state)
   if (because === '') return
   // Those that follow come later in most configs: then each is told the reason, not the next one's.
   for (const resource of turn.state.config.resources.toReversed()) {
+    if (isFrozen(turn.state, resource)) continue
     stopResource(turn, resource, because)
   }
 }

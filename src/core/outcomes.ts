@@ -3,6 +3,7 @@
  * stopped, stuck. What is begun, and when, stands in resource.ts.
  */
 import type { RunOutcome } from './event.ts'
+import { type FailedOp, failingOf, withFailure } from './failures.ts'
 import type { ResourceConfig } from './model.ts'
 import { endResource, monitorAtMs, put, run } from './resource.ts'
 import { say, type Turn } from './state.ts'
@@ -90,8 +91,7 @@ function onStarted(
     put(turn, config.id, { at: 'running', attempts: 0, misses: 0, nextMs })
     return
   }
-  const { coolDownMs } = turn.state.config.timing
-  put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs: turn.nowMs + coolDownMs })
+  noteFailure(turn, config, 'start', ran.detail)
   endResource(turn, config, `its start failed: ${ran.detail}`)
 }
 
@@ -110,12 +110,15 @@ function onMonitored(
     put(turn, config.id, { misses: 1, nextMs: turn.nowMs + RETRY_MS })
     return
   }
-  // The first failure is mended in place; a second one soon after sends it elsewhere.
-  const { coolDownMs } = turn.state.config.timing
-  const again = turn.nowMs - local.failedMs < coolDownMs
-  const coolUntilMs = again ? turn.nowMs + coolDownMs : local.coolUntilMs
-  put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs })
+  noteFailure(turn, config, 'monitor', ran.detail)
   endResource(turn, config, `it failed: ${ran.detail}`)
+}
+
+function noteFailure(turn: Turn, config: ResourceConfig, op: FailedOp, detail: string): void {
+  const { failures } = turn.state.resources[config.id]!
+  const failing = failingOf(turn.state.config, config)
+  const failed = { op, detail, nowMs: turn.nowMs }
+  put(turn, config.id, { failures: withFailure(failures, failing, failed) })
 }
 
 function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {

@@ -8,6 +8,7 @@
  * starts after a resource stops before it (H3); whose first stop has failed is not waited for.
  */
 import type { ResourceOp } from './effect.ts'
+import { type Failures, isDisabled, noFailures } from './failures.ts'
 import type { ResourceState } from './message.ts'
 import type { ResourceConfig, ResourceId } from './model.ts'
 import { freshId, say, set, type Turn } from './state.ts'
@@ -26,8 +27,7 @@ export interface Local {
   readonly misses: number
   /** When to do the next thing unasked: a monitor, another probe, another stop. */
   readonly nextMs: number
-  readonly failedMs: number
-  readonly coolUntilMs: number
+  readonly failures: Failures
   /** What was found last, for people. */
   readonly detail: string
 }
@@ -53,8 +53,7 @@ export const untried: Local = {
   attempts: 0,
   misses: 0,
   nextMs: 0,
-  failedMs: -Infinity,
-  coolUntilMs: -Infinity,
+  failures: noFailures,
   detail: 'not probed yet',
 }
 
@@ -135,7 +134,17 @@ export function startResource(turn: Turn, config: ResourceConfig): void {
 /** An operator says that what made it fail is mended: it may be tried here at once. */
 export function forgetFailures(turn: Turn, id: ResourceId): void {
   if (turn.state.resources[id] === undefined) return
-  put(turn, id, { failedMs: -Infinity, coolUntilMs: -Infinity })
+  put(turn, id, { failures: noFailures })
+}
+
+/** What the cluster has to act on is no more to be told once it is disabled. */
+export function settleFailures(turn: Turn): void {
+  const { resources, ledger } = turn.state
+  for (const id in resources) {
+    const { failures } = resources[id]!
+    if (failures.grave === '' || !isDisabled(ledger.intents, id)) continue
+    put(turn, id, { failures: { ...failures, grave: '' } })
+  }
 }
 
 /** What was granted and not started yet is not ours any more. */
