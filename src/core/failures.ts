@@ -112,7 +112,7 @@ export function failureToFence(
   for (const resource of config.resources) {
     const last = report.resources[resource.id]?.grave ?? ''
     if (last === '' || failingOf(config, resource).action !== 'fence') continue
-    return `${resource.id} failed there (${last}), and its on_fail is fence`
+    return `${last.replace('it', resource.id)}, and its on_fail is fence`
   }
   return ''
 }

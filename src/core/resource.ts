@@ -11,7 +11,7 @@ import type { ResourceOp } from './effect.ts'
 import { type Failures, isDisabled, noFailures } from './failures.ts'
 import type { ResourceState } from './message.ts'
 import type { ResourceConfig, ResourceId } from './model.ts'
-import { freshId, say, set, type Turn } from './state.ts'
+import { freshId, isKept, say, set, type Turn } from './state.ts'
 
 export interface Local {
   readonly at: 'unknown' | 'stopped' | 'granted' | 'starting' | 'running' | Ending
@@ -137,12 +137,13 @@ export function forgetFailures(turn: Turn, id: ResourceId): void {
   put(turn, id, { failures: noFailures })
 }
 
-/** What the cluster has to act on is no more to be told once it is disabled. */
+/** What the cluster had to act on is told until a majority keeps what it has made of it. */
 export function settleFailures(turn: Turn): void {
   const { resources, ledger } = turn.state
   for (const id in resources) {
     const { failures } = resources[id]!
     if (failures.grave === '' || !isDisabled(ledger.intents, id)) continue
+    if (!isKept(turn.state)) return
     put(turn, id, { failures: { ...failures, grave: '' } })
   }
 }

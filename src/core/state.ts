@@ -8,14 +8,15 @@
 import type { Effect, Say } from './effect.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
-import type {
-  Config,
-  DeviceId,
-  GroupMember,
-  Identity,
-  NodeId,
-  ResourceId,
-  RingId,
+import {
+  type Config,
+  type DeviceId,
+  type GroupMember,
+  type Identity,
+  majorityOf,
+  type NodeId,
+  type ResourceId,
+  type RingId,
 } from './model.ts'
 import type { Local } from './resource.ts'
 import type { Fencing } from './round.ts'
@@ -240,4 +241,11 @@ export function authority(state: State, nowMs: number): Session | undefined {
 export function leading(state: State, nowMs: number): Session | undefined {
   if (state.ledger.coordinator !== state.self) return undefined
   return authority(state, nowMs)
+}
+
+/** Does a majority of disks keep the ledger as it is now? Then no majority ever forgets it. */
+export function isKept({ session, ledger, config }: State): boolean {
+  if (session === undefined || !session.open || !session.adopted) return false
+  const kept = Object.values(session.saved).filter((step) => step >= ledger.epoch.step).length
+  return kept >= majorityOf(config)
 }

@@ -1,5 +1,5 @@
 /** What operators want, as the ring has put it in order: see witness.ts. */
-import { meanings } from '../core/intents.ts'
+import { meanings, OURSELVES } from '../core/intents.ts'
 import type { Wanted } from '../core/message.ts'
 
 export interface WantNote {
@@ -17,6 +17,9 @@ export function noteWant(wants: Map<string, WantNote>, message: Wanted, atMs: nu
   if (kind === undefined) return
   const key = [kind, message.resource, kind === 'moved' ? '' : message.node].join('/')
   const before = wants.get(key)
+  // Where an operator has disabled it, that stands.
+  const ours = message.requester === OURSELVES && message.action === 'disable'
+  if (ours && before?.message.action === 'disable') return
   if (before?.message.id === message.id) return
   if (before?.earlier.includes(message.id)) return void wants.delete(key)
   const earlier = before === undefined ? [] : [...before.earlier, before.message.id]
