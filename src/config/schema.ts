@@ -230,7 +230,7 @@ const timing = z.strictObject({
   retry_max_seconds: seconds.default(60).meta({ title: 'Longest gap between two rounds' }),
   cool_down_seconds: seconds
     .default(60)
-    .meta({ title: 'How long a failed start keeps a node unattractive' }),
+    .meta({ title: 'How long a failure counts, where its resource says nothing else' }),
   // Weak BMCs crash when they are asked without a pause.
   check_every_seconds: z
     .number()

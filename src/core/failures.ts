@@ -15,6 +15,7 @@ import type { Session, State } from './state.ts'
 /** A start that failed, or a monitor that found it failed. */
 export type FailedOp = 'start' | 'monitor'
 
+/** What a node remembers of the failures of one resource. */
 export interface Failures {
   /** When they were, the oldest first; those that counted when the last one came. */
   readonly atMs: readonly number[]
@@ -30,7 +31,7 @@ export interface Failures {
 export const noFailures: Failures = { atMs: [], awayUntilMs: -Infinity, last: '', grave: '' }
 
 /** What agents say may be long, and goes to every node with every report. */
-const TEXT_MAX = 160
+const TEXT_MAX = 200
 /** No threshold is higher. */
 const COUNTED_MAX = 100
 
@@ -82,7 +83,7 @@ export function isDisabled(intents: readonly Intent[], id: ResourceId): boolean 
   return intents.some(({ kind, resource }) => kind === 'disabled' && resource === id)
 }
 
-/** A failure after which it is to be stopped everywhere, and is not disabled yet: where, and what. */
+/** A failure after which it is to be disabled, and is not yet: where, and what it was. */
 export function failureToStop(
   { ledger, config }: Pick<State, 'ledger' | 'config'>,
   session: Session,
@@ -102,7 +103,7 @@ export function stopText({ node, last }: { readonly node: NodeId; readonly last:
   return `on ${node} ${last}, and its on_fail is stop`
 }
 
-/** Why a member has to be fenced because of a resource that failed there; empty where it has not. */
+/** The failure because of which a member has to be fenced; empty where there is none. */
 export function failureToFence(
   { config, ledger }: Pick<State, 'config' | 'ledger'>,
   node: NodeId,

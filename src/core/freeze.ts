@@ -1,7 +1,7 @@
 /**
  * What goes on running on a node that has lost quorum (H20). Whoever is `freeze` is left as it is:
- * nothing of it starts, nothing is mended, a monitor that fails stops it. That nobody else starts it
- * meanwhile rests on fencing alone, so the config allows it only where a power is proven off.
+ * nothing of it starts, nothing is mended, a monitor that fails stops it. That nobody else starts
+ * it meanwhile rests on fencing alone, so the config allows it only where a power is proven off.
  */
 import { entryOf } from './ledger.ts'
 import type { ResourceConfig } from './model.ts'

@@ -145,6 +145,7 @@ export interface Failing {
   readonly timeoutMs: number
 }
 
+/** It is stopped, or left running as it is. */
 export const noQuorumActions = ['stop', 'freeze'] as const
 export type NoQuorum = (typeof noQuorumActions)[number]
 

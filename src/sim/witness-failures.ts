@@ -26,7 +26,7 @@ export interface FailureNotes {
 /** More of them are not looked at. */
 const KEPT_MAX = 200
 
-export function makeFailureNotes(): FailureNotes {
+export function makeFailures(): FailureNotes {
   return { notes: new Map(), grave: new Map(), cleaned: new Map() }
 }
 

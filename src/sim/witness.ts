@@ -9,12 +9,7 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
-import {
-  type FailureNotes,
-  makeFailureNotes,
-  noteForgiven,
-  noteOutcome,
-} from './witness-failures.ts'
+import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
 import { noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
@@ -121,7 +116,7 @@ export function makeWitness(): Witness {
     allowed: new Map(),
     offs: new Map(),
     wants: new Map(),
-    failures: makeFailureNotes(),
+    failures: makeFailures(),
     switchedOn: new Set(),
     barred: new Map(),
     presses: new Map(),
@@ -192,10 +187,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
-    if (message.say === 'want') {
-      noteWant(witness.wants, message, nowMs)
-      noteForgiven(witness.failures, message, nowMs)
-    }
+    if (message.say === 'want') noteWant(witness, message, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)

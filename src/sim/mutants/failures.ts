@@ -17,6 +17,8 @@ export const failureMutants: readonly Mutant[] = [
     find: 'const counting = before.atMs.filter((atMs) => nowMs - atMs < timeoutMs)',
     replace: 'const counting = before.atMs.filter((atMs) => nowMs - atMs < 0)',
     because: 'a resource fails on one node for ever, and is never tried elsewhere',
+    scenario: 'failure-threshold',
+    swarm: 'failing-resources',
   },
   {
     name: 'failed-and-started-again',
