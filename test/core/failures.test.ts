@@ -10,6 +10,8 @@ import {
   withFailure,
 } from '../../src/core/failures.ts'
 import type { Failing, FailureAction, ResourceConfig } from '../../src/core/model.ts'
+import { startGranted } from '../../src/core/starting.ts'
+import type { Turn } from '../../src/core/state.ts'
 import { describe } from '../../src/core/status.ts'
 import { scenarioSite } from '../../src/sim/scenario-site.ts'
 import { Table } from './table.ts'
@@ -247,3 +249,25 @@ for (const sentence of sentences) {
     }
   })
 }
+
+test('H3 who must run beside one that was not started after all does not start either', () => {
+  const { config } = scenarioSite({ resources: 'vip,web' })
+  const [vip, web] = config.resources.map((each) => ({ ...each, nodes: ids }))
+  const follower: ResourceConfig = { ...web!, beside: [{ to: 'vip', strength: 'must' }] }
+  const table = new Table({ ...config, resources: [vip!, follower] })
+  for (const id of ids) table.seat(id)
+  table.ring(ids)
+  table.run(5_000)
+  const startsWith = (at: 'stopped' | 'granted' | 'running'): boolean => {
+    const { resources, ...state } = stateOf(table, 'a')
+    const granted = { ...resources.web!, at: 'granted' as const, op: undefined, grantStep: 0 }
+    const locals = { vip: { ...resources.vip!, at, op: undefined }, web: granted }
+    const turn: Turn = { state: { ...state, resources: locals }, effects: [], nowMs: table.nowMs }
+    startGranted(turn)
+    return turn.effects.some((each) => each.do === 'run' && each.resource === 'web')
+  }
+  // The ledger still gives vip to a: its report is on its way.
+  assert.equal(startsWith('stopped'), false)
+  assert.equal(startsWith('running'), true)
+  assert.equal(startsWith('granted'), true)
+})

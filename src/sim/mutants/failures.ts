@@ -69,13 +69,4 @@ export const failureMutants: readonly Mutant[] = [
     scenario: 'frozen-without-quorum',
     swarm: 'failing-resources',
   },
-  {
-    name: 'starts-without-quorum',
-    rule: 'H20',
-    file: 'core/state.ts',
-    find: 'return quorateHere(state) && echoFresh(state, nowMs) ? session : undefined',
-    replace: 'return echoFresh(state, nowMs) ? session : undefined',
-    because: 'a node that has lost quorum starts what it was granted, beside what it froze',
-    swarm: 'failing-resources',
-  },
 ]
