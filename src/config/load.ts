@@ -8,6 +8,7 @@ import type { Driver } from '../fence/driver.ts'
 import { builtIn, type Catalog } from './catalog.ts'
 import { weaknessOf } from './evidence.ts'
 import { explain, nameOf } from './explain.ts'
+import { failingProblems } from './failing.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
 import { isSecret, noSecretsFile } from './merge.ts'
@@ -169,6 +170,12 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
     ...noSecretsFile(topology.problems, secrets, main),
     ...topology.problems,
     ...resources.problems,
+    ...failingProblems(
+      config,
+      topology,
+      resources.resources.map((each) => each.config),
+      main,
+    ),
     ...timing.problems,
   ]
   return {

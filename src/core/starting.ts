@@ -42,6 +42,11 @@ function mayFollow(
     if (isHere(id)) return local?.at === 'running' && local.mustStop === ''
     return Object.values(session.reports).some((each) => each.resources[id]?.state === 'running')
   }
+  // What is given up here is so before the others, and with them the ledger, have heard of it.
+  const isComing = (id: ResourceId): boolean => {
+    const { at = 'stopped', mustStop = '' } = resources[id] ?? {}
+    return isHere(id) && at !== 'stopped' && mustStop === ''
+  }
   const musts = beside.filter(({ strength }) => strength === 'must')
-  return after.every(isUp) && musts.every(({ to }) => isHere(to))
+  return after.every(isUp) && musts.every(({ to }) => isComing(to))
 }

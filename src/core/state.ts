@@ -6,7 +6,7 @@
  * effects of one event, so that the machines can be read from top to bottom.
  */
 import type { Effect, Say } from './effect.ts'
-import type { Loads } from './halves.ts'
+import { keepersOf, type Loads } from './halves.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
@@ -245,4 +245,11 @@ export function authority(state: State, nowMs: number): Session | undefined {
 export function leading(state: State, nowMs: number): Session | undefined {
   if (state.ledger.coordinator !== state.self) return undefined
   return authority(state, nowMs)
+}
+
+/** Do as many disks as have to keep the ledger as it is now? Then nobody who decides forgets it. */
+export function isKept({ session, ledger, config }: State): boolean {
+  if (session === undefined || !session.open || !session.adopted) return false
+  const kept = Object.values(session.saved).filter((step) => step >= ledger.epoch.step).length
+  return kept >= keepersOf(config, session.merged?.members)
 }

@@ -1,6 +1,9 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+
+import { type FailureStatus, failuresOf } from './failures.ts'
+import { isFrozen } from './freeze.ts'
 import { leastOf } from './halves.ts'
 import { type Intent, intentText } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
@@ -88,6 +91,8 @@ export interface ResourceStatus {
   readonly state: string
   readonly node: NodeId | undefined
   readonly because: string
+  /** By node: its failures that still count. */
+  readonly failures: Readonly<Record<NodeId, FailureStatus>>
 }
 
 /** A picture of the cluster from this node. Changes nothing. */
@@ -229,6 +234,10 @@ function deviceStatus(
 
 /** One resource as this node sees it. The config must know it. */
 export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
+  return { ...whereabouts(state, id), failures: failuresOf(state.session, id) }
+}
+
+function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failures'> {
   const { session, ledger, config } = state
   const resource = config.resources.find((each) => each.id === id)!
   const { thing } = resource
@@ -256,18 +265,26 @@ export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
     const because = `${[holder, ...others].join(' and ')} both hold it`
     return { id, thing, state: 'blocked', node: holder, because }
   }
-  const detail = holder === state.self ? state.resources[id]!.detail : ''
+  const detail = holder === state.self ? detailHere(state, resource) : ''
   const because = looking.length > 0 ? search : detail
   return { id, thing, state: stateAt(holder), node: holder, because }
 }
 
+function detailHere(state: State, resource: ResourceConfig): string {
+  const frozen = state.quorum?.quorate === false && isFrozen(state, resource)
+  if (frozen) return 'it is left running without quorum, as it was (no_quorum: freeze)'
+  return state.resources[resource.id]!.detail
+}
+
 function whyNowhere(state: State, resource: ResourceConfig): string {
   const { session, resources } = state
-  const { detail, failedMs } = resources[resource.id]!
-  const here = failedMs > -Infinity && detail !== '' ? `; here: ${detail}` : ''
+  const { last } = resources[resource.id]!.failures
+  const here = last === '' ? '' : `; here ${last}`
   const place = session && planFor(state, session).get(resource.id)
   if (session === undefined || place === undefined) return `no node is able to take it now${here}`
-  if (place.node === undefined) return `${place.because}${here}`
+  if (place.node === undefined) {
+    return place.because.includes(last) ? place.because : `${place.because}${here}`
+  }
   return whyNotGranted(state, session, resource) || `${place.node} is about to get it`
 }
 

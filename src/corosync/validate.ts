@@ -146,6 +146,9 @@ const resourceReport = object<ResourceReport>({
   state: oneOf(['unknown', 'stopped', 'starting', 'running', 'stopping', 'stuck']),
   refuses: flag,
   mends: flag,
+  failures: integer,
+  last: text,
+  grave: text,
 })
 
 const report = object<Report>({

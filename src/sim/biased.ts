@@ -6,7 +6,7 @@
 import { fewerNodes, tight, twoHalves, twoNodes, withDevices } from './biased-sites.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
-import { withResets } from './swarm.ts'
+import { withFailing, withResets } from './swarm.ts'
 import type { Site } from './world.ts'
 
 export interface Bias {
@@ -257,6 +257,21 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 40,
       diskCorruptPercent: 0,
     }),
+  },
+  'failing-resources': {
+    about: 'resources fail again and again, each with a rule of its own, and some are left running',
+    faults: (faults) => ({
+      ...faults,
+      failingPercent: 15,
+      dyingPercent: 10,
+      intentPercent: 4,
+      splitPercent: 5,
+      healPercent: 30,
+      verdictPercent: 4,
+      powerOnPercent: 40,
+      diskCorruptPercent: 0,
+    }),
+    site: withFailing,
   },
   'confirming-operators': {
     about: 'devices prove little and act late, operators confirm by hand what they have seen off',

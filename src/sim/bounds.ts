@@ -64,7 +64,7 @@ export function calmMs(config: Config, bootMs: number): number {
     4 * patienceMs(config) +
     3 * rounds +
     timing.stopAttemptsMax * (stops + 10_000) +
-    timing.coolDownMs +
+    Math.max(timing.coolDownMs, ...resources.map(({ failing }) => failing?.timeoutMs ?? 0)) +
     6 * bootMs +
     60_000
   )

@@ -125,6 +125,7 @@ export function doAfter(world: World, daemon: Daemon, delayMs: number, run: () =
 function handle(world: World, daemon: Daemon, news: News): void {
   world.events++
   const event = { ...news, atMs: clockMs(world, daemon.machine) } as Event
+  if (news.kind === 'ran') judge(world, 'onOutcome', { daemon, news })
   let step: ReturnType<typeof world.core.step>
   try {
     step = world.core.step(daemon.mind, event)

@@ -122,7 +122,7 @@ export const servicePromises: readonly Invariant[] = [
         for (const [thing, { foreign, sinceMs: activeMs }] of machine.things) {
           const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? 0
           // It may fail to stop; what counts is that it tries.
-          if (!foreign && stoppedMs < activeMs && activeMs < sinceMs && known(machine, thing)) {
+          if (!foreign && stoppedMs < activeMs && activeMs < sinceMs && stops(machine, thing)) {
             return `${machine.id} runs ${thing}`
           }
         }
@@ -142,9 +142,10 @@ export const servicePromises: readonly Invariant[] = [
   },
 ]
 
-/** Does its daemon's config name the thing at all? */
-function known({ daemon }: Machine, thing: string): boolean {
-  return daemon?.config.resources.some((resource) => resource.thing === thing) === true
+/** Does its daemon's config name the thing at all, and not tell to leave it running (H20)? */
+function stops({ daemon }: Machine, thing: string): boolean {
+  const found = daemon?.config.resources.find((resource) => resource.thing === thing)
+  return found !== undefined && found.noQuorum !== 'freeze'
 }
 
 /** Other powered machines on which the thing is active, and not by a stranger's hand. */

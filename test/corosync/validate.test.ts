@@ -10,7 +10,12 @@ const report: Report = {
   sentMs: 1234.5,
   step: 2,
   saved: -1,
-  resources: { vip: { thing: 'ip 192.0.2.7/24', state: 'running', refuses: false, mends: false } },
+  resources: {
+    vip: {
+      ...{ thing: 'ip 192.0.2.7/24', state: 'running', refuses: false, mends: false },
+      ...{ failures: 1, last: 'it failed', grave: '' },
+    },
+  },
   pressing: ['f-1'],
   hears: { node3: 'it answers on 192.0.2.3' },
   leaving: false,

@@ -1,5 +1,6 @@
 /** All mutants, in the order of the rules that they break. */
 import type { Mutant } from '../mutant.ts'
+import { failureMutants } from './failures.ts'
 import { fencingMutants } from './fencing.ts'
 import { halvesMutants } from './halves.ts'
 import { intentMutants } from './intents.ts'
@@ -14,4 +15,5 @@ export const mutants: readonly Mutant[] = [
   ...memoryMutants,
   ...intentMutants,
   ...halvesMutants,
+  ...failureMutants,
 ]
