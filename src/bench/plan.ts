@@ -50,7 +50,8 @@ function measure({ resources: count, nodes: nodeCount, lost }: Case, runs: numbe
   const nodes = Array.from({ length: nodeCount }, (_, at) => `node-${at}`)
   const resources = resourcesFor(count, nodes)
   const nowhere = () => undefined
-  const all: Facts = { now: nowhere, wanted: nowhere, whyNot: () => '', capacity: () => capacity }
+  const well = { whyNot: () => '', capacity: () => capacity, ails: () => false }
+  const all: Facts = { now: nowhere, wanted: nowhere, ...well }
   const settled = plan(resources, all)
   const without: Facts = {
     ...all,

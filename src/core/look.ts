@@ -2,8 +2,9 @@
  * One look at the cluster, for whoever decides about resources: who may hold what, who is able to
  * take it, and the plan that follows from both.
  */
+import { holdersOf } from './clones.ts'
 import { wantedOn, whyUnwanted } from './intents.ts'
-import { entryOf, type Ledger, mayHold } from './ledger.ts'
+import { entryOf, type Ledger } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Plan, plan } from './plan.ts'
 import type { Session, State } from './state.ts'
@@ -14,11 +15,6 @@ export interface Look {
   readonly plan: Plan
   holdersOf(resource: ResourceConfig): readonly NodeId[]
   byId(id: ResourceId): ResourceConfig | undefined
-}
-
-/** Every node that may hold a thing, as far as the ledger knows. */
-export function holdersOf({ ledger }: Pick<State, 'ledger'>, thing: string): NodeId[] {
-  return Object.keys(ledger.nodes).filter((id) => mayHold(entryOf(ledger, id), thing))
 }
 
 /**
@@ -43,7 +39,7 @@ const looks = new WeakMap<Ledger, { readonly key: readonly unknown[]; readonly l
 
 function freshLook(state: State, session: Session): Look {
   const { resources, nodes } = state.config
-  const holders = new Map(resources.map((each) => [each.id, holdersOf(state, each.thing)]))
+  const holders = new Map(resources.map((each) => [each.id, holdersOf(state, each)]))
   const byId = new Map(resources.map((each) => [each.id, each]))
   const capacities = new Map(nodes.map(({ id, capacity }) => [id, capacity]))
   const known = (resource: ResourceConfig) => holders.get(resource.id) ?? []
@@ -56,6 +52,7 @@ function freshLook(state: State, session: Session): Look {
       now: (resource) => whereNow(session, resource, known(resource)),
       whyNot: (resource, node) => whyUnable(state, session, resource, node, known(resource)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
+      ails: (instance) => ails(session, instance),
       capacity: (node) => capacities.get(node) ?? {},
     }),
   }
@@ -69,6 +66,14 @@ function whereNow(
 ): NodeId | undefined {
   if (holders.length > 0) return holders.length === 1 ? holders[0] : undefined
   return session.merged?.members.find((node) => session.reports[node]?.resources[id]?.mends)
+}
+
+/** Has it failed, and is it not up again? */
+function ails(session: Session, { id, nodes }: ResourceConfig): boolean {
+  return nodes.some((node) => {
+    const { state, mends } = session.reports[node]?.resources[id] ?? {}
+    return mends === true || state === 'stopping' || state === 'stuck'
+  })
 }
 
 /** Why a node cannot take a resource, or keep it; empty where it can. */

@@ -2,8 +2,8 @@
  * From a grant to a start, on the node that was granted something: when a majority keeps the grant
  * (S8), and when those run that it starts after (H3).
  */
+import { awaitedBy, holdersOf, targetsOf } from './clones.ts'
 import { whyUnwanted } from './intents.ts'
-import { entryOf, mayHold } from './ledger.ts'
 import { majorityOf, type ResourceConfig, type ResourceId } from './model.ts'
 import { startResource } from './resource.ts'
 import { authority, type Session, type State, type Turn } from './state.ts'
@@ -30,17 +30,18 @@ export function startGranted(turn: Turn): void {
 function mayFollow(
   { resources, config, ledger, self }: State,
   session: Session,
-  { after, beside }: ResourceConfig,
+  follower: ResourceConfig,
 ): boolean {
-  const isHere = (id: ResourceId): boolean => {
-    const resource = config.resources.find((each) => each.id === id)
-    return resource !== undefined && mayHold(entryOf(ledger, self), resource.thing)
-  }
-  const isUp = (id: ResourceId): boolean => {
+  const isHere = (resource: ResourceConfig) => holdersOf({ ledger }, resource).includes(self)
+  const isRunning = (leader: ResourceConfig): boolean => {
+    const { id } = leader
     const local = resources[id]
-    if (isHere(id)) return local?.at === 'running' && local.mustStop === ''
+    if (isHere(leader)) return local?.at === 'running' && local.mustStop === ''
     return Object.values(session.reports).some((each) => each.resources[id]?.state === 'running')
   }
+  const isUp = (name: ResourceId): boolean =>
+    awaitedBy(config.resources, follower, name, self).some(isRunning)
+  const { after, beside } = follower
   const musts = beside.filter(({ strength }) => strength === 'must')
-  return after.every(isUp) && musts.every(({ to }) => isHere(to))
+  return after.every(isUp) && musts.every(({ to }) => targetsOf(config.resources, to).some(isHere))
 }

@@ -1,11 +1,12 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+import { holdersOf } from './clones.ts'
 import { type Intent, intentText } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
-import { holdersOf } from './look.ts'
 import type { Verdict } from './message.ts'
 import {
+  type CloneOf,
   majorityOf,
   type NodeId,
   type ResourceConfig,
@@ -93,6 +94,8 @@ export interface ResourceStatus {
   readonly state: string
   readonly node: NodeId | undefined
   readonly because: string
+  /** Set where it is an instance of a clone. */
+  readonly clone?: CloneOf
 }
 
 /** A picture of the cluster from this node. Changes nothing. */
@@ -112,7 +115,10 @@ export function describe(state: State, nowMs: number): Status {
     because,
     passive: state.passive,
     nodes,
-    resources: config.resources.map(({ id }) => resourceStatus(state, id)),
+    resources: config.resources.map(({ id, clone }) => ({
+      ...resourceStatus(state, id),
+      ...(clone && { clone }),
+    })),
     orders: state.orders,
     intents: ledger.intents.map((intent) => ({ ...intent, text: intentText(intent) })),
     advice: adviceOf(state, nodes),
@@ -237,7 +243,7 @@ export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
   const { session, ledger, config } = state
   const resource = config.resources.find((each) => each.id === id)!
   const { thing } = resource
-  const holders = holdersOf(state, thing)
+  const holders = holdersOf(state, resource)
   const stateAt = (node: NodeId) =>
     node === state.self
       ? reportedState(state.resources[id]!)

@@ -3,6 +3,7 @@
  * makes of the ledger, when the operator is told that it is kept, and which one the coordinator
  * takes back by itself.
  */
+import { targetsOf } from './clones.ts'
 import { delivered, once } from './duty.ts'
 import { isFulfilled, isIntentAction, orderText, whyMeaningless, withOrder } from './intents.ts'
 import type { Wanted } from './message.ts'
@@ -37,7 +38,9 @@ export function onWant(turn: Turn, from: NodeId, wanted: Wanted): void {
   const facts = { ...(node && { node }), ...(resource && { resource }) }
   say(turn, 'info', `${orderText({ action, resource, node })}, by ${requester}${why}`, facts)
   if (action === 'cleanup') {
-    forgetFailures(turn, resource)
+    for (const { id: each } of targetsOf(turn.state.config.resources, resource)) {
+      forgetFailures(turn, each)
+    }
     sendReport(turn)
   } else {
     const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
