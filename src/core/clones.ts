@@ -71,6 +71,11 @@ export function otherForm(thing: string, node: NodeId): string {
   return thing.endsWith(ending) ? thing.slice(0, -ending.length) : boundThing(thing, node)
 }
 
+/** What an instance is, without its node. */
+export function plainThing({ thing, clone, nodes: [node] }: ResourceConfig): string {
+  return clone === undefined || node === undefined ? thing : otherForm(thing, node)
+}
+
 /** Every node that may hold a resource, as far as the ledger knows. */
 export function holdersOf(
   { ledger }: { readonly ledger: Ledger },
