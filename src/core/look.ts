@@ -2,7 +2,7 @@
  * One look at the cluster, for whoever decides about resources: who may hold what, who is able to
  * take it, and the plan that follows from both.
  */
-import { holdersOf } from './clones.ts'
+import { holdersOf, targetsOf } from './clones.ts'
 import { wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
@@ -49,7 +49,7 @@ function freshLook(state: State, session: Session): Look {
     holdersOf: known,
     byId: (id) => byId.get(id),
     plan: plan(resources, {
-      now: (resource) => whereNow(session, resource, known(resource)),
+      now: (resource) => whereNow(state, session, resource, known(resource)),
       whyNot: (resource, node) => whyUnable(state, session, resource, node, known(resource)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
       ails: (instance) => ails(session, instance),
@@ -60,12 +60,26 @@ function freshLook(state: State, session: Session): Look {
 
 /** Where it is, or is about to be started again after a failure. */
 function whereNow(
+  state: State,
   session: Session,
-  { id }: ResourceConfig,
+  resource: ResourceConfig,
   holders: readonly NodeId[],
 ): NodeId | undefined {
-  if (holders.length > 0) return holders.length === 1 ? holders[0] : undefined
+  const { id } = resource
+  const [holder, ...others] = holders
+  if (holder !== undefined) {
+    return others.length > 0 || isOneTooMany(state, resource, holder) ? undefined : holder
+  }
   return session.merged?.members.find((node) => session.reports[node]?.resources[id]?.mends)
+}
+
+/** Has nobody granted this instance, while its clone has more than it may have? (H15) */
+function isOneTooMany(state: State, { clone, thing }: ResourceConfig, holder: NodeId): boolean {
+  const { holds } = entryOf(state.ledger, holder)
+  if (clone === undefined || holds === 'anything') return false
+  if (holds.some((hold) => hold.thing === thing && hold.step > 0)) return false
+  const all = targetsOf(state.config.resources, clone.id)
+  return all.filter((each) => holdersOf(state, each).length > 0).length > clone.max
 }
 
 /** Has it failed, and is it not up again? */

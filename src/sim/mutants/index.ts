@@ -1,5 +1,6 @@
 /** All mutants, in the order of the rules that they break. */
 import type { Mutant } from '../mutant.ts'
+import { cloneMutants } from './clones.ts'
 import { fencingMutants } from './fencing.ts'
 import { intentMutants } from './intents.ts'
 import { memoryMutants } from './memory.ts'
@@ -12,4 +13,5 @@ export const mutants: readonly Mutant[] = [
   ...fencingMutants,
   ...memoryMutants,
   ...intentMutants,
+  ...cloneMutants,
 ]
