@@ -13,7 +13,7 @@ const INSTANCES_MAX = 1_000
 
 type FileClone = FileResource['clone']
 
-/** How many instances there may be at once; 0 where it is no clone. A group speaks for its members. */
+/** How many instances there may be at once; 0: it is no clone. A group speaks for its members. */
 export function instancesOf(config: ConfigFile, entry: FileResource, nodes: number): number {
   const own = entry.clone || groupOf(config, entry.id)?.clone || false
   if (own === true) return nodes
@@ -58,7 +58,7 @@ export function cloneProblems(
     }
     const asked = config.resources[index]?.clone ?? false
     if (group !== undefined && disagree(asked, group.clone)) {
-      const message = `${id} and its group ${group.id} both say \`clone\`, and not the same; keep one`
+      const message = `${id} and its group ${group.id} say \`clone\`, and not the same; keep one`
       problems.push({ ...place, message })
     }
     for (const { to, strength } of own.beside) {
@@ -67,7 +67,7 @@ export function cloneProblems(
     }
   }
   if (count > INSTANCES_MAX) {
-    const message = `the clones come to ${count} instances, and at most ${INSTANCES_MAX} are planned`
+    const message = `the clones come to ${count} instances, at most ${INSTANCES_MAX} are planned`
     problems.push({
       ...source.placeOf(['resources']),
       message: `${message}; give them fewer nodes`,

@@ -37,7 +37,7 @@ export interface LoadedResource {
   /** Its name in the file: of an instance of a clone that of the clone. */
   readonly name: string
   /** Set where it is an instance of a clone: how many of them there may be. */
-  readonly cloneMax: number | undefined
+  readonly cloneMax?: number
   readonly type: string
   /** They may hold secrets. */
   readonly options: Readonly<Record<string, unknown>>
@@ -246,7 +246,8 @@ function outsideCore(devices: readonly Device[], resources: readonly Resource[])
 
 function loadedResource({ config, ...resource }: Resource): LoadedResource {
   const { clone, monitorEveryMs } = config
-  return { ...resource, name: clone?.id ?? resource.id, cloneMax: clone?.max, monitorEveryMs }
+  const own = { ...resource, name: clone?.id ?? resource.id, monitorEveryMs }
+  return clone === undefined ? own : { ...own, cloneMax: clone.max }
 }
 
 function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {

@@ -1,8 +1,8 @@
 /**
  * Clones: one resource that runs on several nodes at once. Each of its nodes has an instance, which
  * is a resource like any other, `web@node1`, bound to that node. So is its thing: a web server here
- * and the same web server there are two things, and promise P1 is about things. Nobody else is asked
- * where an instance runs, and whoever does not have its node cannot hold it.
+ * and the same web server there are two things, and promise P1 is about things. Nobody else is
+ * asked where an instance runs, and whoever does not have its node cannot hold it.
  *
  * What others want of a clone they want of its instances: of the one on their own node where they
  * must run beside it, of any of them where they only start after it.
@@ -10,7 +10,7 @@
 import { entryOf, type Ledger, mayHold } from './ledger.ts'
 import type { Config, NodeId, ResourceConfig, ResourceId } from './model.ts'
 
-/** A resource as it is written: a clone has all of its nodes here, and is not one of its instances. */
+/** A resource as it is written: a clone has all of its nodes here. */
 export interface Written extends ResourceConfig {
   /** At most so many instances at once; 0 where it is no clone. */
   readonly instances: number
@@ -89,7 +89,7 @@ export function holdersOf(
   })
 }
 
-/** May nobody hold it, and if it is an instance, no more others than the clone may have beside it? */
+/** Does nobody hold it, and if it is an instance, not as many others as there may be at once? */
 export function isFree(
   { config, ledger }: { readonly config: Pick<Config, 'resources'>; readonly ledger: Ledger },
   resource: ResourceConfig,
@@ -107,7 +107,7 @@ type Resources = readonly ResourceConfig[]
 
 const known = new WeakMap<Resources, ReadonlyMap<ResourceId, Resources>>()
 
-/** The resource of that id, or all instances of the clone of that name; none where there is none. */
+/** The resource of that id, or all instances of the clone of that name. */
 export function targetsOf(resources: Resources, id: ResourceId): Resources {
   let named = known.get(resources)
   if (named === undefined) {

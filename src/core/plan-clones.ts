@@ -1,8 +1,8 @@
 /**
  * Which instances a clone has that may not be on all of its nodes at once: those that are up, then
  * the ones with the most points, then the first ones in its list. Where none of these is on a node
- * on which as many can be that must run beside the clone, or to which an operator has moved them, the
- * last one gives its place away. So one that is out of the question leaves its place to another
+ * on which as many can be that must run beside the clone, or to which an operator has moved them,
+ * the last one gives its place away. So one that is out of the question leaves its place to another
  * node, and nothing moves for nothing.
  */
 import type { ResourceConfig } from './model.ts'

@@ -120,8 +120,8 @@ export interface ResourceDefinition<Schema extends z.ZodObject, Memory> {
    */
   thing(options: z.output<Schema>): string
   /**
-   * Why it may not be a clone, which every node has for itself; empty where it may be one. Left out:
-   * it may not.
+   * Why it may not be a clone, which every node has for itself; empty where it may be one. Left
+   * out: it may not.
    */
   readonly whyNoClone?: (options: z.output<Schema>) => string
   /** Does a start leave processes of ours behind? Then a stop ends with their proven death. */

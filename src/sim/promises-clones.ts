@@ -1,4 +1,4 @@
-/** H2: an instance of a clone is on its own node, and there are not more of them than there may be. */
+/** H2: an instance of a clone is on its own node, and there are never too many of them. */
 import { targetsOf } from '../core/clones.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import type { World } from './world.ts'
@@ -25,7 +25,7 @@ function strayed(
   return `${machine.id} runs ${op} of ${resource}`
 }
 
-/** As for a thing that may run once (P1): who has it, who starts it, and who may have it unproven. */
+/** As of a thing that runs once (P1): who has it, who starts it, who may have it unproven. */
 function tooMany(
   { machines, witness }: World,
   { daemon, machine, resource }: Moments['onStart'],
