@@ -15,7 +15,6 @@ export const cloneMutants: readonly Mutant[] = [
     },
     because: 'another instance starts while a lost node may still have the one that it stands for',
     swarm: 'clones',
-    scenario: 'clone-with-room-for-two',
   },
   {
     name: 'instance-looked-for-everywhere',
