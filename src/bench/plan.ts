@@ -34,7 +34,7 @@ function resourcesFor(count: number, nodes: readonly NodeId[]): readonly Resourc
   })
 }
 
-/** Clones in pairs, of which every other pair may be on half of the nodes, and a follower of each. */
+/** Clones in pairs, every other pair on half of the nodes at most, and a follower of each. */
 function clonesFor(count: number, nodes: readonly NodeId[]): readonly ResourceConfig[] {
   const plain = resourcesFor(2 * count, nodes).map((each) => ({ ...each, apart: [], after: [] }))
   return expandClones(
