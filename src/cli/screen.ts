@@ -20,7 +20,8 @@ type Mark = keyof typeof marks
 /** The lines of `picket status`. */
 export function screen(status: Status, paint: Paint): readonly string[] {
   const { nodes, resources, advice } = status
-  const width = Math.max(0, ...[...nodes, ...resources].map(({ id }) => id.length))
+  const shown = resources.map(({ id, clone }) => clone?.id ?? id)
+  const width = Math.max(0, ...[...nodes.map(({ id }) => id), ...shown].map((id) => id.length))
   return [
     ...header(status, paint),
     '',
@@ -28,7 +29,7 @@ export function screen(status: Status, paint: Paint): readonly string[] {
     ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
     ...(resources.length > 0 ? ['', paint('strong', 'Resources')] : []),
     ...resources.flatMap((resource) => [
-      resourceLine(resource, width, paint),
+      ...resourceLines(resource, resources, width, paint),
       ...failureLines(resource, paint),
     ]),
     ...intentLines(status, paint),
@@ -116,6 +117,37 @@ function deviceLines(devices: readonly DeviceStatus[], paint: Paint): string[] {
       return `      ${mark('bad', text, paint)}`
     }),
   ]
+}
+
+/** A clone is one line, with those of its instances below it that are not as they should be. */
+function resourceLines(
+  resource: ResourceStatus,
+  all: readonly ResourceStatus[],
+  width: number,
+  paint: Paint,
+): readonly string[] {
+  const { clone, thing, id } = resource
+  if (clone === undefined) return [resourceLine(resource, width, paint)]
+  const instances = all.filter((each) => each.clone?.id === clone.id)
+  if (instances[0]?.id !== id) return []
+  const up = instances.filter(({ state }) => state === 'running')
+  const most = Math.min(clone.max, instances.length)
+  const whole = up.length === most
+  // Where there are enough, whoever is stopped has nothing to do.
+  const astray = instances.filter(
+    ({ state }) => state !== 'running' && !(whole && state === 'stopped'),
+  )
+  const kind: Mark = whole ? 'good' : astray.some(({ state }) => troubled(state)) ? 'bad' : 'wait'
+  const nodes = up.map(({ node }) => plain(node ?? '')).join(' ')
+  const text = `${plain(clone.id).padEnd(width)}  clone ${up.length}/${most}  ${nodes}`.trimEnd()
+  const what = plain(thing).replace(/ @\S+$/, '')
+  const below = astray.map(({ id: each, state, node, because }) => {
+    const where = node === undefined ? '' : ` on ${plain(node)}`
+    const reason = because === '' ? '' : `: ${plain(because)}`
+    const line = `${plain(each)}  ${plain(state)}${where}${reason}`
+    return `      ${mark(troubled(state) ? 'bad' : 'wait', line, paint)}`
+  })
+  return [`  ${mark(kind, text, paint)}  ${paint('dim', `(${what})`)}`, ...below]
 }
 
 function resourceLine(resource: ResourceStatus, width: number, paint: Paint): string {

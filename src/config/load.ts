@@ -35,6 +35,10 @@ export interface LoadedDevice {
 
 export interface LoadedResource {
   readonly id: string
+  /** Its name in the file: of an instance of a clone that of the clone. */
+  readonly name: string
+  /** Set where it is an instance of a clone: how many of them there may be. */
+  readonly cloneMax?: number
   readonly type: string
   /** They may hold secrets. */
   readonly options: Readonly<Record<string, unknown>>
@@ -258,7 +262,9 @@ function outsideCore(devices: readonly Device[], resources: readonly Resource[])
 }
 
 function loadedResource({ config, ...resource }: Resource): LoadedResource {
-  return { ...resource, monitorEveryMs: config.monitorEveryMs }
+  const { clone, monitorEveryMs } = config
+  const own = { ...resource, name: clone?.id ?? resource.id, monitorEveryMs }
+  return clone === undefined ? own : { ...own, cloneMax: clone.max }
 }
 
 function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {

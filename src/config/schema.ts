@@ -145,6 +145,9 @@ const pull = z.union([
   z.strictObject({ resource: nameSchema, strength: strength.optional() }),
 ])
 
+/** `true` is a clone without a bound but its nodes, a number one with that bound. */
+const clone = z.union([z.boolean(), z.int().min(1).max(32)]).default(false)
+
 const resource = z.looseObject({
   id: nameSchema.meta({ title: "The resource's name" }),
   type: z.string().meta({ title: 'The resource type' }),
@@ -153,6 +156,7 @@ const resource = z.looseObject({
     .min(1)
     .optional()
     .meta({ title: 'Nodes that may run it, the preferred one first; all when left out' }),
+  clone: clone.meta({ title: 'Runs on all of its nodes at once, or on at most so many of them' }),
   beside: z
     .union([pull, z.array(pull)])
     .default([])
@@ -211,6 +215,7 @@ const group = z.strictObject({
     .array(nameSchema)
     .min(2)
     .meta({ title: 'Resources that run on one node, started in this order, stopped in reverse' }),
+  clone: clone.meta({ title: 'Each of its nodes has all of them, or at most so many nodes have' }),
 })
 
 const timing = z.strictObject({

@@ -5,6 +5,7 @@
  * act is to return an effect. The daemon and the simulator run this same function. This file routes
  * an event to the machine that it concerns, and then looks at the whole once more.
  */
+import { isElsewhere } from './clones.ts'
 import { decide } from './coordinator.ts'
 import { onMessage } from './deliver.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
@@ -23,6 +24,7 @@ import { prepare } from './placement.ts'
 import { sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
+  boundElsewhere,
   followOrder,
   resourceDeadlineMs,
   settleFailures,
@@ -55,6 +57,12 @@ export interface Begin {
   readonly passive?: string
 }
 
+/** Of what is bound to other nodes there is nothing here to look for. */
+function instancesElsewhere({ resources }: Config, self: NodeId): State['resources'] {
+  const elsewhere = resources.filter((resource) => isElsewhere(resource, self))
+  return Object.fromEntries(elsewhere.map(({ id }) => [id, boundElsewhere]))
+}
+
 /** Begins a life: nothing is known of the resources until they have been probed. */
 export function begin({ self, config, identity, ledger, atMs, passive = '' }: Begin): Step {
   const state: State = {
@@ -72,7 +80,10 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     shown: [],
     loads: {},
     disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
-    resources: Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
+    resources: {
+      ...Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
+      ...instancesElsewhere(config, self),
+    },
     fencings: {},
     aftermath: {},
     devices: {},

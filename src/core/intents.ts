@@ -4,6 +4,7 @@
  * they last until an operator takes them back. They say where nothing may start; they prove
  * nothing, and no hold ends because of one.
  */
+import { isOf, targetsOf } from './clones.ts'
 import type { Config, NodeId, ResourceId } from './model.ts'
 
 export type IntentKind = 'standby' | 'disabled' | 'moved' | 'banned'
@@ -116,13 +117,14 @@ export function whyUnwanted(
 ): string {
   const found = intents.find((each) => {
     if (each.kind === 'standby') return each.node === node
-    if (each.kind === 'disabled') return each.resource === resource
-    return each.kind === 'banned' && each.resource === resource && each.node === node
+    if (!isOf(resource, each.resource)) return false
+    return each.kind === 'disabled' || (each.kind === 'banned' && each.node === node)
   })
   if (found === undefined) return ''
-  const words = { standby: 'it is on standby', disabled: `${resource} is disabled` }
+  const named = found.resource
+  const words = { standby: 'it is on standby', disabled: `${named} is disabled` }
   const what = found.kind === 'moved' || found.kind === 'banned' ? 'banned' : found.kind
-  const text = what === 'banned' ? `${resource} is banned from it` : words[what]
+  const text = what === 'banned' ? `${named} is banned from it` : words[what]
   return `${text}${source(found)}`
 }
 
@@ -172,17 +174,22 @@ export function whyMeaningless(
   const { resource, node } = order
   // What stands can always be taken back, also when the config has no word for it any more.
   if (kind !== undefined && !sets && !isFulfilled(intents, order)) return undefined
-  const config = resources.find(({ id }) => id === resource)
-  if (names.resource && config === undefined) {
-    const ids = resources.map(({ id }) => id).join(', ')
+  const targets = targetsOf(resources, resource)
+  if (names.resource && targets.length === 0) {
+    const ids = [...new Set(resources.map(({ id, clone }) => clone?.id ?? id))].join(', ')
     const known = ids === '' ? 'this cluster has none' : `the resources are ${ids}`
     return `there is no resource ${resource}; ${known}`
   }
   if (names.node && !nodes.some(({ id }) => id === node)) {
     return `there is no node ${node}; the nodes are ${nodes.map(({ id }) => id).join(', ')}`
   }
-  if (config !== undefined && names.node && sets && !config.nodes.includes(node)) {
-    return `${node} is none of the nodes of ${resource}, which are ${config.nodes.join(', ')}`
+  if (order.action === 'move' && targets.some(({ clone }) => clone !== undefined)) {
+    const others = 'ban it from a node, or put the node on standby'
+    return `${resource} is a clone, which runs on several nodes and cannot be moved; ${others}`
+  }
+  const own = targets.flatMap(({ nodes: listed }) => listed)
+  if (targets.length > 0 && names.node && sets && !own.includes(node)) {
+    return `${node} is none of the nodes of ${resource}, which are ${own.join(', ')}`
   }
   return undefined
 }

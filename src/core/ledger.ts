@@ -136,8 +136,8 @@ export const blankLedger: Ledger = {
 }
 
 /**
- * Negative when `a` is older than `b`. Within one ring all copies of a step are equal; of two halves
- * that wrote in one ring after each other nobody can tell which one was first, and any order will do.
+ * Negative when `a` is older than `b`. Within one ring all copies of a step are equal. Of two
+ * halves that wrote in one ring nobody can tell which one was first, and any order will do.
  */
 export function compareEpochs(a: Epoch, b: Epoch): number {
   const order = a.seq - b.seq || a.rep - b.rep || a.step - b.step

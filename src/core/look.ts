@@ -2,9 +2,10 @@
  * One look at the cluster, for whoever decides about resources: who may hold what, who is able to
  * take it, and the plan that follows from both.
  */
+import { holdersOf, targetsOf } from './clones.ts'
 import { failureToStop, stopText } from './failures.ts'
 import { wantedOn, whyUnwanted } from './intents.ts'
-import { entryOf, type Ledger, mayHold } from './ledger.ts'
+import { entryOf, type Ledger } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Plan, plan } from './plan.ts'
 import type { Session, State } from './state.ts'
@@ -15,11 +16,6 @@ export interface Look {
   readonly plan: Plan
   holdersOf(resource: ResourceConfig): readonly NodeId[]
   byId(id: ResourceId): ResourceConfig | undefined
-}
-
-/** Every node that may hold a thing, as far as the ledger knows. */
-export function holdersOf({ ledger }: Pick<State, 'ledger'>, thing: string): NodeId[] {
-  return Object.keys(ledger.nodes).filter((id) => mayHold(entryOf(ledger, id), thing))
 }
 
 /**
@@ -44,7 +40,7 @@ const looks = new WeakMap<Ledger, { readonly key: readonly unknown[]; readonly l
 
 function freshLook(state: State, session: Session): Look {
   const { resources, nodes } = state.config
-  const holders = new Map(resources.map((each) => [each.id, holdersOf(state, each.thing)]))
+  const holders = new Map(resources.map((each) => [each.id, holdersOf(state, each)]))
   const byId = new Map(resources.map((each) => [each.id, each]))
   const capacities = new Map(nodes.map(({ id, capacity }) => [id, capacity]))
   const known = (resource: ResourceConfig) => holders.get(resource.id) ?? []
@@ -59,10 +55,11 @@ function freshLook(state: State, session: Session): Look {
     holdersOf: known,
     byId: (id) => byId.get(id),
     plan: plan(resources, {
-      now: (resource) => whereNow(session, resource, known(resource)),
+      now: (resource) => whereNow(state, session, resource, known(resource)),
       whyNot: (resource, node) =>
         whyStopped(resource) || whyUnable(state, session, resource, node, known(resource)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
+      ails: (instance) => ails(session, instance),
       capacity: (node) => capacities.get(node) ?? {},
     }),
   }
@@ -70,12 +67,34 @@ function freshLook(state: State, session: Session): Look {
 
 /** Where it is, or is about to be started again after a failure. */
 function whereNow(
+  state: State,
   session: Session,
-  { id }: ResourceConfig,
+  resource: ResourceConfig,
   holders: readonly NodeId[],
 ): NodeId | undefined {
-  if (holders.length > 0) return holders.length === 1 ? holders[0] : undefined
+  const { id } = resource
+  const [holder, ...others] = holders
+  if (holder !== undefined) {
+    return others.length > 0 || isOneTooMany(state, resource, holder) ? undefined : holder
+  }
   return session.merged?.members.find((node) => session.reports[node]?.resources[id]?.mends)
+}
+
+/** Has nobody granted this instance, while its clone has more than it may have? (H15) */
+function isOneTooMany(state: State, { clone, thing }: ResourceConfig, holder: NodeId): boolean {
+  const { holds } = entryOf(state.ledger, holder)
+  if (clone === undefined || holds === 'anything') return false
+  if (holds.some((hold) => hold.thing === thing && hold.step > 0)) return false
+  const all = targetsOf(state.config.resources, clone.id)
+  return all.filter((each) => holdersOf(state, each).length > 0).length > clone.max
+}
+
+/** Has it failed, and is it not up again? */
+function ails(session: Session, { id, nodes }: ResourceConfig): boolean {
+  return nodes.some((node) => {
+    const { state, mends } = session.reports[node]?.resources[id] ?? {}
+    return mends === true || state === 'stopping' || state === 'stuck'
+  })
 }
 
 /** Why a node cannot take a resource, or keep it; empty where it can. */

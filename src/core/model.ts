@@ -107,8 +107,17 @@ export interface Wishes {
   readonly needs: Readonly<Record<string, number>>
 }
 
+/** A resource that runs on several nodes at once; each of them has an instance for itself. */
+export interface CloneOf {
+  readonly id: ResourceId
+  /** At most so many instances at once. */
+  readonly max: number
+}
+
 export interface ResourceConfig extends Wishes {
   readonly id: ResourceId
+  /** Set where it is an instance of a clone (clones.ts): then it is bound to its only node. */
+  readonly clone?: CloneOf | undefined
   /**
    * What it really is: an address, a unit, a program. Two ids for one thing are one thing (S16),
    * so holds are kept by thing and promise P1 is about things.

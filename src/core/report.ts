@@ -3,6 +3,7 @@
  * makes of it. A node's word counts for the session it was said in, and for no grant that it had
  * not yet processed (S9, S10).
  */
+import { isElsewhere, otherForm } from './clones.ts'
 import { countOf, failingOf, keepsAway } from './failures.ts'
 import { advance } from './fencing.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
@@ -19,6 +20,8 @@ export function reportOf(turn: Turn): Report {
   set(turn, { reportSeq: seq })
   const resources: Record<ResourceId, ResourceReport> = {}
   for (const resource of state.config.resources) {
+    // What is bound to another node is that node's to tell.
+    if (isElsewhere(resource, state.self)) continue
     const { id, thing } = resource
     const local = state.resources[id]!
     const { last, grave } = local.failures
@@ -131,7 +134,7 @@ export function heard(ledger: Ledger, node: NodeId, report: Report): Ledger {
   const stopped = new Set<string>()
   const held = new Set<string>()
   for (const { thing, state } of Object.values(report.resources)) {
-    if (state === 'stopped') stopped.add(thing)
+    if (state === 'stopped') stopped.add(thing).add(otherForm(thing, node))
     else held.add(thing)
   }
   const kept = before.filter(({ thing, step }) => {

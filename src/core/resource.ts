@@ -7,11 +7,12 @@
  * A stop that keeps failing ends in `stuck`: the node says so, and the others condemn it (H6). What
  * starts after a resource stops before it (H3); whose first stop has failed is not waited for.
  */
+import { awaitedBy, startsAfter } from './clones.ts'
 import type { ResourceOp } from './effect.ts'
 import { type Failures, isDisabled, noFailures } from './failures.ts'
 import type { ResourceState } from './message.ts'
 import type { ResourceConfig, ResourceId } from './model.ts'
-import { freshId, isKept, say, set, type Turn } from './state.ts'
+import { freshId, isKept, type State, say, set, type Turn } from './state.ts'
 
 export interface Local {
   readonly at: 'unknown' | 'stopped' | 'granted' | 'starting' | 'running' | Ending
@@ -56,6 +57,9 @@ export const untried: Local = {
   failures: noFailures,
   detail: 'not probed yet',
 }
+
+/** The instance of another node: it cannot be here, so nobody here looks for it. */
+export const boundElsewhere: Local = { ...untried, at: 'stopped', nextMs: Infinity, detail: '' }
 
 /**
  * What the others are told. A granted resource is as good as starting: the grant must not lapse.
@@ -183,8 +187,21 @@ export function endResource(turn: Turn, config: ResourceConfig, because: string)
   put(turn, config.id, { at: 'running', op: undefined, mustStop: because, nextMs })
 }
 
-function followersOf(turn: Turn, { id }: ResourceConfig): readonly ResourceConfig[] {
-  return turn.state.config.resources.filter(({ after }) => after.includes(id))
+function followersOf({ state }: Turn, config: ResourceConfig): readonly ResourceConfig[] {
+  return state.config.resources.filter((other) => {
+    if (!startsAfter(other, config)) return false
+    const { clone } = config
+    // Any other instance will do for what need not run beside it.
+    if (clone === undefined || !other.after.includes(clone.id)) return true
+    return !awaitedBy(state.config.resources, other, clone.id, state.self).some((each) => {
+      return each !== config && runsElsewhere(state, each)
+    })
+  })
+}
+
+function runsElsewhere({ session, self }: State, { id, nodes }: ResourceConfig): boolean {
+  const others = nodes.filter((node) => node !== self)
+  return others.some((node) => session?.reports[node]?.resources[id]?.state === 'running')
 }
 
 /** Has everything here ended that starts after it, or is it known not to end well? */

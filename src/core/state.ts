@@ -168,7 +168,7 @@ export interface OrderState {
   readonly verdict?: Verdict | undefined
   /** `keeping`: done as soon as a majority of disks keeps the ledger of this epoch. */
   readonly epoch?: Epoch
-  /** Done, and only half of the nodes keep it: it is lost if they are before the others are back. */
+  /** Done, and only half of the nodes keep it: it may be lost with them. */
   readonly partly?: boolean
 }
 

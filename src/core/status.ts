@@ -1,15 +1,20 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
-
+import { holdersOf } from './clones.ts'
 import { type FailureStatus, failuresOf } from './failures.ts'
 import { isFrozen } from './freeze.ts'
 import { leastOf } from './halves.ts'
 import { type Intent, intentText } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
-import { holdersOf } from './look.ts'
 import type { Verdict } from './message.ts'
-import { type NodeId, type ResourceConfig, type ResourceId, strengthText } from './model.ts'
+import {
+  type CloneOf,
+  type NodeId,
+  type ResourceConfig,
+  type ResourceId,
+  strengthText,
+} from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
@@ -93,6 +98,8 @@ export interface ResourceStatus {
   readonly because: string
   /** By node: its failures that still count. */
   readonly failures: Readonly<Record<NodeId, FailureStatus>>
+  /** Set where it is an instance of a clone. */
+  readonly clone?: CloneOf
 }
 
 /** A picture of the cluster from this node. Changes nothing. */
@@ -112,7 +119,10 @@ export function describe(state: State, nowMs: number): Status {
     because,
     passive: state.passive,
     nodes,
-    resources: config.resources.map(({ id }) => resourceStatus(state, id)),
+    resources: config.resources.map(({ id, clone }) => ({
+      ...resourceStatus(state, id),
+      ...(clone && { clone }),
+    })),
     orders: state.orders,
     intents: ledger.intents.map((intent) => ({ ...intent, text: intentText(intent) })),
     advice: adviceOf(state, nodes),
@@ -241,7 +251,7 @@ function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failur
   const { session, ledger, config } = state
   const resource = config.resources.find((each) => each.id === id)!
   const { thing } = resource
-  const holders = holdersOf(state, thing)
+  const holders = holdersOf(state, resource)
   const stateAt = (node: NodeId) =>
     node === state.self
       ? reportedState(state.resources[id]!)

@@ -2,6 +2,7 @@
  * What delivered messages make of the ledger. Every function here runs at every member, at the same
  * point of the order, on the same ledger; a message that does not fit it is void at all of them.
  */
+import { isFree } from './clones.ts'
 import { delivered } from './duty.ts'
 import { dropFencing } from './ending.ts'
 import { beginFencing } from './fencing.ts'
@@ -11,7 +12,6 @@ import {
   fingersOf,
   isOpen,
   type Ledger,
-  mayHold,
   mayStillFire,
   orderedFencing,
   shotsBeside,
@@ -34,8 +34,9 @@ export function onGrant(turn: Turn, from: NodeId, grant: Of<'grant'>): void {
   delivered(turn, `grant:${thing}`)
   const { ledger } = turn.state
   if (from !== ledger.coordinator) return
+  const config = turn.state.config.resources.find(({ id }) => id === resource)
   // A report that came in between may have found it running somewhere: then it is not free.
-  if (Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))) return
+  if (config === undefined || !isFree(turn.state, config)) return
   const entry = entryOf(ledger, to)
   if (entry.standing !== 'member' || entry.holds === 'anything') return
   const step = ledger.epoch.step + 1

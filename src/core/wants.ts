@@ -3,6 +3,7 @@
  * makes of the ledger, when the operator is told that it is kept, and which one the coordinator
  * takes back by itself.
  */
+import { targetsOf } from './clones.ts'
 import { delivered, once } from './duty.ts'
 import { failureToStop, isDisabled, stopText } from './failures.ts'
 import { isHalf, keepersOf } from './halves.ts'
@@ -47,7 +48,9 @@ export function onWant(turn: Turn, from: NodeId, wanted: Wanted): void {
   const facts = { ...(node && { node }), ...(resource && { resource }) }
   say(turn, 'info', `${orderText({ action, resource, node })}, by ${requester}${why}`, facts)
   if (action === 'cleanup') {
-    forgetFailures(turn, resource)
+    for (const { id: each } of targetsOf(turn.state.config.resources, resource)) {
+      forgetFailures(turn, each)
+    }
     sendReport(turn)
   }
   if (intents !== ledger.intents) {
@@ -65,8 +68,8 @@ export function onWant(turn: Turn, from: NodeId, wanted: Wanted): void {
 }
 
 /**
- * An order is done when a majority of disks keeps it: then no majority ever forgets it (H9). Half of
- * the nodes can keep it no better than that they all do, and the operator is told so.
+ * An order is done when a majority of disks keeps it: then no majority ever forgets it (H9). Half
+ * of the nodes can keep it no better than that all of them do, and the operator is told so.
  */
 export function endKept(turn: Turn): void {
   const { orders, session, config } = turn.state

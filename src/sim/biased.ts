@@ -4,6 +4,7 @@
  */
 
 import { fewerNodes, tight, twoHalves, twoNodes, withDevices } from './biased-sites.ts'
+import { withClones } from './clones.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
 import { withFailing, withResets } from './swarm.ts'
@@ -287,6 +288,22 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
     site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
+  },
+  clones: {
+    about: 'what runs on several nodes at once fails, is banned and started by hand, node by node',
+    faults: (faults) => ({
+      ...faults,
+      dyingPercent: 12,
+      startFailsPercent: 10,
+      startHalfPercent: 10,
+      foreignPercent: 4,
+      intentPercent: 6,
+      splitPercent: 4,
+      healPercent: 30,
+      crashPercent: 3,
+      powerOnPercent: 40,
+    }),
+    site: withClones,
   },
   'coming-back': {
     about: 'what was proven off is switched on again by something else, and stays out of the ring',

@@ -6,8 +6,8 @@ import type { Config, NodeId } from '../core/model.ts'
 const SLACK_MS = 15_000
 
 /**
- * How many members others have to miss one with, and how many disks keep what must not be forgotten.
- * Said once more, and not asked of the core: a mutant of it must not decide by what it is judged.
+ * How many members have to miss another one, and how many disks keep what must not be forgotten.
+ * Said once more, and not asked of the core: a mutant must not decide by what it is judged.
  */
 export function accusersNeeded({ halves, nodes }: Config): number {
   return halves && nodes.length === 2 ? 1 : Math.floor(nodes.length / 2) + 1

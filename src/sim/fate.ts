@@ -3,6 +3,7 @@
  * the day when every cable is in its place again and a person looks after the machines.
  */
 import type { Config } from '../core/model.ts'
+import { asOn } from './clones.ts'
 import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
 import type { Device } from './devices.ts'
@@ -187,7 +188,9 @@ function services(world: World): void {
   const { faults } = world
   const lot = world.lots.fate
   const machine = lot.pick(world.machines)
-  const { thing } = lot.pick(world.site.config.resources)
+  const { resources } = world.site.config
+  const picked = lot.pick(resources)
+  const { thing } = asOn(resources, picked, machine.id) ?? picked
   if (lot.chance(faults.dyingPercent)) die(world, machine, thing, lot.chance(50))
   if (lot.chance(faults.foreignPercent) && machine.up) activate(world, machine, thing, true)
   if (lot.chance(faults.stuckPercent) && machine.powered) {

@@ -10,6 +10,7 @@ import type { GroupMember, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
+import { clonePromises } from './promises-clones.ts'
 import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { intentPromises } from './promises-intents.ts'
@@ -80,6 +81,7 @@ export type Invariant = {
 export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
+  ...clonePromises,
   ...intentPromises,
   ...failurePromises,
   ...fencingPromises,

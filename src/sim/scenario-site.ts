@@ -2,6 +2,7 @@
  * The cluster that scenarios are played on: three nodes, two resources, a BMC and a rack PDU with
  * two feeds for each node. A scenario may ask for another one in its first line.
  */
+import { expandClones } from '../core/clones.ts'
 import {
   type Config,
   type DeviceConfig,
@@ -57,6 +58,10 @@ export interface Wishes {
   readonly apart?: string
   /** `web:vip`: the first one starts after the second, wherever that is. */
   readonly after?: string
+  /** `web`, `web:2`: it runs on all nodes at once, or on at most so many of them. */
+  readonly clone?: string
+  /** `vip:web`: the first one runs beside the second. */
+  readonly beside?: string
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
   /** `vip:stop,db:fence`: what a failure of it comes to. */
@@ -111,17 +116,20 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     cluster: 'scenario',
     hash: 'common',
     nodes,
-    resources: (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
-      ...resourceWishes(wishes, id),
-      ...failingWishes(wishes, id),
-      id,
-      thing: id,
-      nodes: [...ids.slice(i), ...ids.slice(0, i)],
-      startMs: 3_000,
-      stopMs: 3_000,
-      probeMs: 1_000,
-      monitorEveryMs: 10_000,
-    })),
+    resources: expandClones(
+      (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
+        ...resourceWishes(wishes, id),
+        ...failingWishes(wishes, id),
+        id,
+        thing: id,
+        instances: instancesOf(wishes, id, ids.length),
+        nodes: [...ids.slice(i), ...ids.slice(0, i)],
+        startMs: 3_000,
+        stopMs: 3_000,
+        probeMs: 1_000,
+        monitorEveryMs: 10_000,
+      })),
+    ),
     devices,
     timing,
     rules: {
@@ -145,17 +153,25 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   }
 }
 
-function resourceWishes({ group = '', apart = '', after = '', prefers = '' }: Wishes, id: string) {
+function instancesOf({ clone = '' }: Wishes, id: string, all: number): number {
+  const found = clone.split(',').map((each) => each.split(':'))
+  const [, max = all] = found.find(([name]) => name === id) ?? [id, 0]
+  return Number(max)
+}
+
+function resourceWishes(wishes: Wishes, id: string) {
+  const { group = '', apart = '', after = '', beside = '', prefers = '' } = wishes
   const members = group.split(',')
   const leader = members[members.indexOf(id) - 1]
   const [one, foe] = apart.split(':')
   const [second, first] = after.split(':')
   const [, node] = wordOf(prefers, id)
+  const [follower, company] = beside.split(':')
   const must = (to: string | undefined) =>
     to === undefined ? [] : [{ to, strength: 'must' } as const]
   return {
     ...plainWishes,
-    beside: must(leader),
+    beside: [...must(leader), ...(follower === id ? must(company) : [])],
     apart: one === id ? must(foe) : [],
     after: [leader, second === id ? first : undefined].filter((each) => each !== undefined),
     prefers: node === undefined ? {} : { [node]: 100 },

@@ -243,10 +243,9 @@ function variant(config: Config, self: NodeId, lot: Rng): Config {
         ...config,
         nodes: config.nodes.map((node) => (node.id === gone ? { ...node, ...unknown } : node)),
         devices: config.devices.filter(({ id }) => !id.startsWith(`${gone}/`)),
-        resources: config.resources.map((each) => ({
-          ...each,
-          nodes: each.nodes.filter((id) => id !== gone),
-        })),
+        resources: config.resources
+          .filter(({ clone, nodes }) => clone === undefined || !nodes.includes(gone))
+          .map((each) => ({ ...each, nodes: each.nodes.filter((id) => id !== gone) })),
       }
     }
     default:

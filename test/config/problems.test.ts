@@ -226,11 +226,11 @@ test('a resource has all nodes in the order of the config, and times in millisec
   ])
   assert.deepEqual(resources, [
     {
-      ...{ id: 'r', type: 'exec', options: { run: 'sleep 1' }, monitorEveryMs: 10_000 },
+      ...{ id: 'r', name: 'r', type: 'exec', options: { run: 'sleep 1' }, monitorEveryMs: 10_000 },
       ...{ secretKeys: [], secrets: [] },
     },
     {
-      ...{ id: 's', type: 'exec', options: { run: 'sleep 2' }, monitorEveryMs: 3000 },
+      ...{ id: 's', name: 's', type: 'exec', options: { run: 'sleep 2' }, monitorEveryMs: 3000 },
       ...{ secretKeys: [], secrets: [] },
     },
   ])

@@ -1,5 +1,6 @@
 /** All mutants, in the order of the rules that they break. */
 import type { Mutant } from '../mutant.ts'
+import { cloneMutants } from './clones.ts'
 import { failureMutants } from './failures.ts'
 import { fencingMutants } from './fencing.ts'
 import { halvesMutants } from './halves.ts'
@@ -16,4 +17,5 @@ export const mutants: readonly Mutant[] = [
   ...intentMutants,
   ...halvesMutants,
   ...failureMutants,
+  ...cloneMutants,
 ]
