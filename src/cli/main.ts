@@ -4,8 +4,8 @@
  */
 import { didYouMean } from '../config/suggest.ts'
 import { version } from '../config/version.ts'
-import type { IntentAction } from '../core/intents.ts'
 import type { Command, ExitCode } from './command.ts'
+import type { IntentCommand } from './intent.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
 interface Entry {
@@ -55,6 +55,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   unmove: { summary: 'Take a move back', load: () => intent('unmove') },
   ban: { summary: 'Keep a resource off a node, until `unban`', load: () => intent('ban') },
   unban: { summary: 'Take a ban back', load: () => intent('unban') },
+  maintenance: {
+    summary: 'Leave a node, a resource or the whole cluster alone while somebody works on it',
+    load: () => import('./maintenance.ts'),
+  },
   cleanup: {
     summary: 'Forget that a resource has failed, so that it is tried again at once',
     load: () => intent('cleanup'),
@@ -85,7 +89,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   },
 }
 
-async function intent(action: IntentAction): Promise<{ readonly command: Command }> {
+async function intent(action: IntentCommand): Promise<{ readonly command: Command }> {
   const { commandFor } = await import('./intent.ts')
   return { command: commandFor(action) }
 }

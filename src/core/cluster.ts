@@ -15,6 +15,7 @@ import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
+import { leaveAlone } from './maintenance.ts'
 import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
 import { prepare } from './placement.ts'
@@ -188,6 +189,7 @@ function forgetAftermath(turn: Turn): void {
 /** After every event: what follows for the whole node, in the order of its urgency. */
 function follow(turn: Turn, before: State): void {
   if (turn.state.exited) return
+  leaveAlone(turn)
   stopWithoutRight(turn)
   followOrder(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
@@ -206,7 +208,7 @@ function follow(turn: Turn, before: State): void {
   leave(turn)
 }
 
-/** Without quorum, or on its way out, a node runs nothing (H6). */
+/** Without quorum, or on its way out, a node runs nothing (H6) but what is in maintenance. */
 function stopWithoutRight(turn: Turn): void {
   const because = rightLost(turn.state)
   if (because === '') return

@@ -6,6 +6,7 @@
  */
 import { once, type Waits, waitsOf } from './duty.ts'
 import { entryOf, type FencingRecord, type Finger, isOpen, type NodeEntry } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
@@ -53,6 +54,11 @@ function unfit(state: State): boolean {
 
 function judge(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   const entry = entryOf(turn.state.ledger, id)
+  const spared = whySpared(turn.state.ledger, id)
+  if (spared !== '') {
+    if (isOpen(entry) && entry.fencing?.owner === undefined) defer(turn, id, spared)
+    return
+  }
   switch (entry.standing) {
     case 'member': {
       const stuck = stuckOf(session, id)
@@ -125,6 +131,7 @@ function stuckOf(session: Session, id: NodeId): string | undefined {
 }
 
 function condemn(turn: Turn, node: NodeId, because: string): void {
+  if (whySpared(turn.state.ledger, node) !== '') return
   const { epoch } = turn.state.ledger
   once(turn, `condemn:${node}`, {
     say: 'condemn',

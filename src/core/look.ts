@@ -2,7 +2,7 @@
  * One look at the cluster, for whoever decides about resources: who may hold what, who is able to
  * take it, and the plan that follows from both.
  */
-import { wantedOn, whyUnwanted } from './intents.ts'
+import { maintenanceOf, wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger, mayHold } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Plan, plan } from './plan.ts'
@@ -79,6 +79,9 @@ function whyUnable(
   node: NodeId,
   holders: readonly NodeId[],
 ): string {
+  // What is left alone stays where it is, whatever becomes of its node.
+  const alone = holders.find((each) => maintenanceOf(ledger.intents, id, each) !== undefined)
+  if (alone !== undefined) return alone === node ? '' : `it is in maintenance on ${alone}`
   const { standing, barred, late } = entryOf(ledger, node)
   const report = session.reports[node]
   if (standing !== 'member') return `it is ${standing}`

@@ -9,6 +9,7 @@
  */
 import type { ResourceOp } from './effect.ts'
 import type { RunOutcome } from './event.ts'
+import { isLeftAlone } from './maintenance.ts'
 import type { ResourceState } from './message.ts'
 import type { ResourceConfig, ResourceId } from './model.ts'
 import { freshId, say, set, type Turn } from './state.ts'
@@ -156,6 +157,7 @@ export function dropGrants(turn: Turn): void {
 export function stopResource(turn: Turn, config: ResourceConfig, because: string): void {
   const local = turn.state.resources[config.id]!
   if (local.at === 'stopped' || local.mustStop !== '') return
+  if (isLeftAlone(turn.state, config.id)) return
   if (local.at === 'granted') {
     put(turn, config.id, { at: 'stopped', detail: `not started: ${because}` })
     return
@@ -216,6 +218,9 @@ function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): 
     return
   }
   put(turn, config.id, { attempts: 0 })
+  if (isLeftAlone(turn.state, config.id)) {
+    return put(turn, config.id, { nextMs: monitorAtMs(turn, config) })
+  }
   end(turn, config, 'no probe could tell whether it runs')
 }
 
@@ -225,11 +230,11 @@ function onLook(
   config: ResourceConfig,
   ran: { outcome: RunOutcome; detail: string },
 ): void {
-  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
-  if (ran.outcome !== 'running') return put(turn, config.id, { nextMs })
-  say(turn, 'alarm', `${config.id} runs here although nobody here has started it`, {
-    resource: config.id,
-  })
+  if (ran.outcome !== 'running') return put(turn, config.id, { nextMs: lookAtMs(turn, config) })
+  const alone = isLeftAlone(turn.state, config.id)
+  const why = alone ? ': it is in maintenance' : ' although nobody here has started it'
+  const facts = { resource: config.id }
+  say(turn, alone ? 'info' : 'alarm', `${config.id} runs here${why}`, facts)
   put(turn, config.id, { at: 'running', attempts: 0, nextMs: monitorAtMs(turn, config) })
 }
 
@@ -262,6 +267,7 @@ function onMonitored(
     put(turn, config.id, { misses: 0, nextMs: monitorAtMs(turn, config) })
     return
   }
+  if (isLeftAlone(turn.state, config.id)) return onFailedAlone(turn, config, ran)
   if (ran.outcome === 'unknown' && local.misses === 0) {
     put(turn, config.id, { misses: 1, nextMs: turn.nowMs + RETRY_MS })
     return
@@ -272,6 +278,26 @@ function onMonitored(
   const coolUntilMs = again ? turn.nowMs + coolDownMs : local.coolUntilMs
   put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs })
   end(turn, config, `it failed: ${ran.detail}`)
+}
+
+/** It is in maintenance: that it does not run, or not well, is told, and nothing is done about it. */
+function onFailedAlone(
+  turn: Turn,
+  config: ResourceConfig,
+  { outcome, detail }: { outcome: RunOutcome; detail: string },
+): void {
+  const { misses } = turn.state.resources[config.id]!
+  if (misses === 0) {
+    const text = `${config.id} does not run as it should, and is in maintenance: ${detail}`
+    say(turn, 'warn', text, { resource: config.id })
+  }
+  if (outcome !== 'stopped') {
+    put(turn, config.id, { misses: misses + 1, nextMs: monitorAtMs(turn, config) })
+    return
+  }
+  // Only a probe says that it is stopped.
+  put(turn, config.id, { at: 'unknown', misses: 0, attempts: 0 })
+  run(turn, config, 'probe')
 }
 
 function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {
@@ -291,7 +317,7 @@ function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): voi
 function becomeStopped(turn: Turn, config: ResourceConfig): void {
   const { at } = turn.state.resources[config.id]!
   if (at !== 'unknown') say(turn, 'info', `${config.id} is stopped`, { resource: config.id })
-  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
+  const nextMs = lookAtMs(turn, config)
   put(turn, config.id, { at: 'stopped', mustStop: '', attempts: 0, misses: 0, nextMs })
 }
 
@@ -313,6 +339,7 @@ function followersOf(turn: Turn, { id }: ResourceConfig): readonly ResourceConfi
 function followersGone(turn: Turn, config: ResourceConfig): boolean {
   return followersOf(turn, config).every(({ id }) => {
     const { at, attempts } = turn.state.resources[id]!
+    if (isLeftAlone(turn.state, id)) return true
     return at === 'stopped' || at === 'stuck' || (at === 'stopping' && attempts > 0)
   })
 }
@@ -329,6 +356,12 @@ function run(turn: Turn, config: ResourceConfig, op: ResourceOp): void {
   const untilMs = turn.nowMs + timeoutMs + REAP_MS
   put(turn, config.id, { op: { id, op, aborted: false, untilMs } })
   turn.effects.push({ do: 'run', id, resource: config.id, op, timeoutMs })
+}
+
+/** A stopped thing is looked at less often, but for one that somebody is at work on. */
+function lookAtMs(turn: Turn, config: ResourceConfig): number {
+  const gaps = isLeftAlone(turn.state, config.id) ? 1 : LOOK_AGAIN_GAPS
+  return turn.nowMs + gaps * config.monitorEveryMs
 }
 
 function monitorAtMs(turn: Turn, config: ResourceConfig): number {

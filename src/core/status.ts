@@ -1,9 +1,10 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
-import { type Intent, intentText } from './intents.ts'
+import { type Intent, intentText, maintenanceOf } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { holdersOf } from './look.ts'
+import { whySpared } from './maintenance.ts'
 import type { Verdict } from './message.ts'
 import {
   majorityOf,
@@ -262,7 +263,10 @@ export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
     return { id, thing, state: 'blocked', node: holder, because }
   }
   const detail = holder === state.self ? state.resources[id]!.detail : ''
-  const because = looking.length > 0 ? search : detail
+  const alone = maintenanceOf(ledger.intents, id, holder)
+  const hint = alone === undefined ? '' : `left alone (${intentText(alone)})`
+  const told = [hint, looking.length > 0 ? search : detail].filter((each) => each !== '')
+  const because = told.join('; ')
   return { id, thing, state: stateAt(holder), node: holder, because }
 }
 
@@ -281,7 +285,12 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
   const advice: string[] = []
   for (const node of nodes) {
     const blocked = node.standing === 'lost' || node.standing === 'condemned'
-    if (blocked && node.devices.length === 0) {
+    if (blocked && whySpared(state.ledger, node.id) !== '') {
+      advice.push(
+        `${node.id} is in maintenance, so nobody fences it and what it may hold waits: bring it ` +
+          `back, end the maintenance, or picket fence off ${node.id}`,
+      )
+    } else if (blocked && node.devices.length === 0) {
       advice.push(
         `${node.id} has no fence device: switch it off by hand, then picket confirm ${node.id}`,
       )

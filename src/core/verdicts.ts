@@ -5,6 +5,7 @@
 import { delivered } from './duty.ts'
 import { dropFencing } from './ending.ts'
 import { beginFencing } from './fencing.ts'
+import { maintenanceOf } from './intents.ts'
 import {
   entryOf,
   type FencingRecord,
@@ -18,6 +19,7 @@ import {
   withEntry,
   withFinger,
 } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
 import { elect } from './merge.ts'
 import type { Body, Condemnation, FenceOrder, Report } from './message.ts'
 import type { NodeId } from './model.ts'
@@ -38,6 +40,8 @@ export function onGrant(turn: Turn, from: NodeId, grant: Of<'grant'>): void {
   if (Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))) return
   const entry = entryOf(ledger, to)
   if (entry.standing !== 'member' || entry.holds === 'anything') return
+  // Granted before an operator's word came in between.
+  if (maintenanceOf(ledger.intents, resource, to) !== undefined) return
   const step = ledger.epoch.step + 1
   set(turn, { ledger: withEntry(ledger, to, { holds: [...entry.holds, { thing, step }] }) })
   if (to === turn.state.self) grantResource(turn, resource, step)
@@ -59,6 +63,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   // Two coordinators of one moment have found the same; an operator's order is another matter.
   const found = action === 'off' && !barred
   if (found && entry.standing === 'condemned' && entry.fencing !== undefined) return
+  if (found && whySpared(ledger, node) !== '') return
   // Of two orders of one moment, off is the one that binds.
   if (action === 'reboot' && entry.barred) return
   const dangling = entry.fencing?.dangling ?? []
@@ -89,7 +94,7 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const entry = entryOf(ledger, node)
   if (from !== ledger.coordinator || entry.fencing?.owner !== undefined) return
   const off = action !== 'on'
-  if (off && !isOpen(entry)) return
+  if (off && (!isOpen(entry) || whySpared(ledger, node) !== '')) return
   const before = entry.fencing
   // Ordered before another order came in between.
   if (off && before !== undefined && before.action !== 'on' && before.id !== id) return

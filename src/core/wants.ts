@@ -5,6 +5,7 @@
  */
 import { delivered, once } from './duty.ts'
 import { isFulfilled, isIntentAction, orderText, whyMeaningless, withOrder } from './intents.ts'
+import { withoutOldWaits } from './maintenance.ts'
 import type { Wanted } from './message.ts'
 import { majorityOf, type NodeId } from './model.ts'
 import { sendReport } from './report.ts'
@@ -41,7 +42,7 @@ export function onWant(turn: Turn, from: NodeId, wanted: Wanted): void {
     sendReport(turn)
   } else {
     const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
-    set(turn, { ledger: { ...ledger, epoch, intents } })
+    set(turn, { ledger: withoutOldWaits(ledger, { ...ledger, epoch, intents }) })
   }
   const { orders } = turn.state
   const { epoch } = turn.state.ledger

@@ -126,7 +126,7 @@ const nodeEntry = object<NodeEntry>({
 })
 
 const intent = object<Intent>({
-  kind: oneOf(['standby', 'disabled', 'moved', 'banned']),
+  kind: oneOf(['standby', 'disabled', 'moved', 'banned', 'maintenance']),
   resource: name,
   node: name,
   by: text,

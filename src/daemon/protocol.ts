@@ -6,7 +6,7 @@
  * which is its last.
  */
 import { z } from 'zod'
-import type { Foreseen } from '../core/foresee.ts'
+import type { Outlook } from '../core/foresee.ts'
 import { intentActions } from '../core/intents.ts'
 import type { Verdict } from '../core/message.ts'
 
@@ -56,7 +56,7 @@ export type Request = z.output<typeof Request>
 export type Reply = Readonly<
   | { ok: true; status: object }
   | { ok: true; explanation: object }
-  | { ok: true; foreseen: readonly Foreseen[] }
+  | ({ ok: true } & Outlook)
   | { ok: true; path: string }
   /** What an operator has accepted is in the audit log: so many heads of it. */
   | { ok: true; accepted: number }

@@ -262,6 +262,23 @@ export const biases: Readonly<Record<string, Bias>> = {
       diskCorruptPercent: 0,
     }),
   },
+  'maintaining-operators': {
+    about: 'operators begin and end maintenances while nodes, rings and resources come and go',
+    faults: (faults) => ({
+      ...faults,
+      maintenancePercent: 25,
+      dyingPercent: 10,
+      leavePercent: 6,
+      crashPercent: 6,
+      verdictPercent: 4,
+      corosyncKillPercent: 4,
+      powerLossPercent: 6,
+      powerOnPercent: 40,
+      splitPercent: 6,
+      healPercent: 40,
+      diskCorruptPercent: 0,
+    }),
+  },
   'confirming-operators': {
     about: 'devices prove little and act late, operators confirm by hand what they have seen off',
     faults: (faults) => ({

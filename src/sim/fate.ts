@@ -10,7 +10,7 @@ import { corrupt } from './disks.ts'
 import { calm } from './faults.ts'
 import { applyPower, freeze, later, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
-import { comeBack, leave, order, tend, want } from './operator.ts'
+import { comeBack, leave, maintain, order, tend, want } from './operator.ts'
 import { activate, die } from './resources.ts'
 import { networkChanged, reform, ringsOf } from './rings.ts'
 import { variantOf } from './swarm.ts'
@@ -198,6 +198,8 @@ function services(world: World): void {
     order(world, machine, lot.pick(['off', 'reboot', 'on']), lot.pick(world.machines).id)
   }
   if (faults.intentPercent > 0 && lot.chance(faults.intentPercent)) want(world, machine)
+  if (faults.maintenancePercent > 0 && lot.chance(faults.maintenancePercent))
+    maintain(world, machine)
   if (faults.confirmPercent > 0 && lot.chance(faults.confirmPercent)) {
     // Somebody has gone and looked.
     const dead = world.machines.filter(({ powered }) => !powered)

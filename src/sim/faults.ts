@@ -58,6 +58,8 @@ export interface Faults {
   readonly orderPercent: number
   /** An operator wants something of a node or a resource: standby, move and their like. */
   readonly intentPercent: number
+  /** An operator begins a maintenance, or ends one. */
+  readonly maintenancePercent: number
   /** A person confirms a machine dead that is off at that moment. */
   readonly confirmPercent: number
 
@@ -130,6 +132,7 @@ export const calm: Faults = {
   stuckPercent: 0,
   orderPercent: 0,
   intentPercent: 0,
+  maintenancePercent: 0,
   confirmPercent: 0,
   stallPercent: 0,
   stallMaxMs: 10_000,
@@ -216,5 +219,6 @@ export function swarmFaults(lot: Rng): Faults {
     markStuckPercent: some(20),
     markMissingPercent: some(10),
     intentPercent: some(6),
+    maintenancePercent: lot.chance(85) ? 0 : lot.int(1, 4),
   }
 }

@@ -3,6 +3,7 @@
  * believe, and must not leave as it is.
  */
 import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/ledger.ts'
+import { whySpared } from '../core/maintenance.ts'
 import type { Message } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'
 import { type State, sessionId } from '../core/state.ts'
@@ -163,6 +164,8 @@ function forgotten(world: World): string | undefined {
     const entry = ledger.nodes[id]
     if (entry === undefined || !isOpen(entry.standing) || entry.fencing !== undefined) continue
     if (!fenceable(world, id)) continue
+    // It is said that it waits, and for what.
+    if (entry.deferred !== '' && entry.deferred === whySpared(ledger, id)) continue
     const name = `open ${id}`
     present.add(name)
     if (lasting(world, name) > patienceMs(world.site.config)) {

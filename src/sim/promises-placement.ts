@@ -1,4 +1,5 @@
 /** H3: who starts after whom, who runs beside whom, and what stops first. */
+import { maintenanceOf } from '../core/intents.ts'
 import type { ResourceConfig, ResourceId } from '../core/model.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -79,6 +80,8 @@ function hasty(
     const thing = world.thingOf(machine, id)
     const found = machine.things.get(thing)
     if (found === undefined || found.foreign) continue
+    // What is left alone is not ended for it.
+    if (maintenanceOf(daemon.mind.ledger.intents, id, machine.id) !== undefined) continue
     // Whose first stop has failed is not waited for.
     if ((daemon.mind.resources[id]?.attempts ?? 0) > 0) continue
     const going = [...machine.operations].some((each) => each.op === 'stop' && each.thing === thing)

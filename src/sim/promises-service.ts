@@ -1,4 +1,5 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
+import { maintenanceOf } from '../core/intents.ts'
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -141,9 +142,11 @@ export const servicePromises: readonly Invariant[] = [
   },
 ]
 
-/** Does its daemon's config name the thing at all? */
-function known({ daemon }: Machine, thing: string): boolean {
-  return daemon?.config.resources.some((resource) => resource.thing === thing) === true
+/** Does its daemon's config name the thing at all, and no operator wants it left alone there? */
+function known({ daemon, id: node }: Machine, thing: string): boolean {
+  const intents = daemon?.mind.ledger?.intents ?? []
+  const named = daemon?.config.resources.filter((resource) => resource.thing === thing) ?? []
+  return named.some(({ id }) => maintenanceOf(intents, id, node) === undefined)
 }
 
 /** Other powered machines on which the thing is active, and not by a stranger's hand. */

@@ -49,7 +49,10 @@ test('H8 a dry run orders nothing, and JSON is one object a line', async (t) => 
   const lines = out.trim().split('\n')
   assert.deepEqual(
     lines.map((line) => JSON.parse(line)),
-    [{ foreseen: [] }, { ok: true, because: 'web-01 is on standby' }],
+    [
+      { foreseen: [], cautions: [] },
+      { ok: true, because: 'web-01 is on standby' },
+    ],
   )
 })
 

@@ -2,6 +2,7 @@
 import type { Mutant } from '../mutant.ts'
 import { fencingMutants } from './fencing.ts'
 import { intentMutants } from './intents.ts'
+import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
 import { serviceMutants } from './service.ts'
@@ -10,6 +11,7 @@ export const mutants: readonly Mutant[] = [
   ...serviceMutants,
   ...proofMutants,
   ...fencingMutants,
+  ...maintenanceMutants,
   ...memoryMutants,
   ...intentMutants,
 ]

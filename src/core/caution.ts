@@ -1,0 +1,45 @@
+/** What an operator should know before a maintenance begins, beside what moves: in sentences. */
+import type { IntentOrder } from './intents.ts'
+import { holdersOf } from './look.ts'
+import { majorityOf, type NodeId } from './model.ts'
+import type { State } from './state.ts'
+
+/** Empty for every order that does not begin a maintenance. Changes nothing. */
+export function cautionsOf(state: State, order: IntentOrder): readonly string[] {
+  if (order.action !== 'maintain') return []
+  const { resource, node } = order
+  if (resource !== '') {
+    return [`${resource} is left alone: nobody starts, restarts, moves or stops it.`]
+  }
+  if (node === '') {
+    return [
+      'Everything is left alone, also without quorum: nothing is started, restarted, moved or ' +
+        'stopped.',
+      'Nobody is fenced: what runs on a node that dies runs nowhere before the maintenance is ' +
+        'over, or somebody orders that node off.',
+    ]
+  }
+  return [...ofNode(state, node), quorumText(state, node)]
+}
+
+function ofNode(state: State, node: NodeId): readonly string[] {
+  const held = state.config.resources.filter((each) => holdersOf(state, each.thing).includes(node))
+  const names = held.map(({ id }) => id).join(', ')
+  if (names === '') return [`Nothing runs on ${node}. It is not fenced, whatever becomes of it.`]
+  return [
+    `${names} on ${node} ${held.length > 1 ? 'are' : 'is'} left alone, also without quorum.`,
+    `${node} is not fenced: when it goes down, ${names} run nowhere before it is back or ordered ` +
+      `off. To let them run elsewhere meanwhile: picket maintenance on ${node} --drain.`,
+  ]
+}
+
+/** What is left of the quorum when this node goes down (H13). */
+export function quorumText({ config, group }: State, node: NodeId): string {
+  const others = (group?.ringMembers ?? []).filter((id) => id !== node).length
+  const spare = others - majorityOf(config)
+  const [left, all] = [others, config.nodes.length]
+  const then = `Without ${node}, ${left} of ${all} nodes are in the ring`
+  if (spare < 0) return `${then}, fewer than the ${majorityOf(config)} needed: everything stops.`
+  if (spare === 0) return `${then}, just enough: one more failure stops the cluster.`
+  return `${then}: ${spare} more may fail before the cluster stops.`
+}
