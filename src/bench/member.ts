@@ -202,6 +202,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       coolDownMs: 60_000,
       stopAttemptsMax: 3,
       leaveMs: 10_000,
+      detachMs: 60_000,
     },
     rules: {
       delayMs: 0,

@@ -107,6 +107,8 @@ function decisionSaid(kind: string, word: Words): Said | undefined {
       }
     case 'left':
       return { mark: 'dim', text: `${target} has left with everything stopped` }
+    case 'detach':
+      return { mark: 'dim', text: `picketd on ${target} makes way for another one; all runs on` }
     case 'grant':
       return { mark: 'good', text: `${word('by')} gives ${word('resource')} to ${target}` }
     case 'release':
@@ -151,7 +153,8 @@ function attemptSaid(kind: string, word: Words, is: (name: string) => boolean): 
 
 function orderSaid(kind: string, word: Words): Said | undefined {
   const power = !isIntentAction(word('action'))
-  const deed = power ? toDo(word) : `that ${wantSaid(word)}`
+  const deed =
+    word('action') === 'detach' ? 'to detach' : power ? toDo(word) : `that ${wantSaid(word)}`
   const what = `${deed}: ${word('reason')} (${word('id')})`
   switch (kind) {
     case 'order':

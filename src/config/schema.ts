@@ -230,6 +230,10 @@ const timing = z.strictObject({
   leave_seconds: seconds
     .default(10)
     .meta({ title: 'How long a leaving daemon waits for the others' }),
+  detach_seconds: seconds
+    .max(3600)
+    .default(60)
+    .meta({ title: 'How long a node may be without picketd after `picket detach`' }),
 })
 
 export const configSchema = z.strictObject({

@@ -63,6 +63,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       check_every_seconds: seconds(timing.checkEveryMs),
       stop_attempts: timing.stopAttemptsMax,
       leave_seconds: seconds(timing.leaveMs),
+      detach_seconds: seconds(timing.detachMs),
     },
   }
   return stringify(value, { aliasDuplicateObjects: false }).trimEnd()

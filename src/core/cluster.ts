@@ -7,6 +7,7 @@
  */
 import { decide } from './coordinator.ts'
 import { onMessage } from './deliver.ts'
+import { detach, isPaused } from './detach.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
 import { keepDisk, onSaved, save } from './disk.ts'
 import type { Effect } from './effect.ts'
@@ -83,6 +84,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     reportSeq: 0,
     echoMs: -Infinity,
     leaving: undefined,
+    detaching: undefined,
     corosyncLost: '',
     exited: false,
   }
@@ -105,7 +107,8 @@ export function deadlineMs(state: State): number {
   if (state.exited) return Infinity
   let earliestMs = Math.min(state.nextBeatMs, deviceDeadlineMs(state))
   for (const id in state.resources) {
-    earliestMs = Math.min(earliestMs, resourceDeadlineMs(state.resources[id]!))
+    const local = state.resources[id]!
+    if (!isPaused(state, local)) earliestMs = Math.min(earliestMs, resourceDeadlineMs(local))
   }
   for (const id in state.fencings) {
     earliestMs = Math.min(earliestMs, fencingDeadlineMs(state.fencings[id]!))
@@ -205,6 +208,7 @@ function follow(turn: Turn, before: State): void {
   }
   save(turn, before)
   if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
+  detach(turn)
   leave(turn)
 }
 

@@ -91,13 +91,16 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   // (H16).
   const inGroup = group!.members.some((member) => member.node === id)
   const excluded = session!.excluded.includes(id)
-  const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : Math.max(timing.silentMs, graceMs)
+  const goneMs = Math.max(timing.silentMs, graceMs, entry.detached ? timing.detachMs : 0)
+  const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : goneMs
   if (waits.standingMs(`silent:${id}`) < boundMs) return
   const because = excluded
     ? 'its daemon has been silent for too long'
     : inGroup
       ? 'its config has been another one for too long'
-      : 'its daemon has been gone for too long while its ring lives on'
+      : entry.detached
+        ? 'no other daemon has followed the one that has detached there'
+        : 'its daemon has been gone for too long while its ring lives on'
   condemn(turn, id, because)
 }
 

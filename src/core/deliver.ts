@@ -2,6 +2,7 @@
  * A delivered message on its way to the machine that it concerns. What does not belong to the
  * present session is void; what changes the ledger counts among those that take part.
  */
+import { onDetach } from './detach.ts'
 import type { Message } from './message.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep, onRequest } from './orders.ts'
@@ -62,6 +63,7 @@ export function onMessage(turn: Turn, from: NodeId, pid: number, message: Messag
     case 'want':
     case 'resign':
     case 'goodbye':
+    case 'detach':
       if (takesPart(turn.state, from)) {
         onDecision(turn, from, message)
         reelect(turn, message.say === 'resign' ? from : undefined)
@@ -113,6 +115,8 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onOrderStep(turn, message.id, 'refused', message.because)
     case 'goodbye':
       return onGoodbye(turn, from, message.report)
+    case 'detach':
+      return onDetach(turn, from)
     case 'resign':
       say(turn, 'warn', `${from} does not coordinate any more: ${message.because}`, { node: from })
       return

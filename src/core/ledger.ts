@@ -86,6 +86,8 @@ export interface NodeEntry {
   readonly deferred: string
   /** It was fenced a moment ago: the least interval before its next fencing still runs. */
   readonly rests: boolean
+  /** Its daemon has said that another one follows soon; only while its ring lives on. */
+  readonly detached: boolean
   /** The level by which its return without an order is still watched for (F16); 0 by none. */
   readonly watch: number
   readonly fencing: FencingRecord | undefined
@@ -120,6 +122,7 @@ export const unknownNode: NodeEntry = {
   hardware: '',
   deferred: '',
   rests: false,
+  detached: false,
   watch: 0,
   fencing: undefined,
 }
@@ -204,7 +207,7 @@ export function mayHold(entry: NodeEntry, thing: string): boolean {
 export function fromDisk(ledger: Ledger): Ledger {
   const nodes = Object.entries(ledger.nodes).map(([id, entry]) => [
     id,
-    { ...withoutProof(entry), seen: false },
+    { ...withoutProof(entry), seen: false, detached: false },
   ])
   return { ...ledger, nodes: Object.fromEntries(nodes) }
 }
@@ -243,7 +246,7 @@ function fieldsOf(entry: NodeEntry): readonly unknown[] {
     [fencing.commanded, fencing.staysOff],
     fencing.dangling.map(({ node, life, step }) => [node, life, step]),
   ]
-  const flags = [seen, barred, late, entry.rests, entry.watch]
+  const flags = [seen, barred, late, entry.rests, entry.detached, entry.watch]
   return [standing, because, holds, flags, boot, hardware, deferred, record ?? '']
 }
 

@@ -156,6 +156,7 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
     because: undead ? 'it was proven off and yet it never rebooted' : 'it is in the group',
     late,
     rests: old.rests || (hasInterval && struck),
+    detached: false,
     watch: 0,
     fencing: late ? fencing : undefined,
   }
@@ -178,20 +179,23 @@ function whereabouts(group: Group, id: NodeId): { inRing: boolean; inGroup: bool
 
 function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
   const fencing = old.fencing && interrupted(old.fencing)
+  const detached = old.detached && how.inRing && !how.inGroup
   // Joining our group, not Corosync, is what ends `left` and `fenced` (S19).
   const kept = how.proven ? old : withoutProof(old)
   if (kept.standing === 'fenced' || kept.standing === 'left') return { ...kept, fencing }
   const holds = how.complete ? kept.holds : 'anything'
-  if (kept.standing === 'condemned') return { ...kept, holds, fencing }
+  if (kept.standing === 'condemned') return { ...kept, holds, fencing, detached: false }
   const because =
-    old.standing !== 'member'
+    old.standing !== 'member' && old.detached === detached
       ? kept.because
       : how.inGroup
         ? 'its daemon is silent, or has another config'
-        : how.inRing
-          ? 'its daemon is gone while its ring lives on'
-          : 'it vanished from the ring without a goodbye'
-  return { ...kept, standing: 'lost', because, holds, fencing }
+        : detached
+          ? 'its daemon is being replaced by another one'
+          : how.inRing
+            ? 'its daemon is gone while its ring lives on'
+            : 'it vanished from the ring without a goodbye'
+  return { ...kept, standing: 'lost', because, holds, fencing, detached }
 }
 
 /**

@@ -65,6 +65,8 @@ export type Body = Readonly<
   | { say: 'resign'; because: string }
   /** "Everything here is stopped, I go." Over only when it has come back to the sender. */
   | { say: 'goodbye'; report: Report }
+  /** "I go, my resources stay, and another daemon follows." Over when it has come back. */
+  | { say: 'detach' }
 >
 
 export interface Condemnation {
@@ -132,6 +134,8 @@ export interface Report {
   /** What speaks for lost nodes: they answer beside the ring, or a device says so (F18). */
   readonly hears: Readonly<Record<NodeId, string>>
   readonly leaving: boolean
+  /** It is about to be replaced by another daemon, and takes nothing before that. */
+  readonly detaching: boolean
   /** It came up after too many crashes: it takes part, but leads nothing and runs nothing new. */
   readonly passive: boolean
   /** Its disk takes what it is told to keep. */

@@ -148,6 +148,8 @@ export interface Timing {
   readonly stopAttemptsMax: number
   /** How long a leaving daemon waits for the others before it leaves without a goodbye. */
   readonly leaveMs: number
+  /** How long a node may be without a daemon that has said that another one follows. */
+  readonly detachMs: number
 }
 
 /**

@@ -5,6 +5,7 @@
  * up is in the ledger, and outlives everybody.
  */
 
+import { beginDetach } from './detach.ts'
 import type { Order } from './event.ts'
 import { isIntentAction, whyMeaningless } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
@@ -35,6 +36,7 @@ export function onOrder(turn: Turn, order: Order): void {
     because: 'on its way to the coordinator',
   }
   set(turn, { orders: [...turn.state.orders.filter((each) => each.id !== id), accepted] })
+  if (action === 'detach') return beginDetach(turn, id)
   const why = refusalHere(turn.state, accepted)
   if (why !== undefined) return onOrderStep(turn, id, 'refused', why)
   request(turn, accepted)
@@ -48,7 +50,7 @@ export function keepOrders(turn: Turn): void {
     if (!isIntentAction(order.action) && (at === 'fencing' || at === 'failed')) {
       forgotten(turn, order)
     }
-    if (order.at !== 'waiting') continue
+    if (order.at !== 'waiting' || order.action === 'detach') continue
     if (turn.nowMs - order.sinceMs > TAKEN_UP_WITHIN_MS) {
       onOrderStep(turn, order.id, 'refused', 'no coordinator took it up in time')
     } else {
@@ -133,8 +135,8 @@ export function onRequest(turn: Turn, message: Request): void {
 }
 
 function request(turn: Turn, order: OrderState): void {
-  if (authority(turn.state, turn.nowMs) === undefined) return
   const { id, action, target, resource, requester, reason, boot } = order
+  if (action === 'detach' || authority(turn.state, turn.nowMs) === undefined) return
   send(turn, { say: 'request', id, action, target, resource, requester, reason, boot })
 }
 

@@ -7,6 +7,8 @@
  * A stop that keeps failing ends in `stuck`: the node says so, and the others condemn it (H6). What
  * starts after a resource stops before it (H3); whose first stop has failed is not waited for.
  */
+
+import { isPaused } from './detach.ts'
 import type { ResourceOp } from './effect.ts'
 import type { RunOutcome } from './event.ts'
 import { isLeftAlone } from './maintenance.ts'
@@ -94,7 +96,7 @@ export function resourceDeadlineMs(local: Local): number {
 /** Time has passed: is there anything to do unasked? */
 export function tickResource(turn: Turn, config: ResourceConfig): void {
   const local = turn.state.resources[config.id]!
-  if (turn.nowMs < resourceDeadlineMs(local)) return
+  if (turn.nowMs < resourceDeadlineMs(local) || isPaused(turn.state, local)) return
   if (local.op !== undefined) {
     const detail = `its ${local.op.op} cannot be ended`
     say(turn, 'alarm', `${config.id}: ${detail}`, { resource: config.id })
@@ -200,6 +202,7 @@ export function onRan(
 /** It may have ended by itself: the monitor that would come later comes now. */
 export function onHint(turn: Turn, config: ResourceConfig): void {
   const local = turn.state.resources[config.id]!
+  if (isPaused(turn.state, local)) return
   if (local.at === 'running' && local.op === undefined) run(turn, config, 'monitor')
 }
 

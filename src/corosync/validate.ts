@@ -121,6 +121,7 @@ const nodeEntry = object<NodeEntry>({
   hardware: name,
   deferred: text,
   rests: flag,
+  detached: flag,
   watch: integer,
   fencing: optional(fencing),
 })
@@ -157,6 +158,7 @@ const report = object<Report>({
   pressing: list(name),
   hears: record(text),
   leaving: flag,
+  detaching: flag,
   passive: flag,
   durable: flag,
 })
@@ -244,6 +246,7 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
   unbar: object<Rest<'unbar'>>({ node: name, id: name }),
   resign: object<Rest<'resign'>>({ because: text }),
   goodbye: object<Rest<'goodbye'>>({ report }),
+  detach: object<Rest<'detach'>>({}),
 }
 
 const kinds = Object.keys(bodies) as Say[]

@@ -50,6 +50,8 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
     }
     case 'goodbye':
       return { kind: 'left', node: by, facts: { target: by } }
+    case 'detach':
+      return { kind: 'detach', node: by, facts: { target: by } }
     case 'grant': {
       const { to: target, resource, thing } = message
       return { kind: 'grant', node: target, facts: { target, by, resource, thing } }

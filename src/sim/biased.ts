@@ -279,6 +279,23 @@ export const biases: Readonly<Record<string, Bias>> = {
       diskCorruptPercent: 0,
     }),
   },
+  'detaching-daemons': {
+    about:
+      'daemons make way for others, some of which never come, while rings and resources change',
+    faults: (faults) => ({
+      ...faults,
+      detachPercent: 25,
+      crashPercent: 3,
+      dyingPercent: 5,
+      intentPercent: 5,
+      splitPercent: 4,
+      healPercent: 40,
+      powerLossPercent: 4,
+      powerOnPercent: 40,
+      corosyncKillPercent: 3,
+      probeFailsPercent: 0,
+    }),
+  },
   'confirming-operators': {
     about: 'devices prove little and act late, operators confirm by hand what they have seen off',
     faults: (faults) => ({

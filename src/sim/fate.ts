@@ -95,6 +95,9 @@ function machines(world: World): void {
     leave(world, machine)
     later(world, machine, 'scripts', lot.int(10_000, 60_000), () => comeBack(world, machine))
   }
+  if (faults.detachPercent > 0 && lot.chance(faults.detachPercent)) {
+    order(world, machine, 'detach', machine.id)
+  }
   if (lot.chance(faults.powerLossPercent)) {
     machine.switchedOn = false
     applyPower(world, machine, 'power loss')

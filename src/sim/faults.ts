@@ -32,6 +32,8 @@ export interface Faults {
   /** Per step of a daemon that has effects: it dies between two of them. */
   readonly crashMidStepPercent: number
   readonly leavePercent: number
+  /** A daemon makes way for another one. */
+  readonly detachPercent: number
   readonly powerLossPercent: number
   readonly wallLossPercent: number
   readonly powerOnPercent: number
@@ -117,6 +119,7 @@ export const calm: Faults = {
   crashPercent: 0,
   crashMidStepPercent: 0,
   leavePercent: 0,
+  detachPercent: 0,
   powerLossPercent: 0,
   wallLossPercent: 0,
   powerOnPercent: 0,
@@ -220,5 +223,6 @@ export function swarmFaults(lot: Rng): Faults {
     markMissingPercent: some(10),
     intentPercent: some(6),
     maintenancePercent: lot.chance(85) ? 0 : lot.int(1, 4),
+    detachPercent: lot.chance(70) ? 0 : lot.int(1, 4),
   }
 }

@@ -10,6 +10,7 @@ import type { GroupMember, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
+import { detachPromises } from './promises-detach.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
@@ -78,6 +79,7 @@ export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
   ...intentPromises,
+  ...detachPromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,

@@ -16,7 +16,7 @@ import type { Machine, World } from './world.ts'
 export function order(
   world: World,
   via: Machine,
-  action: OrderAction,
+  action: OrderAction | 'detach',
   target: NodeId,
   resource: ResourceId = '',
 ): boolean {

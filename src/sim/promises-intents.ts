@@ -68,18 +68,12 @@ function ended(
     return undefined
   }
   const { startMs = 0 } = daemon.config.resources.find(({ id }) => id === resource) ?? {}
-  if (world.nowMs - knownSinceMs(world, daemon.machine.id, known) < startMs + SETTLED_MS) {
-    return undefined
-  }
-  return `${machine.id} stops ${resource}`
-}
-
-/** Since when a machine has an intent in its ledger, as far as anybody has looked. */
-function knownSinceMs({ witness, nowMs }: World, machine: string, intent: object): number {
-  const name = `knows ${machine} ${JSON.stringify(intent)}`
-  const sinceMs = witness.standing.get(name) ?? nowMs
-  witness.standing.set(name, sinceMs)
-  return sinceMs
+  const note = [...world.witness.wants.values()].find(({ message, told }) => {
+    const { action, resource: named, node } = message
+    return told && action === 'maintain' && named === known.resource && node === known.node
+  })
+  const long = note !== undefined && world.nowMs - note.atMs > startMs + SETTLED_MS
+  return long ? `${machine.id} stops ${resource}` : undefined
 }
 
 function shot(world: World, { daemon, press }: Moments['onPress']): string | undefined {

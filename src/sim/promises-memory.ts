@@ -166,9 +166,12 @@ function forgotten(world: World): string | undefined {
     if (!fenceable(world, id)) continue
     // It is said that it waits, and for what.
     if (entry.deferred !== '' && entry.deferred === whySpared(ledger, id)) continue
-    const name = `open ${id}`
+    // Another daemon may follow one that has detached, for as long as its ring lives on.
+    const inRing = decidingRing(world)?.members.some((machine) => machine.id === id) === true
+    const awaitedMs = entry.detached && inRing ? world.site.config.timing.detachMs : 0
+    const name = `open ${id} ${inRing}`
     present.add(name)
-    if (lasting(world, name) > patienceMs(world.site.config)) {
+    if (lasting(world, name) > patienceMs(world.site.config) + awaitedMs) {
       broken = `${id} is ${entry.standing} (${entry.because}), and nobody fences it`
     }
   }

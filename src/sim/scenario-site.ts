@@ -23,6 +23,7 @@ const timing: Timing = {
   coolDownMs: 10_000,
   stopAttemptsMax: 3,
   leaveMs: 10_000,
+  detachMs: 30_000,
 }
 
 /** What a `site` line may change: `nodes=5 levels=1 verify qdevice resources=vip delay=2`. */
@@ -57,6 +58,8 @@ export interface Wishes {
   readonly after?: string
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
+  /** Seconds for which a node may be without a daemon that has detached. */
+  readonly detach?: string
   readonly qdevice?: string
   readonly identities?: string
 }
@@ -110,7 +113,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       monitorEveryMs: 10_000,
     })),
     devices,
-    timing,
+    timing: { ...timing, detachMs: 1_000 * Number(wishes.detach ?? 30) },
     rules: {
       delayMs: 1_000 * Number(wishes.delay ?? 0),
       randomDelayMs: 0,

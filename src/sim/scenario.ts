@@ -142,6 +142,11 @@ const deeds: Readonly<Record<string, Deed>> = {
   'kill-corosync': each(killCorosync),
   leave: each(leave),
   'come-back': each(comeBack),
+  detach: each((world, machine) => order(world, machine, 'detach', machine.id)),
+  // What has just ended is not started again before somebody does it.
+  'stay-away': each((_, machine) => {
+    machine.resting = true
+  }),
   order: (world, [action, target, , via]) => {
     order(world, world.machine(via!), action as OrderAction, target!)
   },

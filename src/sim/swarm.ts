@@ -172,6 +172,7 @@ function timingOf(lot: Rng): Timing {
     coolDownMs: lot.int(2_000, 10_000),
     stopAttemptsMax: lot.int(2, 4),
     leaveMs: lot.int(5_000, 15_000),
+    detachMs: 15_000,
   }
 }
 

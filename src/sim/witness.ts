@@ -9,7 +9,7 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
-import { noteWant, type WantNote } from './witness-wants.ts'
+import { type DetachNote, noteDetach, noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
 export interface Witness {
@@ -61,6 +61,7 @@ export interface Witness {
   >
   /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
+  readonly detached: Map<NodeId, DetachNote>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
 }
@@ -127,6 +128,7 @@ export function makeWitness(): Witness {
     disturbedMs: 0,
     condemned: new Map(),
     silent: new Map(),
+    detached: new Map(),
     standing: new Map(),
   }
 }
@@ -183,6 +185,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       witness.fencings.set(message.id, nowMs)
     }
     if (message.say === 'want') noteWant(witness.wants, message, nowMs)
+    if (message.say === 'detach') noteDetach(witness.detached, daemon.machine, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)

@@ -88,6 +88,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       coolDownMs: 20_000,
       stopAttemptsMax: 3,
       leaveMs: 5_000,
+      detachMs: 20_000,
     },
     rules: {
       delayMs: 0,

@@ -14,6 +14,7 @@ const report: Report = {
   pressing: ['f-1'],
   hears: { node3: 'it answers on 192.0.2.3' },
   leaving: false,
+  detaching: false,
   passive: false,
   durable: true,
 }
@@ -23,6 +24,7 @@ const entry: NodeEntry = {
   holds: [{ thing: 'ip 192.0.2.7/24', step: 4 }],
   seen: true,
   rests: true,
+  detached: false,
   watch: 1,
   deferred: '',
   barred: false,
@@ -136,6 +138,7 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
   unbar: { say: 'unbar', node: 'node2', id: 'o-1' },
   resign: { say: 'resign', because: 'its disk fails' },
   goodbye: { say: 'goodbye', report },
+  detach: { say: 'detach' },
 }
 const messages = Object.values(samples).map((body): Message => ({ session: '1.12#0', ...body }))
 

@@ -52,6 +52,7 @@ const blank: NodeEntry = {
   boot: '',
   hardware: '',
   rests: false,
+  detached: false,
   watch: 0,
   deferred: '',
   fencing: undefined,

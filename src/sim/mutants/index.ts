@@ -1,5 +1,6 @@
 /** All mutants, in the order of the rules that they break. */
 import type { Mutant } from '../mutant.ts'
+import { detachMutants } from './detach.ts'
 import { fencingMutants } from './fencing.ts'
 import { intentMutants } from './intents.ts'
 import { maintenanceMutants } from './maintenance.ts'
@@ -12,6 +13,7 @@ export const mutants: readonly Mutant[] = [
   ...proofMutants,
   ...fencingMutants,
   ...maintenanceMutants,
+  ...detachMutants,
   ...memoryMutants,
   ...intentMutants,
 ]
