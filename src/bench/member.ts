@@ -212,6 +212,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       minIntervalMs: 0,
       stormMax: 1_000_000,
       stormWindowMs: 600_000,
+      rejoin: 'automatic',
     },
   }
 }

@@ -35,6 +35,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Say that you have seen a node dead, where no fence device can prove it',
     load: () => import('./confirm.ts'),
   },
+  unfence: {
+    summary: 'Let a node serve again that was fenced, where the config says `rejoin: manual`',
+    load: () => import('./unfence.ts'),
+  },
   standby: {
     summary: 'Take a node out of service: what runs there moves away, until `unstandby`',
     load: () => intent('standby'),
@@ -58,6 +62,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   maintenance: {
     summary: 'Leave a node, a resource or the whole cluster alone while somebody works on it',
     load: () => import('./maintenance.ts'),
+  },
+  detach: {
+    summary: 'Replace the picketd of this node by another one; what runs here runs on',
+    load: () => import('./detach.ts'),
   },
   cleanup: {
     summary: 'Forget that a resource has failed, so that it is tried again at once',

@@ -104,6 +104,10 @@ const fence = z.strictObject({
     .default(5)
     .meta({ title: 'How many fencings may send a command within the window' }),
   storm_window_seconds: seconds.default(600).meta({ title: 'The window of the storm limit' }),
+  rejoin: z
+    .enum(['automatic', 'manual'])
+    .default('automatic')
+    .meta({ title: 'manual: who was fenced takes nothing before `picket unfence`' }),
   max_retries: z
     .int()
     .min(0)

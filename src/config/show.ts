@@ -41,6 +41,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       min_interval_seconds: seconds(rules.minIntervalMs),
       storm_limit: rules.stormMax,
       storm_window_seconds: seconds(rules.stormWindowMs),
+      rejoin: rules.rejoin,
       confirm_down,
       verify,
       least_evidence,

@@ -46,6 +46,7 @@ export function readRules({ fence }: ConfigFile): FencingRules {
     minIntervalMs: ms(fence.min_interval_seconds),
     stormMax: fence.storm_limit,
     stormWindowMs: ms(fence.storm_window_seconds),
+    rejoin: fence.rejoin,
   }
 }
 

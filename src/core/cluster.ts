@@ -227,8 +227,9 @@ function rightLost(state: State): string {
   if (state.quorum?.quorate === false) return 'quorum is lost'
   if (state.leaving !== undefined) return 'this node leaves'
   if (!state.chain) return ''
-  const { standing, barred } = entryOf(state.ledger, state.self)
+  const { standing, barred, quarantined } = entryOf(state.ledger, state.self)
   if (standing === 'condemned') return 'this node is condemned'
+  if (quarantined) return 'this node was fenced, and nobody has let it serve again'
   return barred ? 'an operator has switched this node off' : ''
 }
 

@@ -21,6 +21,7 @@ import {
   onRested,
   onSettle,
   onUnbar,
+  onUnfence,
   onUnwatch,
   onVerdict,
   reelect,
@@ -60,6 +61,7 @@ export function onMessage(turn: Turn, from: NodeId, pid: number, message: Messag
     case 'refuse':
     case 'confirm':
     case 'unbar':
+    case 'unfence':
     case 'want':
     case 'resign':
     case 'goodbye':
@@ -107,6 +109,8 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onConfirm(turn, from, message)
     case 'unbar':
       return onUnbar(turn, from, message.node, message.id)
+    case 'unfence':
+      return onUnfence(turn, from, message)
     case 'want':
       return onWant(turn, from, message)
     case 'request':

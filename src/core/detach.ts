@@ -35,6 +35,7 @@ export function beginDetach(turn: Turn, order: string): void {
   const boundS = config.timing.detachMs / 1000
   say(turn, 'info', `this daemon detaches for at most ${boundS} s: what runs here runs on`, {
     node: self,
+    order,
   })
   dropGrants(turn)
   set(turn, { detaching: { sinceMs: turn.nowMs, order, told: '' } })

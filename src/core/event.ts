@@ -72,7 +72,7 @@ export type RunOutcome = 'done' | 'running' | 'stopped' | 'failed' | 'unknown'
 export interface Order {
   readonly id: string
   readonly action: OrderAction | 'detach'
-  /** Empty where it is about a resource on all nodes. */
+  /** Empty where it is about a resource on all nodes, or about this daemon. */
   readonly target: NodeId
   /** The resource that it is about, if any. */
   readonly resource?: ResourceId

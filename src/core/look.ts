@@ -82,7 +82,7 @@ function whyUnable(
   // What is left alone stays where it is, whatever becomes of its node.
   const alone = holders.find((each) => maintenanceOf(ledger.intents, id, each) !== undefined)
   if (alone !== undefined) return alone === node ? '' : `it is in maintenance on ${alone}`
-  const { standing, barred, late, detached } = entryOf(ledger, node)
+  const { standing, barred, quarantined, late, detached } = entryOf(ledger, node)
   // It is to be found running there by the next daemon.
   if (detached && standing === 'lost') {
     return holders.includes(node) ? '' : 'its picketd is being replaced'
@@ -90,6 +90,7 @@ function whyUnable(
   const report = session.reports[node]
   if (standing !== 'member') return `it is ${standing}`
   if (barred) return 'an operator has switched it off'
+  if (quarantined) return 'it was fenced, and waits for `picket unfence`'
   const unwanted = whyUnwanted(ledger.intents, id, node)
   if (unwanted !== '') return unwanted
   const present = session.merged?.members.includes(node) === true

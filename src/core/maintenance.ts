@@ -8,7 +8,7 @@
  * off and does not know that its maintenance is over runs on, and is fenced first.
  */
 import { type Intent, maintenanceOf, source } from './intents.ts'
-import { entryOf, type Ledger } from './ledger.ts'
+import { entryOf, isOrdered, type Ledger } from './ledger.ts'
 import type { NodeId, ResourceId } from './model.ts'
 import { type State, set, type Turn } from './state.ts'
 
@@ -18,9 +18,9 @@ export function isLeftAlone(
   resource: ResourceId,
 ): boolean {
   if (ledger.intents.length === 0) return false
-  const { standing, barred } = entryOf(ledger, self)
-  // An operator has ordered it off all the same, or it was condemned before.
-  if (chain && (standing === 'condemned' || barred)) return false
+  const { standing, barred, quarantined } = entryOf(ledger, self)
+  // An operator has ordered it off all the same, or it was condemned or fenced before.
+  if (chain && (standing === 'condemned' || barred || quarantined)) return false
   // Its daemon goes for good, and nobody has said that the node is not to be fenced for that.
   if (leaving !== undefined && sparingOf(ledger.intents, self) === undefined) return false
   return maintenanceOf(ledger.intents, resource, self) !== undefined
@@ -51,7 +51,7 @@ export function whySpared({ intents, nodes }: Ledger, node: NodeId): string {
   if (found === undefined) return ''
   // What an operator has ordered is carried out.
   const { fencing } = nodes[node] ?? {}
-  if (fencing !== undefined && (fencing.staysOff || fencing.action !== 'off')) return ''
+  if (fencing !== undefined && isOrdered(fencing)) return ''
   return `${found.node === '' ? 'the cluster' : 'it'} is in maintenance${source(found)}`
 }
 

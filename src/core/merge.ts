@@ -12,12 +12,13 @@ import {
   type FencingRecord,
   fingersOf,
   type Hold,
+  isOrdered,
   type Ledger,
   type NodeEntry,
   withoutProof,
 } from './ledger.ts'
 import type { Report, Sync } from './message.ts'
-import { type Config, majorityOf, type NodeId } from './model.ts'
+import { type Config, type FencingRules, majorityOf, type NodeId } from './model.ts'
 import type { Group } from './state.ts'
 
 export interface Merged {
@@ -46,7 +47,7 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
     nodes[id] = members.includes(id)
-      ? memberEntry(old, syncs[id]!, config.rules.minIntervalMs > 0)
+      ? memberEntry(old, syncs[id]!, config.rules)
       : absentEntry(old, {
           complete,
           ...whereabouts(group, id),
@@ -92,7 +93,7 @@ export function unfitness(entry: NodeEntry, report: Report | undefined): number 
   if (report.leaving) return 3
   if (entry.standing === 'condemned') return 2
   if (entry.standing !== 'member') return Infinity
-  return entry.barred ? 1 : 0
+  return entry.barred || entry.quarantined ? 1 : 0
 }
 
 /**
@@ -134,7 +135,11 @@ function newest(members: readonly NodeId[], syncs: Syncs): NodeId | undefined {
   return best
 }
 
-function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntry {
+function memberEntry(
+  old: NodeEntry,
+  sync: Sync,
+  { minIntervalMs, rejoin }: FencingRules,
+): NodeEntry {
   const { boot, hardware = old.hardware } = sync.identity
   const rebooted = old.boot !== '' && old.boot !== boot
   const present = { boot, hardware, seen: true, deferred: '', holds: foundHolds(old, sync.report) }
@@ -148,6 +153,7 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
   const unfinished = (fencing?.dangling.length ?? 0) > 0
   // It came back while it was being fenced: that fencing is over as well (F5).
   const struck = unfinished || (fencing?.commanded === true && fencing.action !== 'on')
+  const ordered = fencing !== undefined && isOrdered(fencing)
   const late = old.late || unfinished
   return {
     ...old,
@@ -155,7 +161,9 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
     standing: 'member',
     because: undead ? 'it was proven off and yet it never rebooted' : 'it is in the group',
     late,
-    rests: old.rests || (hasInterval && struck),
+    rests: old.rests || (minIntervalMs > 0 && struck),
+    // Nobody has proven it off, and yet it was.
+    quarantined: old.quarantined || (rejoin === 'manual' && rebooted && struck && !ordered),
     detached: false,
     watch: 0,
     fencing: late ? fencing : undefined,

@@ -60,6 +60,8 @@ export type Body = Readonly<
   | { say: 'confirm'; node: NodeId; id: string; boot: string; because: string }
   /** An operator's `on` lets a barred node serve again. */
   | { say: 'unbar'; node: NodeId; id: string }
+  /** An operator lets a node serve again that was fenced. */
+  | { say: 'unfence'; node: NodeId; id: string }
   | Wanted
   /** The coordinator cannot lead any more; another member does. */
   | { say: 'resign'; because: string }

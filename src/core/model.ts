@@ -169,6 +169,8 @@ export interface FencingRules {
   /** How many fencings may send a command within `stormWindowMs` (P9). */
   readonly stormMax: number
   readonly stormWindowMs: number
+  /** `manual`: who was fenced and is back serves nothing before `picket unfence` (H14). */
+  readonly rejoin: 'automatic' | 'manual'
 }
 
 /** A resource that goes to the first of its nodes that is able to take it, and stays there. */

@@ -107,6 +107,7 @@ export function onRequest(turn: Turn, message: Request): void {
     const because = `confirmed dead by ${requester}${reason && `: ${reason}`}`
     return send(turn, { say: 'confirm', node: target, id, boot: message.boot, because })
   }
+  if (action === 'unfence') return send(turn, { say: 'unfence', node: target, id })
   if (action !== 'on') {
     send(turn, {
       say: 'condemn',
@@ -163,6 +164,10 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
   const node = state.config.nodes.find((each) => each.id === target)
   if (node === undefined) return `there is no node ${target}`
   if (action === 'confirm') return whyNotConfirmed(state, target, boot) ?? whyNotKept(state)
+  if (action === 'unfence') {
+    const { quarantined } = entryOf(state.ledger, target)
+    return quarantined ? undefined : `nothing keeps ${target} out of service for being fenced`
+  }
   if (node.levels.length === 0) return `no fence device is configured for ${target}`
   const entry = entryOf(state.ledger, target)
   if (entry.fencing?.owner !== undefined) {

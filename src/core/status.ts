@@ -50,6 +50,8 @@ export interface NodeStatus {
   /** Has its daemon joined our group? */
   readonly daemon: boolean
   readonly barred: boolean
+  /** It was fenced, and serves nothing before `picket unfence`. */
+  readonly quarantined: boolean
   readonly late: boolean
   /** The last boot it was seen in; empty before the first. */
   readonly boot: string
@@ -157,6 +159,7 @@ function waitingFor(state: State): string {
 function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
   const { group, ledger, config } = state
   const { standing, because, holds, barred, late, boot, deferred, fencing } = entryOf(ledger, id)
+  const { quarantined } = entryOf(ledger, id)
   const node = config.nodes.find((each) => each.id === id)
   const round = state.fencings[id]
   const troubles = [fencing?.last ?? '', ...(round?.troubles ?? [])]
@@ -167,6 +170,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     inRing: group?.ringMembers.includes(id) ?? false,
     daemon: group?.members.some((member) => member.node === id) ?? false,
     barred,
+    quarantined,
     late,
     boot,
     holds: holds === 'anything' ? ['anything'] : holds.map((hold) => hold.thing),
@@ -309,6 +313,11 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
     if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
       advice.push(
         `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
+      )
+    }
+    if (node.quarantined && node.standing === 'member') {
+      advice.push(
+        `${node.id} was fenced and takes nothing: see why it died, then picket unfence ${node.id}`,
       )
     }
     if (node.barred && !blocked) {

@@ -11,6 +11,7 @@ import {
   type FencingRecord,
   fingersOf,
   isOpen,
+  isOrdered,
   type Ledger,
   mayHold,
   mayStillFire,
@@ -173,6 +174,7 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
       // Where the first round found it off, nobody has switched it off.
       rests: turn.state.config.rules.minIntervalMs > 0 && (verdict.commanded !== 'no' || round > 0),
       // Who was reset is on again because of us.
+      quarantined: entry.quarantined || keepsOut(turn, record),
       watch: reboots || verdict.newBoot ? 0 : levelToWatch(turn.state, node, verdict.level),
       fencing,
     }),
@@ -203,12 +205,28 @@ export function onConfirm(turn: Turn, from: NodeId, confirmation: Of<'confirm'>)
       holds: [],
       late,
       deferred: '',
+      quarantined: entry.quarantined || keepsOut(turn, record),
       rests: entry.rests || (pressed && config.rules.minIntervalMs > 0),
       fencing: late && record !== undefined ? { ...record, ...over } : undefined,
     }),
   })
   if (record !== undefined) onOrderStep(turn, record.id, 'done', because)
   onOrderStep(turn, id, 'done', because)
+}
+
+/** Is who was fenced by the cluster itself kept out of service until an operator's word (H14)? */
+function keepsOut({ state }: Turn, record: FencingRecord | undefined): boolean {
+  if (record !== undefined && isOrdered(record)) return false
+  return state.config.rules.rejoin === 'manual'
+}
+
+/** An operator has looked at it, and lets it serve again (H14). */
+export function onUnfence(turn: Turn, from: NodeId, { node, id }: Of<'unfence'>): void {
+  const { ledger } = turn.state
+  if (from !== ledger.coordinator) return
+  say(turn, 'info', `${node} may serve again, although it was fenced`, { node })
+  set(turn, { ledger: withEntry(ledger, node, { quarantined: false }) })
+  onOrderStep(turn, id, 'done', `${node} may serve again`)
 }
 
 /** Nobody pressed anything in this round: it does not count (P9). */

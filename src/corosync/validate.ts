@@ -86,7 +86,8 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 const action = oneOf<FencingAction>(['off', 'on', 'reboot'])
-const orderAction = oneOf<OrderAction>(['off', 'on', 'reboot', 'confirm', ...intentActions])
+const powers = ['off', 'on', 'reboot'] as const
+const orderAction = oneOf<OrderAction>([...powers, 'confirm', 'unfence', ...intentActions])
 
 const identity = object<Identity>({
   incarnation: name,
@@ -116,6 +117,7 @@ const nodeEntry = object<NodeEntry>({
   holds: orElse(oneOf(['anything']), list(object<Hold>({ thing: name, step: integer }))),
   seen: flag,
   barred: flag,
+  quarantined: flag,
   late: flag,
   boot: name,
   hardware: name,
@@ -244,6 +246,7 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
     reason: text,
   }),
   unbar: object<Rest<'unbar'>>({ node: name, id: name }),
+  unfence: object<Rest<'unfence'>>({ node: name, id: name }),
   resign: object<Rest<'resign'>>({ because: text }),
   goodbye: object<Rest<'goodbye'>>({ report }),
   detach: object<Rest<'detach'>>({}),

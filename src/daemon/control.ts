@@ -169,6 +169,16 @@ function answer(room: Room, socket: Socket, request: Request): void {
       const order = { id: randomUUID(), action, resource, target, requester, reason }
       return take(room, socket, order)
     }
+    case 'unfence': {
+      const { target, requester, reason } = request
+      const action = 'unfence'
+      return take(room, socket, { id: randomUUID(), action, target, requester, reason })
+    }
+    case 'detach': {
+      const { requester, reason } = request
+      const action = 'detach'
+      return take(room, socket, { id: randomUUID(), action, target: '', requester, reason })
+    }
     case 'confirm': {
       const { target, boot, requester, reason } = request
       const order = {

@@ -50,6 +50,10 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
     }
     case 'goodbye':
       return { kind: 'left', node: by, facts: { target: by } }
+    case 'unfence': {
+      const { node: target, id } = message
+      return { kind: 'unfence', node: target, facts: { target, by, id } }
+    }
     case 'detach':
       return { kind: 'detach', node: by, facts: { target: by } }
     case 'grant': {

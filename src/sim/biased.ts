@@ -279,6 +279,24 @@ export const biases: Readonly<Record<string, Bias>> = {
       diskCorruptPercent: 0,
     }),
   },
+  'kept-out': {
+    about: 'nodes die and come back, and serve nothing before an operator has looked at them',
+    faults: (faults) => ({
+      ...faults,
+      splitPercent: 6,
+      healPercent: 30,
+      freezePercent: 6,
+      powerLossPercent: 5,
+      powerOnPercent: 60,
+      enabledPercent: 20,
+      orderPercent: 4,
+      diskCorruptPercent: 0,
+    }),
+    site: (site) => {
+      const rules = { ...site.config.rules, rejoin: 'manual' as const }
+      return { ...site, config: { ...site.config, rules } }
+    },
+  },
   'detaching-daemons': {
     about:
       'daemons make way for others, some of which never come, while rings and resources change',

@@ -16,6 +16,7 @@ import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
+import { rejoinPromises } from './promises-rejoin.ts'
 import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
@@ -80,6 +81,7 @@ export const invariants: readonly Invariant[] = [
   ...placementPromises,
   ...intentPromises,
   ...detachPromises,
+  ...rejoinPromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,

@@ -117,6 +117,9 @@ export function tend(world: World, machine: Machine): void {
   comeBack(world, machine)
   wantNothing(world, helpers)
   const asked = entries.some(({ barred }) => barred) || (watched && !machine.powered)
+  if (entries.some(({ quarantined }) => quarantined)) {
+    order(world, world.lots.operator.pick(helpers), 'unfence', machine.id)
+  }
   if (asked) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
 }
 

@@ -60,6 +60,8 @@ export interface Wishes {
   readonly prefers?: string
   /** Seconds for which a node may be without a daemon that has detached. */
   readonly detach?: string
+  /** `manual`: who was fenced serves nothing before an operator's word. */
+  readonly rejoin?: string
   readonly qdevice?: string
   readonly identities?: string
 }
@@ -122,6 +124,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
       stormMax: Number(wishes.storm ?? 100),
       stormWindowMs: 60_000,
+      rejoin: wishes.rejoin === 'manual' ? 'manual' : 'automatic',
     },
   }
   return {

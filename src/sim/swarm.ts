@@ -186,6 +186,7 @@ function rulesOf(lot: Rng): FencingRules {
     minIntervalMs: strict ? lot.int(0, 15_000) : 0,
     stormMax: strict ? lot.int(1, 3) : 1_000,
     stormWindowMs: strict ? lot.int(10_000, 30_000) : 1_000,
+    rejoin: 'automatic',
   }
 }
 

@@ -104,6 +104,7 @@ export function member(id: string, change: Partial<NodeStatus> = {}): NodeStatus
     inRing: true,
     daemon: true,
     barred: false,
+    quarantined: false,
     late: false,
     boot: 'boot-1',
     holds: [],

@@ -98,6 +98,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       minIntervalMs: 0,
       stormMax: 100,
       stormWindowMs: 60_000,
+      rejoin: 'automatic',
     },
     ...change,
   }

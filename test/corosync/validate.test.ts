@@ -25,6 +25,7 @@ const entry: NodeEntry = {
   seen: true,
   rests: true,
   detached: false,
+  quarantined: true,
   watch: 1,
   deferred: '',
   barred: false,
@@ -139,6 +140,7 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
   resign: { say: 'resign', because: 'its disk fails' },
   goodbye: { say: 'goodbye', report },
   detach: { say: 'detach' },
+  unfence: { say: 'unfence', node: 'node2', id: 'order-8' },
 }
 const messages = Object.values(samples).map((body): Message => ({ session: '1.12#0', ...body }))
 

@@ -53,6 +53,7 @@ const blank: NodeEntry = {
   hardware: '',
   rests: false,
   detached: false,
+  quarantined: false,
   watch: 0,
   deferred: '',
   fencing: undefined,

@@ -6,6 +6,7 @@ import { intentMutants } from './intents.ts'
 import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
+import { rejoinMutants } from './rejoin.ts'
 import { serviceMutants } from './service.ts'
 
 export const mutants: readonly Mutant[] = [
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...fencingMutants,
   ...maintenanceMutants,
   ...detachMutants,
+  ...rejoinMutants,
   ...memoryMutants,
   ...intentMutants,
 ]
