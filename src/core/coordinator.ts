@@ -93,7 +93,10 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   const excluded = session!.excluded.includes(id)
   const goneMs = Math.max(timing.silentMs, graceMs, entry.detached ? timing.detachMs : 0)
   const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : goneMs
-  if (waits.standingMs(`silent:${id}`) < boundMs) return
+  const lostMs = waits.standingMs(`silent:${id}`)
+  // Who restarts to read another config has not been gone for as long as it was a stranger.
+  const spentMs = inGroup || excluded ? lostMs : waits.standingMs(`gone:${id}`)
+  if (spentMs < boundMs && lostMs < timing.strangerMs + goneMs) return
   const because = excluded
     ? 'its daemon has been silent for too long'
     : inGroup

@@ -3,6 +3,7 @@
  * present session is void; what changes the ledger counts among those that take part.
  */
 import { onDetach } from './detach.ts'
+import { onForeign } from './foreign.ts'
 import type { Message } from './message.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep, onRequest } from './orders.ts'
@@ -35,6 +36,8 @@ export function onMessage(turn: Turn, from: NodeId, pid: number, message: Messag
   switch (message.say) {
     case 'sync':
       return onSync(turn, from, message.sync)
+    case 'foreign':
+      return onForeign(turn, from, message.theirs, message.ours)
     case 'again':
       // It has begun its round by being admitted.
       return
@@ -125,6 +128,7 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       say(turn, 'warn', `${from} does not coordinate any more: ${message.because}`, { node: from })
       return
     case 'sync':
+    case 'foreign':
     case 'again':
     case 'ready':
     case 'report':

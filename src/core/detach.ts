@@ -47,9 +47,19 @@ export function detach(turn: Turn): void {
   const { state, nowMs } = turn
   const { detaching } = state
   if (detaching === undefined) return
+  // Who decides here has left us out, so there is nobody to tell: being gone is no worse than that.
+  const merged = state.session?.merged
+  if (merged !== undefined && !merged.members.includes(state.self) && whatEnds(state) === '') {
+    return go(turn, 'left without a word: this node takes no part anyway')
+  }
   const session = authority(state, nowMs)
+  const { standing } = entryOf(state.ledger, state.self)
   const missing =
-    session === undefined ? 'the cluster cannot decide now; see `picket status`' : whatEnds(state)
+    session === undefined
+      ? 'the cluster cannot decide now; see `picket status`'
+      : standing === 'member'
+        ? whatEnds(state)
+        : `this node is ${standing}`
   if (missing === '') {
     const told = sessionId(session!)
     if (detaching.told === told) return
@@ -66,9 +76,7 @@ export function detach(turn: Turn): void {
 }
 
 /** What is still to come to its end, in a clause; empty where nothing is. */
-function whatEnds({ resources, fencings, ledger, self }: State): string {
-  const { standing } = entryOf(ledger, self)
-  if (standing !== 'member') return `this node is ${standing}`
+function whatEnds({ resources, fencings }: State): string {
   const [busy] = Object.entries(resources).filter(([, local]) => !isCalm(local))
   if (busy !== undefined) return `${busy[0]} is ${busy[1].op?.op ?? busy[1].at} here`
   const target = Object.values(fencings).find(({ at }) => at !== 'done')?.target
@@ -88,12 +96,15 @@ export function isPaused({ detaching }: Pick<State, 'detaching'>, local: Local):
 
 /** A member is about to be without a daemon for a while. It is over when it is delivered. */
 export function onDetach(turn: Turn, from: NodeId): void {
-  const { ledger, self, detaching } = turn.state
+  const { ledger, self } = turn.state
   if (entryOf(ledger, from).standing !== 'member') return
   say(turn, 'info', `${from} detaches: another picketd is to be there soon`, { node: from })
   set(turn, { ledger: withEntry(ledger, from, { detached: true }) })
-  if (from !== self) return
-  const because = 'detached: what runs here runs on'
+  if (from === self) go(turn, 'detached: what runs here runs on')
+}
+
+function go(turn: Turn, because: string): void {
+  const { detaching } = turn.state
   if (detaching !== undefined) onOrderStep(turn, detaching.order, 'done', because)
   set(turn, { exited: true })
   turn.effects.push({ do: 'exit', code: 0, because })

@@ -14,6 +14,8 @@ export type Message = Readonly<{ session: string } & Body>
 export type Body = Readonly<
   /** What this member brings into the session. */
   | { say: 'sync'; sync: Sync }
+  /** What a member says in another protocol than ours, as far as it is understood. */
+  | { say: 'foreign'; theirs: number; ours: number }
   /** "Let us agree anew": whoever hears it begins the round that it belongs to. */
   | { say: 'again' }
   /** "I hold the merged ledger, and this is its digest." */

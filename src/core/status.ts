@@ -1,6 +1,7 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+import { whyLeftOut } from './foreign.ts'
 import { type Intent, intentText, maintenanceOf } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { holdersOf } from './look.ts'
@@ -147,6 +148,7 @@ function waitingFor(state: State): string {
       : session.merged.members.includes(id) && session.readies[id] === undefined
   })
   const { config } = state
+  if (session?.merged?.members.includes(state.self) === false) return whyLeftOut(session)
   if (awaited.length === 0 && members.length < majorityOf(config)) {
     const [here, all] = [members.length, config.nodes.length]
     const needed = majorityOf(config)

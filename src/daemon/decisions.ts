@@ -74,6 +74,7 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
     case 'resign':
       return { kind: 'resign', facts: { by, because: message.because } }
     case 'sync':
+    case 'foreign':
     case 'again':
     case 'ready':
     case 'report':

@@ -118,10 +118,21 @@ export function becomeStranger(world: World, machine: Machine, forMs?: number): 
   world.after(forMs ?? world.lots.fate.int(5_000, 60_000), () => reconcile(world, machine))
 }
 
+/** Another version of Picket is installed, whose protocol is another one, and the daemon restarts. */
+export function upgrade(world: World, machine: Machine): void {
+  world.say(`${machine.id} gets another version`)
+  machine.protocol++
+  const { config } = world.site
+  machine.config = { ...config, hash: `${config.hash}, version ${machine.protocol}` }
+  if (machine.daemon === undefined) return
+  if (!order(world, machine, 'detach', machine.id)) crash(world, machine, 'to be replaced')
+}
+
 function reconcile(world: World, machine: Machine): void {
   if (isCommon(world, machine.config) && isCommon(world, machine.daemon?.config)) return
   world.say(`${machine.id} gets the common config back`)
   machine.config = world.site.config
+  machine.protocol = 1
   crash(world, machine, 'to read it')
 }
 

@@ -60,8 +60,9 @@ function ended(
 ): string | undefined {
   if (op !== 'stop' || !isReal(daemon.mind)) return undefined
   const { ledger, leaving, resources } = daemon.mind
-  const { standing, barred } = ledger.nodes[machine.id] ?? {}
-  if (standing === 'condemned' || barred || resources[resource]!.attempts > 0) return undefined
+  const { standing, barred, quarantined } = ledger.nodes[machine.id] ?? {}
+  if (standing === 'condemned' || barred || quarantined) return undefined
+  if (resources[resource]!.attempts > 0) return undefined
   const known = maintenanceOf(ledger.intents, resource, machine.id)
   if (known === undefined) return undefined
   if (leaving !== undefined && maintenanceOf(ledger.intents, '', machine.id) === undefined) {
