@@ -1,6 +1,6 @@
 /**
- * `picket maintenance`: leaves a node, a resource or the whole cluster alone while somebody works on
- * it, and with `--drain` moves everything off the node first. Says first what follows from it.
+ * `picket maintenance`: leaves a node, a resource or the whole cluster alone while somebody works
+ * on it, and with `--drain` moves everything off the node first. Says first what follows from it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IntentOrder } from '../core/intents.ts'

@@ -1,4 +1,4 @@
-/** `picket unfence`: a node that was fenced may serve again, where the config asks for a person's word. */
+/** `picket unfence`: a node that was fenced may serve again, where that takes a person's word. */
 import { type Command, defineCommand, UsageError } from './command.ts'
 import { socketPath } from './control.ts'
 import { orNothing } from './intent.ts'
@@ -8,8 +8,9 @@ export const command: Command = defineCommand({
   name: 'unfence',
   words: ['NODE'],
   about: `Lets NODE serve again after it was fenced. Only where the configuration says
-\`rejoin: manual\` in its section \`fence\`: there a node that the cluster has fenced comes back as a
-member that votes, fences, and takes nothing. Look first why it was fenced. It switches nothing on.`,
+\`rejoin: manual\` in its section \`fence\`: there a node that the cluster has fenced comes back as
+a member that votes, fences, and takes nothing. Look first why it was fenced. It switches nothing
+on.`,
   flags: {
     reason: { value: 'TEXT', title: 'What you have found, for the audit log' },
     json: { title: 'Answer in JSON, one object a line' },

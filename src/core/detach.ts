@@ -4,8 +4,8 @@
  * has been delivered the process ends. They hold whatever the node holds, and condemn it when no
  * daemon is back within `detachMs`, each coordinator by its own clock.
  *
- * It is no exemption: a detached node whose ring is lost is fenced like any other, and nothing of it
- * starts elsewhere before that.
+ * It is no exemption: a detached node whose ring is lost is fenced like any other, and nothing of
+ * it starts elsewhere before that.
  */
 import { entryOf, withEntry } from './ledger.ts'
 import type { NodeId } from './model.ts'
@@ -39,6 +39,7 @@ export function beginDetach(turn: Turn, order: string): void {
   })
   dropGrants(turn)
   set(turn, { detaching: { sinceMs: turn.nowMs, order, told: '' } })
+  onOrderStep(turn, order, 'waiting', 'what is under way here is brought to its end')
   sendReport(turn)
 }
 

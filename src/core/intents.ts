@@ -1,8 +1,8 @@
 /**
  * What operators want of nodes and resources beyond the config: a node on standby, a resource that
- * is disabled, moved or banned, and what is in maintenance (maintenance.ts). Intents are in the ledger, so every member holds the same ones, and
- * they last until an operator takes them back. They say where nothing may start; they prove
- * nothing, and no hold ends because of one.
+ * is disabled, moved or banned, and what is in maintenance (maintenance.ts). Intents are in the
+ * ledger, so every member holds the same ones, and they last until an operator takes them back.
+ * They say where nothing may start; they prove nothing, and no hold ends because of one.
  */
 import type { Config, NodeId, ResourceId } from './model.ts'
 
@@ -115,7 +115,7 @@ export function maintenanceOf(
   })
 }
 
-/** Why operators do not want that a resource starts on a node, in a clause; empty where they do not mind. */
+/** Why operators do not want a resource to start on a node, in a clause; empty where they do. */
 export function whyUnwanted(
   intents: readonly Intent[],
   resource: ResourceId,

@@ -283,7 +283,7 @@ function onMonitored(
   end(turn, config, `it failed: ${ran.detail}`)
 }
 
-/** It is in maintenance: that it does not run, or not well, is told, and nothing is done about it. */
+/** It is in maintenance: what ails it is told, and nothing is done about it. */
 function onFailedAlone(
   turn: Turn,
   config: ResourceConfig,

@@ -2,6 +2,7 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
+import { upkeepBiases } from './biased-upkeep.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
 import { withResets } from './swarm.ts'
@@ -262,58 +263,6 @@ export const biases: Readonly<Record<string, Bias>> = {
       diskCorruptPercent: 0,
     }),
   },
-  'maintaining-operators': {
-    about: 'operators begin and end maintenances while nodes, rings and resources come and go',
-    faults: (faults) => ({
-      ...faults,
-      maintenancePercent: 25,
-      dyingPercent: 10,
-      leavePercent: 6,
-      crashPercent: 6,
-      verdictPercent: 4,
-      corosyncKillPercent: 4,
-      powerLossPercent: 6,
-      powerOnPercent: 40,
-      splitPercent: 6,
-      healPercent: 40,
-      diskCorruptPercent: 0,
-    }),
-  },
-  'kept-out': {
-    about: 'nodes die and come back, and serve nothing before an operator has looked at them',
-    faults: (faults) => ({
-      ...faults,
-      splitPercent: 6,
-      healPercent: 30,
-      freezePercent: 6,
-      powerLossPercent: 5,
-      powerOnPercent: 60,
-      enabledPercent: 20,
-      orderPercent: 4,
-      diskCorruptPercent: 0,
-    }),
-    site: (site) => {
-      const rules = { ...site.config.rules, rejoin: 'manual' as const }
-      return { ...site, config: { ...site.config, rules } }
-    },
-  },
-  'detaching-daemons': {
-    about:
-      'daemons make way for others, some of which never come, while rings and resources change',
-    faults: (faults) => ({
-      ...faults,
-      detachPercent: 25,
-      crashPercent: 3,
-      dyingPercent: 5,
-      intentPercent: 5,
-      splitPercent: 4,
-      healPercent: 40,
-      powerLossPercent: 4,
-      powerOnPercent: 40,
-      corosyncKillPercent: 3,
-      probeFailsPercent: 0,
-    }),
-  },
   'confirming-operators': {
     about: 'devices prove little and act late, operators confirm by hand what they have seen off',
     faults: (faults) => ({
@@ -367,6 +316,7 @@ export const biases: Readonly<Record<string, Bias>> = {
       return withResets(site, () => all || lot.chance(60))
     },
   },
+  ...upkeepBiases,
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',
     faults: (faults) => ({

@@ -118,7 +118,7 @@ export function becomeStranger(world: World, machine: Machine, forMs?: number): 
   world.after(forMs ?? world.lots.fate.int(5_000, 60_000), () => reconcile(world, machine))
 }
 
-/** Another version of Picket is installed, whose protocol is another one, and the daemon restarts. */
+/** A version of Picket is installed whose protocol is another one, and the daemon restarts. */
 export function upgrade(world: World, machine: Machine): void {
   world.say(`${machine.id} gets another version`)
   machine.protocol++

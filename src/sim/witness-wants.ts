@@ -1,4 +1,4 @@
-/** What operators want, and which daemons detach, as the ring has put it in order: see witness.ts. */
+/** What operators want, and who detaches, as the ring has put it in order: see witness.ts. */
 import { meanings } from '../core/intents.ts'
 import type { Wanted } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'

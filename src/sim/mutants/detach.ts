@@ -8,7 +8,7 @@ export const detachMutants: readonly Mutant[] = [
     file: 'core/cluster.ts',
     find: "  if (state.leaving !== undefined) return 'this node leaves'\n",
     replace:
-      "  if (state.leaving ?? state.detaching) return 'this node is about to be without a daemon'\n",
+      "  if (state.leaving ?? state.detaching) return 'this node is without a daemon soon'\n",
     because: 'an upgrade of the daemon is a restart of every service',
     scenario: 'rolling-restart',
   },

@@ -37,9 +37,8 @@ export const maintenanceMutants: readonly Mutant[] = [
     replace: '',
     also: {
       file: 'core/look.ts',
-      find: '  return Object.keys(ledger.nodes).filter((id) => mayHold(entryOf(ledger, id), thing))',
-      replace:
-        "  return Object.keys(ledger.nodes).filter((id) => mayHold(entryOf(ledger, id), thing) && !(entryOf(ledger, id).standing === 'lost' && ledger.intents.some((each) => each.kind === 'maintenance' && each.node === id)))",
+      find: '.filter((id) => mayHold(',
+      replace: '.filter((id) => !/ maintenance/.test(entryOf(ledger, id).deferred) && mayHold(',
     },
     because: 'what a node in maintenance runs on, cut off, starts elsewhere without any proof',
     swarm: 'maintaining-operators',
