@@ -160,3 +160,22 @@ test('H14 what an operator has ordered keeps nobody out beyond his word', () => 
   order(table, 'reboot', { target: 'a' })
   assert.equal(entryOf(table.seats.get('b')!.state.ledger, 'a').quarantined, false)
 })
+
+test('H8 a resource goes back to the node that it prefers, where points say so', () => {
+  for (const [stays, there] of [
+    [10, 'a'],
+    [200, 'b'],
+    ['must', 'b'],
+  ] as const) {
+    const [vip] = config().resources
+    const resources = [{ ...vip!, prefers: { a: 100 }, stays }]
+    const table = new Table(config({ resources }))
+    for (const id of ids) table.seat(id)
+    table.ring(ids)
+    table.run(3_000)
+    order(table, 'standby', { target: 'a' })
+    assert.deepEqual(runs(table), ['b'])
+    order(table, 'unstandby', { target: 'a' })
+    assert.deepEqual(runs(table), [there])
+  }
+})
