@@ -186,8 +186,8 @@ function whereabouts(group: Group, id: NodeId): { inRing: boolean; inGroup: bool
 }
 
 function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
-  const fencing = old.fencing && interrupted(old.fencing)
   const detached = old.detached && how.inRing && !how.inGroup
+  const fencing = old.fencing && interrupted(old.fencing)
   // Joining our group, not Corosync, is what ends `left` and `fenced` (S19).
   const kept = how.proven ? old : withoutProof(old)
   if (kept.standing === 'fenced' || kept.standing === 'left') return { ...kept, fencing }

@@ -215,6 +215,12 @@ test('every field of an intent is in the digest, and the disk keeps all of them'
 
 test('for every kind of intent one order sets it and one takes it back', () => {
   const kinds = intentActions.flatMap((action) => meanings[action].kind ?? [])
-  assert.deepEqual([...new Set(kinds)].sort(), ['banned', 'disabled', 'maintenance', 'moved', 'standby'])
+  assert.deepEqual([...new Set(kinds)].sort(), [
+    'banned',
+    'disabled',
+    'maintenance',
+    'moved',
+    'standby',
+  ])
   assert.equal(kinds.length, 10)
 })

@@ -12,7 +12,6 @@ export const maintenanceMutants: readonly Mutant[] = [
     replace: '',
     because: 'whoever exchanges a switch in a maintenance stops every service with it',
     swarm: 'maintaining-operators',
-    scenario: 'maintenance-of-the-cluster',
   },
   {
     name: 'maintenance-does-not-spare',
@@ -27,7 +26,6 @@ export const maintenanceMutants: readonly Mutant[] = [
     },
     because: 'a node that somebody is at work on is switched off under his hands',
     swarm: 'maintaining-operators',
-    scenario: 'maintenance-of-a-node',
   },
   {
     name: 'maintenance-ends-a-hold',

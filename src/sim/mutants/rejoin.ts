@@ -15,7 +15,6 @@ export const rejoinMutants: readonly Mutant[] = [
     },
     because: 'a node that somebody wants to look at first takes services over, and fails again',
     swarm: 'kept-out',
-    scenario: 'rejoin-by-hand',
   },
   {
     name: 'return-ends-quarantine',
@@ -25,7 +24,6 @@ export const rejoinMutants: readonly Mutant[] = [
     replace: '    quarantined: ',
     because: 'the node has only to come back, and nobody was asked',
     swarm: 'kept-out',
-    scenario: 'rejoin-by-hand',
   },
   {
     name: 'fencing-without-quarantine',
@@ -35,6 +33,5 @@ export const rejoinMutants: readonly Mutant[] = [
     replace: "  return state.config.rules.rejoin !== 'manual'\n",
     because: 'the config asks for a word of an operator, and nobody is kept out for want of one',
     swarm: 'kept-out',
-    scenario: 'rejoin-by-hand',
   },
 ]
