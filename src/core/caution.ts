@@ -1,7 +1,9 @@
 /** What an operator should know before a maintenance begins, beside what moves: in sentences. */
+
+import { leastOf } from './halves.ts'
 import type { IntentOrder } from './intents.ts'
 import { holdersOf } from './look.ts'
-import { majorityOf, type NodeId } from './model.ts'
+import type { NodeId } from './model.ts'
 import type { State } from './state.ts'
 
 /** Empty for every order that does not begin a maintenance. Changes nothing. */
@@ -36,10 +38,10 @@ function ofNode(state: State, node: NodeId): readonly string[] {
 /** What is left of the quorum when this node goes down (H13). */
 export function quorumText({ config, group }: State, node: NodeId): string {
   const others = (group?.ringMembers ?? []).filter((id) => id !== node).length
-  const spare = others - majorityOf(config)
+  const spare = others - leastOf(config)
   const [left, all] = [others, config.nodes.length]
   const then = `Without ${node}, ${left} of ${all} nodes are in the ring`
-  if (spare < 0) return `${then}, fewer than the ${majorityOf(config)} needed: everything stops.`
+  if (spare < 0) return `${then}, fewer than the ${leastOf(config)} needed: everything stops.`
   if (spare === 0) return `${then}, just enough: one more failure stops the cluster.`
   return `${then}: ${spare} more may fail before the cluster stops.`
 }

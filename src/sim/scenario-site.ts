@@ -63,6 +63,8 @@ export interface Wishes {
   /** `manual`: who was fenced serves nothing before an operator's word. */
   readonly rejoin?: string
   readonly qdevice?: string
+  /** `two_node`: each of two nodes is quorate alone, once it has seen the other one. */
+  readonly twonode?: string
   readonly identities?: string
 }
 
@@ -101,6 +103,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     }),
   )
   const config: Config = {
+    halves: wishes.qdevice !== undefined || wishes.twonode !== undefined,
     cluster: 'scenario',
     hash: 'common',
     nodes,
@@ -130,6 +133,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   return {
     config,
     qdevice: wishes.qdevice !== undefined,
+    twoNode: wishes.twonode !== undefined,
     tokenMs: 1_000,
     bootMs: 5_000,
     announces: identities,

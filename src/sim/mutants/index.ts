@@ -2,6 +2,7 @@
 import type { Mutant } from '../mutant.ts'
 import { detachMutants } from './detach.ts'
 import { fencingMutants } from './fencing.ts'
+import { halvesMutants } from './halves.ts'
 import { intentMutants } from './intents.ts'
 import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
@@ -18,4 +19,5 @@ export const mutants: readonly Mutant[] = [
   ...rejoinMutants,
   ...memoryMutants,
   ...intentMutants,
+  ...halvesMutants,
 ]
