@@ -66,13 +66,14 @@ const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
 
 function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
   const { id, standing, because, inRing, daemon, barred, late, holds, fencing } = node
-  const { deferred, devices } = node
+  const { deferred, devices, quarantined } = node
   const member = standing === 'member'
   const facts = [
     ...(id === self ? ['this node'] : []),
     ...(member && !inRing ? ['not in the ring'] : []),
     ...(member && inRing && !daemon ? ['picketd does not run there'] : []),
     ...(barred ? ['barred until an operator switches it on'] : []),
+    ...(quarantined ? ['it was fenced: kept out until picket unfence'] : []),
     ...(late ? ['a late command may still reach it'] : []),
     ...(holds.length > 0 ? [`holds ${holds.map(plain).join(', ')}`] : []),
   ]

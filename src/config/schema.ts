@@ -108,6 +108,10 @@ const fence = z.strictObject({
     .default(5)
     .meta({ title: 'How many fencings may send a command within the window' }),
   storm_window_seconds: seconds.default(600).meta({ title: 'The window of the storm limit' }),
+  rejoin: z
+    .enum(['automatic', 'manual'])
+    .default('automatic')
+    .meta({ title: 'manual: who was fenced takes nothing before `picket unfence`' }),
   max_retries: z
     .int()
     .min(0)
@@ -256,6 +260,10 @@ const timing = z.strictObject({
   leave_seconds: seconds
     .default(10)
     .meta({ title: 'How long a leaving daemon waits for the others' }),
+  detach_seconds: seconds
+    .max(3600)
+    .default(60)
+    .meta({ title: 'How long a node may be without picketd after `picket detach`' }),
 })
 
 export const configSchema = z.strictObject({

@@ -42,6 +42,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       min_interval_seconds: seconds(rules.minIntervalMs),
       storm_limit: rules.stormMax,
       storm_window_seconds: seconds(rules.stormWindowMs),
+      rejoin: rules.rejoin,
       confirm_down,
       verify,
       least_evidence,
@@ -66,6 +67,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       check_every_seconds: seconds(timing.checkEveryMs),
       stop_attempts: timing.stopAttemptsMax,
       leave_seconds: seconds(timing.leaveMs),
+      detach_seconds: seconds(timing.detachMs),
     },
   }
   return stringify(value, { aliasDuplicateObjects: false }).trimEnd()

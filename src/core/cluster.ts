@@ -8,6 +8,7 @@
 import { isElsewhere } from './clones.ts'
 import { decide } from './coordinator.ts'
 import { onMessage } from './deliver.ts'
+import { detach, isPaused } from './detach.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
 import { keepDisk, onSaved, save } from './disk.ts'
 import type { Effect } from './effect.ts'
@@ -17,6 +18,7 @@ import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed }
 import { isFrozen } from './freeze.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
+import { leaveAlone } from './maintenance.ts'
 import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
 import { onHint, onRan } from './outcomes.ts'
@@ -95,6 +97,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     reportSeq: 0,
     echoMs: -Infinity,
     leaving: undefined,
+    detaching: undefined,
     corosyncLost: '',
     exited: false,
   }
@@ -117,7 +120,8 @@ export function deadlineMs(state: State): number {
   if (state.exited) return Infinity
   let earliestMs = Math.min(state.nextBeatMs, deviceDeadlineMs(state))
   for (const id in state.resources) {
-    earliestMs = Math.min(earliestMs, resourceDeadlineMs(state.resources[id]!))
+    const local = state.resources[id]!
+    if (!isPaused(state, local)) earliestMs = Math.min(earliestMs, resourceDeadlineMs(local))
   }
   for (const id in state.fencings) {
     earliestMs = Math.min(earliestMs, fencingDeadlineMs(state.fencings[id]!))
@@ -201,6 +205,7 @@ function forgetAftermath(turn: Turn): void {
 /** After every event: what follows for the whole node, in the order of its urgency. */
 function follow(turn: Turn, before: State): void {
   if (turn.state.exited) return
+  leaveAlone(turn)
   stopWithoutRight(turn)
   followOrder(turn)
   settleFailures(turn)
@@ -217,10 +222,14 @@ function follow(turn: Turn, before: State): void {
   }
   save(turn, before)
   if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
+  detach(turn)
   leave(turn)
 }
 
-/** Without quorum, or on its way out, a node runs nothing (H6), but for what is to freeze (H20). */
+/**
+ * Without quorum, or on its way out, a node runs nothing (H6) but what is to freeze (H20) and what
+ * is in maintenance.
+ */
 function stopWithoutRight(turn: Turn): void {
   const because = rightLost(turn.state)
   if (because === '') return
@@ -236,8 +245,9 @@ function rightLost(state: State): string {
   if (state.quorum?.quorate === false) return 'quorum is lost'
   if (state.leaving !== undefined) return 'this node leaves'
   if (!state.chain) return ''
-  const { standing, barred } = entryOf(state.ledger, state.self)
+  const { standing, barred, quarantined } = entryOf(state.ledger, state.self)
   if (standing === 'condemned') return 'this node is condemned'
+  if (quarantined) return 'this node was fenced, and nobody has let it serve again'
   return barred ? 'an operator has switched this node off' : ''
 }
 

@@ -7,6 +7,7 @@
 import { once, type Waits, waitsOf } from './duty.ts'
 import { failureToFence } from './failures.ts'
 import { entryOf, type FencingRecord, type Finger, isOpen, type NodeEntry } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
@@ -58,6 +59,11 @@ function whyUnfit(state: State, session: Session): string {
 
 function judge(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   const entry = entryOf(turn.state.ledger, id)
+  const spared = whySpared(turn.state.ledger, id)
+  if (spared !== '') {
+    if (isOpen(entry) && entry.fencing?.owner === undefined) defer(turn, id, spared)
+    return
+  }
   switch (entry.standing) {
     case 'member': {
       const stuck = stuckOf(session, id)
@@ -92,13 +98,19 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   // (H16).
   const inGroup = group!.members.some((member) => member.node === id)
   const excluded = session!.excluded.includes(id)
-  const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : Math.max(timing.silentMs, graceMs)
-  if (waits.standingMs(`silent:${id}`) < boundMs) return
+  const goneMs = Math.max(timing.silentMs, graceMs, entry.detached ? timing.detachMs : 0)
+  const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : goneMs
+  const lostMs = waits.standingMs(`silent:${id}`)
+  // Who restarts to read another config has not been gone for as long as it was a stranger.
+  const spentMs = inGroup || excluded ? lostMs : waits.standingMs(`gone:${id}`)
+  if (spentMs < boundMs && lostMs < timing.strangerMs + goneMs) return
   const because = excluded
     ? 'its daemon has been silent for too long'
     : inGroup
       ? 'its config has been another one for too long'
-      : 'its daemon has been gone for too long while its ring lives on'
+      : entry.detached
+        ? 'no other daemon has followed the one that has detached there'
+        : 'its daemon has been gone for too long while its ring lives on'
   condemn(turn, id, because)
 }
 
@@ -132,6 +144,7 @@ function stuckOf(session: Session, id: NodeId): string | undefined {
 }
 
 function condemn(turn: Turn, node: NodeId, because: string): void {
+  if (whySpared(turn.state.ledger, node) !== '') return
   const { epoch } = turn.state.ledger
   once(turn, `condemn:${node}`, {
     say: 'condemn',

@@ -4,7 +4,7 @@
  */
 import { holdersOf, targetsOf } from './clones.ts'
 import { failureToStop, stopText } from './failures.ts'
-import { wantedOn, whyUnwanted } from './intents.ts'
+import { maintenanceOf, wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Plan, plan } from './plan.ts'
@@ -25,7 +25,7 @@ export interface Look {
 export function lookAt(state: State, session: Session): Look {
   const members = session.merged?.members ?? []
   const reports = members.map((id) => session.reports[id])
-  const said = reports.flatMap((report) => [report?.resources, report?.leaving])
+  const said = reports.flatMap((report) => [report?.resources, report?.leaving, report?.detaching])
   // Also who they are: two rings may have heard equally little of different members.
   const key = [...members, ...said]
   const before = looks.get(state.ledger)
@@ -105,16 +105,25 @@ function whyUnable(
   node: NodeId,
   holders: readonly NodeId[],
 ): string {
-  const { standing, barred, late } = entryOf(ledger, node)
+  // What is left alone stays where it is, whatever becomes of its node.
+  const alone = holders.find((each) => maintenanceOf(ledger.intents, id, each) !== undefined)
+  if (alone !== undefined) return alone === node ? '' : `it is in maintenance on ${alone}`
+  const { standing, barred, quarantined, late, detached } = entryOf(ledger, node)
+  // It is to be found running there by the next daemon.
+  if (detached && standing === 'lost') {
+    return holders.includes(node) ? '' : 'its picketd is being replaced'
+  }
   const report = session.reports[node]
   if (standing !== 'member') return `it is ${standing}`
   if (barred) return 'an operator has switched it off'
+  if (quarantined) return 'it was fenced, and waits for `picket unfence`'
   const unwanted = whyUnwanted(ledger.intents, id, node)
   if (unwanted !== '') return unwanted
   const present = session.merged?.members.includes(node) === true
   if (report === undefined || !present) return 'it has not said anything yet'
   if (report.leaving) return 'it leaves'
   if (holders.includes(node)) return ''
+  if (report.detaching) return 'its picketd is about to be replaced'
   if (late) return 'a command to it may still be carried out'
   const local = report.resources[id]
   if (local === undefined) return 'its config does not know it'

@@ -182,6 +182,8 @@ export interface Timing {
   readonly stopAttemptsMax: number
   /** How long a leaving daemon waits for the others before it leaves without a goodbye. */
   readonly leaveMs: number
+  /** How long a node may be without a daemon that has said that another one follows. */
+  readonly detachMs: number
 }
 
 /**
@@ -201,6 +203,8 @@ export interface FencingRules {
   /** How many fencings may send a command within `stormWindowMs` (P9). */
   readonly stormMax: number
   readonly stormWindowMs: number
+  /** `manual`: who was fenced and is back serves nothing before `picket unfence` (H14). */
+  readonly rejoin: 'automatic' | 'manual'
 }
 
 /** A resource that goes to the first of its nodes that is able to take it, and stays there. */

@@ -2,18 +2,17 @@
  * What the outcome of an operation makes of a resource on this node: started, found, failed,
  * stopped, stuck. What is begun, and when, stands in resource.ts.
  */
+
+import { isPaused } from './detach.ts'
 import type { RunOutcome } from './event.ts'
 import { type FailedOp, failingOf, withFailure } from './failures.ts'
+import { isLeftAlone } from './maintenance.ts'
 import type { ResourceConfig } from './model.ts'
-import { endResource, monitorAtMs, put, run } from './resource.ts'
+import { endResource, lookAtMs, monitorAtMs, put, run } from './resource.ts'
 import { say, type Turn } from './state.ts'
 
 const RETRY_MS = 1_000
 const STUCK_RETRY_MS = 30_000
-/**
- * Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15).
- */
-const LOOK_AGAIN_GAPS = 6
 
 /** An operation is over, and so are all its processes. */
 export function onRan(
@@ -43,6 +42,7 @@ export function onRan(
 /** It may have ended by itself: the monitor that would come later comes now. */
 export function onHint(turn: Turn, config: ResourceConfig): void {
   const local = turn.state.resources[config.id]!
+  if (isPaused(turn.state, local)) return
   if (local.at === 'running' && local.op === undefined) run(turn, config, 'monitor')
 }
 
@@ -61,6 +61,9 @@ function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): 
     return
   }
   put(turn, config.id, { attempts: 0 })
+  if (isLeftAlone(turn.state, config.id)) {
+    return put(turn, config.id, { nextMs: monitorAtMs(turn, config) })
+  }
   endResource(turn, config, 'no probe could tell whether it runs')
 }
 
@@ -70,11 +73,11 @@ function onLook(
   config: ResourceConfig,
   ran: { outcome: RunOutcome; detail: string },
 ): void {
-  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
-  if (ran.outcome !== 'running') return put(turn, config.id, { nextMs })
-  say(turn, 'alarm', `${config.id} runs here although nobody here has started it`, {
-    resource: config.id,
-  })
+  if (ran.outcome !== 'running') return put(turn, config.id, { nextMs: lookAtMs(turn, config) })
+  const alone = isLeftAlone(turn.state, config.id)
+  const why = alone ? ': it is in maintenance' : ' although nobody here has started it'
+  const facts = { resource: config.id }
+  say(turn, alone ? 'info' : 'alarm', `${config.id} runs here${why}`, facts)
   put(turn, config.id, { at: 'running', attempts: 0, nextMs: monitorAtMs(turn, config) })
 }
 
@@ -106,12 +109,33 @@ function onMonitored(
     put(turn, config.id, { misses: 0, nextMs: monitorAtMs(turn, config) })
     return
   }
+  if (isLeftAlone(turn.state, config.id)) return onFailedAlone(turn, config, ran)
   if (ran.outcome === 'unknown' && local.misses === 0) {
     put(turn, config.id, { misses: 1, nextMs: turn.nowMs + RETRY_MS })
     return
   }
   noteFailure(turn, config, 'monitor', ran.detail)
   endResource(turn, config, `it failed: ${ran.detail}`)
+}
+
+/** It is in maintenance: what ails it is told, and nothing is done about it. */
+function onFailedAlone(
+  turn: Turn,
+  config: ResourceConfig,
+  { outcome, detail }: { outcome: RunOutcome; detail: string },
+): void {
+  const { misses } = turn.state.resources[config.id]!
+  if (misses === 0) {
+    const text = `${config.id} does not run as it should, and is in maintenance: ${detail}`
+    say(turn, 'warn', text, { resource: config.id })
+  }
+  if (outcome !== 'stopped') {
+    put(turn, config.id, { misses: misses + 1, nextMs: monitorAtMs(turn, config) })
+    return
+  }
+  // Only a probe says that it is stopped.
+  put(turn, config.id, { at: 'unknown', misses: 0, attempts: 0 })
+  run(turn, config, 'probe')
 }
 
 function noteFailure(turn: Turn, config: ResourceConfig, op: FailedOp, detail: string): void {
@@ -138,6 +162,6 @@ function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): voi
 function becomeStopped(turn: Turn, config: ResourceConfig): void {
   const { at } = turn.state.resources[config.id]!
   if (at !== 'unknown') say(turn, 'info', `${config.id} is stopped`, { resource: config.id })
-  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
+  const nextMs = lookAtMs(turn, config)
   put(turn, config.id, { at: 'stopped', mustStop: '', attempts: 0, misses: 0, nextMs })
 }

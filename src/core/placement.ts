@@ -9,6 +9,7 @@
 
 import { awaitedBy, mustBeBeside, targetsOf } from './clones.ts'
 import { delivered, once } from './duty.ts'
+import { maintenanceOf } from './intents.ts'
 import { entryOf } from './ledger.ts'
 import { type Look, lookAt } from './look.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
@@ -180,6 +181,7 @@ function withdrawals(
   const keeper = present.length === holders.length ? rightful[0] : undefined
   return present.flatMap((node): readonly Deed[] => {
     if (entryOf(state.ledger, node).standing !== 'member') return []
+    if (maintenanceOf(state.ledger.intents, resource.id, node) !== undefined) return []
     const doing = stateAt(look, resource.id, node)
     if (doing !== 'running' && doing !== 'starting') return []
     const deed = { do: 'release', resource, node, level: 'alarm' } as const

@@ -44,6 +44,7 @@ export function reportOf(turn: Turn): Report {
     pressing: [...new Set([...Object.keys(state.fencings), ...lingering(state, nowMs)])],
     hears: heardHere(state),
     leaving: state.leaving !== undefined,
+    detaching: state.detaching !== undefined,
     passive: state.passive !== '',
     durable: state.disk.ok,
   }

@@ -8,8 +8,10 @@
  * starts after a resource stops before it (H3); whose first stop has failed is not waited for.
  */
 import { awaitedBy, startsAfter } from './clones.ts'
+import { isPaused } from './detach.ts'
 import type { ResourceOp } from './effect.ts'
 import { type Failures, isDisabled, noFailures } from './failures.ts'
+import { isLeftAlone } from './maintenance.ts'
 import type { ResourceState } from './message.ts'
 import type { ResourceConfig, ResourceId } from './model.ts'
 import { freshId, isKept, type State, say, set, type Turn } from './state.ts'
@@ -89,7 +91,7 @@ export function resourceDeadlineMs(local: Local): number {
 /** Time has passed: is there anything to do unasked? */
 export function tickResource(turn: Turn, config: ResourceConfig): void {
   const local = turn.state.resources[config.id]!
-  if (turn.nowMs < resourceDeadlineMs(local)) return
+  if (turn.nowMs < resourceDeadlineMs(local) || isPaused(turn.state, local)) return
   if (local.op !== undefined) {
     const detail = `its ${local.op.op} cannot be ended`
     say(turn, 'alarm', `${config.id}: ${detail}`, { resource: config.id })
@@ -163,6 +165,7 @@ export function dropGrants(turn: Turn): void {
 export function stopResource(turn: Turn, config: ResourceConfig, because: string): void {
   const local = turn.state.resources[config.id]!
   if (local.at === 'stopped' || local.mustStop !== '') return
+  if (isLeftAlone(turn.state, config.id)) return
   if (local.at === 'granted') {
     put(turn, config.id, { at: 'stopped', detail: `not started: ${because}` })
     return
@@ -208,6 +211,7 @@ function runsElsewhere({ session, self }: State, { id, nodes }: ResourceConfig):
 function followersGone(turn: Turn, config: ResourceConfig): boolean {
   return followersOf(turn, config).every(({ id }) => {
     const { at, attempts } = turn.state.resources[id]!
+    if (isLeftAlone(turn.state, id)) return true
     return at === 'stopped' || at === 'stuck' || (at === 'stopping' && attempts > 0)
   })
 }
@@ -225,6 +229,17 @@ export function run(turn: Turn, config: ResourceConfig, op: ResourceOp): void {
   const untilMs = turn.nowMs + timeoutMs + REAP_MS
   put(turn, config.id, { op: { id, op, aborted: false, untilMs } })
   turn.effects.push({ do: 'run', id, resource: config.id, op, timeoutMs })
+}
+
+/**
+ * Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15).
+ */
+const LOOK_AGAIN_GAPS = 6
+
+/** When a stopped one is looked at next: less often, but for one that somebody is at work on. */
+export function lookAtMs(turn: Turn, config: ResourceConfig): number {
+  const gaps = isLeftAlone(turn.state, config.id) ? 1 : LOOK_AGAIN_GAPS
+  return turn.nowMs + gaps * config.monitorEveryMs
 }
 
 /** When a running resource is looked at next. */

@@ -12,7 +12,7 @@ import { authority, type Session, type State, type Turn } from './state.ts'
 /** A grant becomes a start when a majority of all nodes keeps it on disk (S8). */
 export function startGranted(turn: Turn): void {
   const session = authority(turn.state, turn.nowMs)
-  if (session === undefined) return
+  if (session === undefined || turn.state.detaching !== undefined) return
   for (const resource of turn.state.config.resources) {
     const local = turn.state.resources[resource.id]!
     if (local.at !== 'granted' || local.op !== undefined) continue

@@ -5,6 +5,7 @@
  * State is immutable: a turn replaces what it changes. A `Turn` collects the new state and the
  * effects of one event, so that the machines can be read from top to bottom.
  */
+import type { Detaching } from './detach.ts'
 import type { Effect, Say } from './effect.ts'
 import { keepersOf, type Loads } from './halves.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
@@ -60,6 +61,7 @@ export interface State {
   /** When the newest of our own beats that came back was sent; -Infinity before the first. */
   readonly echoMs: number
   readonly leaving: { readonly sinceMs: number; readonly goodbye: boolean } | undefined
+  readonly detaching: Detaching | undefined
   /** Set when the local Corosync is gone for good, with the reason. */
   readonly corosyncLost: string
   readonly exited: boolean
@@ -153,7 +155,7 @@ export interface Duty {
 /** An operator's order that was given to this node. */
 export interface OrderState {
   readonly id: string
-  readonly action: OrderAction
+  readonly action: OrderAction | 'detach'
   /** Empty where it is about a resource on all nodes. */
   readonly target: NodeId
   /** Empty where it is about a node. */

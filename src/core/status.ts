@@ -3,10 +3,12 @@
  */
 import { holdersOf } from './clones.ts'
 import { type FailureStatus, failuresOf } from './failures.ts'
+import { whyLeftOut } from './foreign.ts'
 import { isFrozen } from './freeze.ts'
 import { leastOf } from './halves.ts'
-import { type Intent, intentText } from './intents.ts'
+import { type Intent, intentText, maintenanceOf } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
 import type { Verdict } from './message.ts'
 import {
   type CloneOf,
@@ -52,6 +54,8 @@ export interface NodeStatus {
   /** Has its daemon joined our group? */
   readonly daemon: boolean
   readonly barred: boolean
+  /** It was fenced, and serves nothing before `picket unfence`. */
+  readonly quarantined: boolean
   readonly late: boolean
   /** The last boot it was seen in; empty before the first. */
   readonly boot: string
@@ -154,6 +158,7 @@ function waitingFor(state: State): string {
       : session.merged.members.includes(id) && session.readies[id] === undefined
   })
   const { config } = state
+  if (session?.merged?.members.includes(state.self) === false) return whyLeftOut(session)
   if (awaited.length === 0 && members.length < leastOf(config)) {
     const [here, all] = [members.length, config.nodes.length]
     const needed = leastOf(config)
@@ -166,6 +171,7 @@ function waitingFor(state: State): string {
 function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
   const { group, ledger, config } = state
   const { standing, because, holds, barred, late, boot, deferred, fencing } = entryOf(ledger, id)
+  const { quarantined } = entryOf(ledger, id)
   const node = config.nodes.find((each) => each.id === id)
   const round = state.fencings[id]
   const troubles = [fencing?.last ?? '', ...(round?.troubles ?? [])]
@@ -176,6 +182,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     inRing: group?.ringMembers.includes(id) ?? false,
     daemon: group?.members.some((member) => member.node === id) ?? false,
     barred,
+    quarantined,
     late,
     boot,
     holds: holds === 'anything' ? ['anything'] : holds.map((hold) => hold.thing),
@@ -276,7 +283,10 @@ function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failur
     return { id, thing, state: 'blocked', node: holder, because }
   }
   const detail = holder === state.self ? detailHere(state, resource) : ''
-  const because = looking.length > 0 ? search : detail
+  const alone = maintenanceOf(ledger.intents, id, holder)
+  const hint = alone === undefined ? '' : `left alone (${intentText(alone)})`
+  const told = [hint, looking.length > 0 ? search : detail].filter((each) => each !== '')
+  const because = told.join('; ')
   return { id, thing, state: stateAt(holder), node: holder, because }
 }
 
@@ -303,7 +313,12 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
   const advice: string[] = []
   for (const node of nodes) {
     const blocked = node.standing === 'lost' || node.standing === 'condemned'
-    if (blocked && node.devices.length === 0) {
+    if (blocked && whySpared(state.ledger, node.id) !== '') {
+      advice.push(
+        `${node.id} is in maintenance, so nobody fences it and what it may hold waits: bring it ` +
+          `back, end the maintenance, or picket fence off ${node.id}`,
+      )
+    } else if (blocked && node.devices.length === 0) {
       advice.push(
         `${node.id} has no fence device: switch it off by hand, then picket confirm ${node.id}`,
       )
@@ -322,6 +337,11 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
     if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
       advice.push(
         `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
+      )
+    }
+    if (node.quarantined && node.standing === 'member') {
+      advice.push(
+        `${node.id} was fenced and takes nothing: see why it died, then picket unfence ${node.id}`,
       )
     }
     if (node.barred && !blocked) {

@@ -15,6 +15,7 @@ import {
   whyMeaningless,
   withOrder,
 } from './intents.ts'
+import { withoutOldWaits } from './maintenance.ts'
 import type { Wanted } from './message.ts'
 import type { NodeId } from './model.ts'
 import { sendReport } from './report.ts'
@@ -55,7 +56,7 @@ export function onWant(turn: Turn, from: NodeId, wanted: Wanted): void {
   }
   if (intents !== ledger.intents) {
     const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
-    set(turn, { ledger: { ...ledger, epoch, intents } })
+    set(turn, { ledger: withoutOldWaits(ledger, { ...ledger, epoch, intents }) })
   }
   const { orders } = turn.state
   const { epoch } = turn.state.ledger

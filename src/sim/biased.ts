@@ -2,8 +2,8 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
-
 import { fewerNodes, tight, twoHalves, twoNodes, withDevices } from './biased-sites.ts'
+import { upkeepBiases } from './biased-upkeep.ts'
 import { withClones } from './clones.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
@@ -343,6 +343,7 @@ export const biases: Readonly<Record<string, Bias>> = {
       return withResets(site, () => all || lot.chance(60))
     },
   },
+  ...upkeepBiases,
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',
     faults: (faults) => ({

@@ -20,6 +20,7 @@ export interface Daemon {
   readonly machine: Machine
   readonly pid: number
   readonly config: Config
+  readonly protocol: number
   mind: Mind
   alive: boolean
   /** What was to be told or done while it was frozen, in order. */
@@ -75,6 +76,7 @@ function begin(world: World, machine: Machine): void {
     machine,
     pid: 1_000 * machine.boot + machine.lives,
     config: machine.config,
+    protocol: machine.protocol,
     mind: state,
     alive: true,
     inbox: [],

@@ -11,7 +11,7 @@ import { corrupt } from './disks.ts'
 import { calm } from './faults.ts'
 import { applyPower, freeze, later, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
-import { comeBack, leave, order, tend, want } from './operator.ts'
+import { comeBack, leave, maintain, order, tend, want } from './operator.ts'
 import { activate, die } from './resources.ts'
 import { networkChanged, reform, ringsOf } from './rings.ts'
 import { variantOf } from './swarm.ts'
@@ -96,6 +96,9 @@ function machines(world: World): void {
     leave(world, machine)
     later(world, machine, 'scripts', lot.int(10_000, 60_000), () => comeBack(world, machine))
   }
+  if (faults.detachPercent > 0 && lot.chance(faults.detachPercent)) {
+    order(world, machine, 'detach', machine.id)
+  }
   if (lot.chance(faults.powerLossPercent)) {
     machine.switchedOn = false
     applyPower(world, machine, 'power loss')
@@ -116,10 +119,21 @@ export function becomeStranger(world: World, machine: Machine, forMs?: number): 
   world.after(forMs ?? world.lots.fate.int(5_000, 60_000), () => reconcile(world, machine))
 }
 
+/** A version of Picket is installed whose protocol is another one, and the daemon restarts. */
+export function upgrade(world: World, machine: Machine): void {
+  world.say(`${machine.id} gets another version`)
+  machine.protocol++
+  const { config } = world.site
+  machine.config = { ...config, hash: `${config.hash}, version ${machine.protocol}` }
+  if (machine.daemon === undefined) return
+  if (!order(world, machine, 'detach', machine.id)) crash(world, machine, 'to be replaced')
+}
+
 function reconcile(world: World, machine: Machine): void {
   if (isCommon(world, machine.config) && isCommon(world, machine.daemon?.config)) return
   world.say(`${machine.id} gets the common config back`)
   machine.config = world.site.config
+  machine.protocol = 1
   crash(world, machine, 'to read it')
 }
 
@@ -202,6 +216,8 @@ function services(world: World): void {
   }
   if (faults.failingPercent > 0 && lot.chance(faults.failingPercent)) spoil(world, machine)
   if (faults.intentPercent > 0 && lot.chance(faults.intentPercent)) want(world, machine)
+  if (faults.maintenancePercent > 0 && lot.chance(faults.maintenancePercent))
+    maintain(world, machine)
   if (faults.confirmPercent > 0 && lot.chance(faults.confirmPercent)) {
     // Somebody has gone and looked.
     const dead = world.machines.filter(({ powered }) => !powered)

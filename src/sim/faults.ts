@@ -32,6 +32,8 @@ export interface Faults {
   /** Per step of a daemon that has effects: it dies between two of them. */
   readonly crashMidStepPercent: number
   readonly leavePercent: number
+  /** A daemon makes way for another one. */
+  readonly detachPercent: number
   readonly powerLossPercent: number
   readonly wallLossPercent: number
   readonly powerOnPercent: number
@@ -60,6 +62,8 @@ export interface Faults {
   readonly orderPercent: number
   /** An operator wants something of a node or a resource: standby, move and their like. */
   readonly intentPercent: number
+  /** An operator begins a maintenance, or ends one. */
+  readonly maintenancePercent: number
   /** A person confirms a machine dead that is off at that moment. */
   readonly confirmPercent: number
 
@@ -117,6 +121,7 @@ export const calm: Faults = {
   crashPercent: 0,
   crashMidStepPercent: 0,
   leavePercent: 0,
+  detachPercent: 0,
   powerLossPercent: 0,
   wallLossPercent: 0,
   powerOnPercent: 0,
@@ -133,6 +138,7 @@ export const calm: Faults = {
   stuckPercent: 0,
   orderPercent: 0,
   intentPercent: 0,
+  maintenancePercent: 0,
   confirmPercent: 0,
   stallPercent: 0,
   stallMaxMs: 10_000,
@@ -220,5 +226,7 @@ export function swarmFaults(lot: Rng): Faults {
     markStuckPercent: some(20),
     markMissingPercent: some(10),
     intentPercent: some(6),
+    maintenancePercent: lot.chance(85) ? 0 : lot.int(1, 4),
+    detachPercent: lot.chance(70) ? 0 : lot.int(1, 4),
   }
 }

@@ -11,12 +11,14 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import { clonePromises } from './promises-clones.ts'
+import { detachPromises } from './promises-detach.ts'
 import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
+import { rejoinPromises } from './promises-rejoin.ts'
 import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
@@ -84,6 +86,8 @@ export const invariants: readonly Invariant[] = [
   ...clonePromises,
   ...intentPromises,
   ...failurePromises,
+  ...detachPromises,
+  ...rejoinPromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,

@@ -16,7 +16,7 @@ import type { Machine, World } from './world.ts'
 export function order(
   world: World,
   via: Machine,
-  action: OrderAction,
+  action: OrderAction | 'detach',
   target: NodeId,
   resource: ResourceId = '',
 ): boolean {
@@ -33,7 +33,7 @@ export function order(
     reason: action === 'confirm' ? 'seen by an operator' : 'an operator wants it',
     ...(action === 'confirm' && { boot }),
   }
-  const about = [resource, target].filter((name) => name !== '').join(' ')
+  const about = [resource, target].filter((name) => name !== '').join(' ') || 'everything'
   world.say(`operator: ${action} ${about}, to ${via.id}`)
   judge(world, 'onOrder', order)
   tell(world, daemon, { kind: 'order', order })
@@ -43,11 +43,26 @@ export function order(
 /** Wants something of a node or a resource, as `picket standby` and its like do. */
 export function want(world: World, via: Machine): void {
   const lot = world.lots.fate
-  const action = lot.pick(intentActions)
+  const action = lot.pick(intentActions.filter((each) => !each.endsWith('maintain')))
   const { names } = meanings[action]
   const resource = lot.pick(world.site.config.resources)
   const node = lot.pick(resource.nodes)
   order(world, via, action, names.node ? node : '', names.resource ? resource.id : '')
+}
+
+/** Takes a node, a resource or everything into maintenance, or ends what stands of it. */
+export function maintain(world: World, via: Machine): void {
+  const lot = world.lots.fate
+  const standing = (world.ledgerOf(via)?.intents ?? []).filter(({ kind }) => kind === 'maintenance')
+  if (standing.length > 0 && lot.chance(60)) {
+    const { node, resource } = lot.pick(standing)
+    order(world, via, 'unmaintain', node, resource)
+    return
+  }
+  const form = lot.int(0, 3)
+  const resource = form === 0 ? lot.pick(world.site.config.resources).id : ''
+  const node = form > 1 ? lot.pick(world.machines).id : ''
+  order(world, via, 'maintain', node, resource)
 }
 
 const opposites = {
@@ -55,6 +70,7 @@ const opposites = {
   disabled: 'enable',
   moved: 'unmove',
   banned: 'unban',
+  maintenance: 'unmaintain',
 } as const satisfies Readonly<Record<string, IntentAction>>
 
 /** Takes back everything that operators have wanted. */
@@ -103,6 +119,9 @@ export function tend(world: World, machine: Machine): void {
   comeBack(world, machine)
   wantNothing(world, helpers)
   const asked = entries.some(({ barred }) => barred) || (watched && !machine.powered)
+  if (entries.some(({ quarantined }) => quarantined)) {
+    order(world, world.lots.operator.pick(helpers), 'unfence', machine.id)
+  }
   if (asked) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
 }
 

@@ -1,5 +1,6 @@
 /** H3: who starts after whom, who runs beside whom, and what stops first. */
 import { awaitedBy, startsAfter, targetsOf } from '../core/clones.ts'
+import { maintenanceOf } from '../core/intents.ts'
 import type { ResourceConfig, ResourceId } from '../core/model.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -94,6 +95,8 @@ function hasty(
     const { id, thing } = follower
     const found = machine.things.get(thing)
     if (found === undefined || found.foreign) continue
+    // What is left alone is not ended for it.
+    if (maintenanceOf(daemon.mind.ledger.intents, id, machine.id) !== undefined) continue
     // Whose first stop has failed is not waited for.
     if ((daemon.mind.resources[id]?.attempts ?? 0) > 0) continue
     const going = [...machine.operations].some((each) => each.op === 'stop' && each.thing === thing)

@@ -1,4 +1,5 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
+import { maintenanceOf } from '../core/intents.ts'
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
 import { keepersNeeded } from './bounds.ts'
 import { isReal } from './core.ts'
@@ -142,10 +143,16 @@ export const servicePromises: readonly Invariant[] = [
   },
 ]
 
-/** Does its daemon's config name the thing at all, and not tell to leave it running (H20)? */
-function stops({ daemon }: Machine, thing: string): boolean {
-  const found = daemon?.config.resources.find((resource) => resource.thing === thing)
-  return found !== undefined && found.noQuorum !== 'freeze'
+/**
+ * Does its daemon's config name the thing at all, and neither tell to leave it running (H20), nor an
+ * operator want it left alone there?
+ */
+function stops({ daemon, id: node }: Machine, thing: string): boolean {
+  const intents = daemon?.mind.ledger?.intents ?? []
+  const named = daemon?.config.resources.filter((resource) => resource.thing === thing) ?? []
+  return named.some(({ id, noQuorum }) => {
+    return noQuorum !== 'freeze' && maintenanceOf(intents, id, node) === undefined
+  })
 }
 
 /** Other powered machines on which the thing is active, and not by a stranger's hand. */

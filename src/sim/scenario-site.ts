@@ -26,6 +26,7 @@ const timing: Timing = {
   coolDownMs: 10_000,
   stopAttemptsMax: 3,
   leaveMs: 10_000,
+  detachMs: 30_000,
 }
 
 /** What a `site` line may change: `nodes=5 levels=1 verify qdevice resources=vip delay=2`. */
@@ -71,6 +72,10 @@ export interface Wishes {
   readonly forget?: string
   /** `vip,db`: resources that are left running without quorum. */
   readonly freeze?: string
+  /** Seconds for which a node may be without a daemon that has detached. */
+  readonly detach?: string
+  /** `manual`: who was fenced serves nothing before an operator's word. */
+  readonly rejoin?: string
   readonly qdevice?: string
   /** `two_node`: each of two nodes is quorate alone, once it has seen the other one. */
   readonly twonode?: string
@@ -131,7 +136,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       })),
     ),
     devices,
-    timing,
+    timing: { ...timing, detachMs: 1_000 * Number(wishes.detach ?? 30) },
     rules: {
       delayMs: 1_000 * Number(wishes.delay ?? 0),
       randomDelayMs: 0,
@@ -140,6 +145,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
       stormMax: Number(wishes.storm ?? 100),
       stormWindowMs: 60_000,
+      rejoin: wishes.rejoin === 'manual' ? 'manual' : 'automatic',
     },
   }
   return {

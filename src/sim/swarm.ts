@@ -202,6 +202,7 @@ function timingOf(lot: Rng): Timing {
     coolDownMs: lot.int(2_000, 10_000),
     stopAttemptsMax: lot.int(2, 4),
     leaveMs: lot.int(5_000, 15_000),
+    detachMs: 15_000,
   }
 }
 
@@ -215,6 +216,7 @@ function rulesOf(lot: Rng): FencingRules {
     minIntervalMs: strict ? lot.int(0, 15_000) : 0,
     stormMax: strict ? lot.int(1, 3) : 1_000,
     stormWindowMs: strict ? lot.int(10_000, 30_000) : 1_000,
+    rejoin: 'automatic',
   }
 }
 

@@ -1,8 +1,11 @@
-/** What operators want, as the ring has put it in order: see witness.ts. */
+/** What operators want, and who detaches, as the ring has put it in order: see witness.ts. */
 import { meanings, OURSELVES } from '../core/intents.ts'
 import type { Wanted } from '../core/message.ts'
+import type { NodeId } from '../core/model.ts'
+import type { Ring } from './cpg.ts'
 import type { Witness } from './witness.ts'
 import { noteForgiven } from './witness-failures.ts'
+import type { Machine } from './world.ts'
 
 export interface WantNote {
   readonly message: Wanted
@@ -31,4 +34,19 @@ export function noteWant(
   if (before?.earlier.includes(message.id)) return void wants.delete(key)
   const earlier = before === undefined ? [] : [...before.earlier, before.message.id]
   wants.set(key, { message, atMs, earlier, told: false })
+}
+
+/** When a daemon has said that it detaches, in which ring, and in which of its machine's lives. */
+export interface DetachNote {
+  readonly atMs: number
+  readonly ring: Ring | undefined
+  readonly lives: number
+}
+
+export function noteDetach(
+  detached: Map<NodeId, DetachNote>,
+  { id, corosync, lives }: Machine,
+  atMs: number,
+): void {
+  detached.set(id, { atMs, ring: corosync?.ring, lives })
 }

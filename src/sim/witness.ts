@@ -10,7 +10,7 @@ import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
 import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
-import { noteWant, type WantNote } from './witness-wants.ts'
+import { type DetachNote, noteDetach, noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
 export interface Witness {
@@ -64,6 +64,7 @@ export interface Witness {
   >
   /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
+  readonly detached: Map<NodeId, DetachNote>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
 }
@@ -131,6 +132,7 @@ export function makeWitness(): Witness {
     disturbedMs: 0,
     condemned: new Map(),
     silent: new Map(),
+    detached: new Map(),
     standing: new Map(),
   }
 }
@@ -188,6 +190,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       witness.fencings.set(message.id, nowMs)
     }
     if (message.say === 'want') noteWant(witness, message, nowMs)
+    if (message.say === 'detach') noteDetach(witness.detached, daemon.machine, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)

@@ -54,6 +54,8 @@ export interface Machine {
   /** Corosync's own numeric id. */
   readonly nodeid: number
   readonly hardware: string
+  /** Which protocol the next daemon speaks. */
+  protocol: number
   /** What its config file says at the next start of the daemon. */
   config: Config
   /** Is there current at the wall? */
@@ -209,6 +211,7 @@ function makeMachine(id: NodeId, nodeid: number, site: Site): Machine {
     id,
     nodeid,
     hardware: `hw-${id}`,
+    protocol: 1,
     config: site.config,
     wall: true,
     switchedOn: false,

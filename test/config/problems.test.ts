@@ -186,6 +186,7 @@ test('timing has these defaults, and a short silence shortens the echo', async (
     coolDownMs: 60_000,
     stopAttemptsMax: 3,
     leaveMs: 10_000,
+    detachMs: 60_000,
   })
   const short = await load(t, { config: `${twoNodes}timing: { silent_seconds: 4 }\n` })
   assert.equal(short.core.timing.echoMs, 2000)

@@ -91,6 +91,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       coolDownMs: 20_000,
       stopAttemptsMax: 3,
       leaveMs: 5_000,
+      detachMs: 20_000,
     },
     rules: {
       delayMs: 0,
@@ -100,6 +101,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       minIntervalMs: 0,
       stormMax: 100,
       stormWindowMs: 60_000,
+      rejoin: 'automatic',
     },
     ...change,
   }
