@@ -30,6 +30,8 @@ import type { Terminal } from './terminal.ts'
 
 /** In so many lives a case is tried; durations differ from one to the next. */
 const LIVES = 3
+/** From so many pairs of a node and a service on, one life has to do. */
+const MANY = 30
 const TOKEN_MS = 1_000
 const COLUMNS = 100
 
@@ -106,7 +108,9 @@ async function failuresOf(
     throw new UsageError(`${where} has nothing to which ${names.join(', ')} could happen.`)
   }
   let what = 'simulating'
-  const work = drill(plant, { names, node, seed, lives: LIVES }, (done, of) => {
+  const { nodes, resources } = plant.config
+  const lives = nodes.length * resources.length > MANY ? 1 : LIVES
+  const work = drill(plant, { names, node, seed, lives }, (done, of) => {
     what = `simulating: ${done} of ${of} cases`
   })
   return await terminal.during(() => what, work)

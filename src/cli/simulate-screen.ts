@@ -1,4 +1,4 @@
-/** What `picket simulate` shows: tables and stories that fit the terminal, with or without colour. */
+/** What `picket simulate` shows: tables and stories that fit the terminal, and need no colour. */
 import type { Advice } from '../drill/advice.ts'
 import type { StoryLine } from '../drill/story.ts'
 import {

@@ -260,10 +260,8 @@ function crowd(world: World, seen: Watch, node: NodeId): void {
   const via = decidingRing(world)?.members[0]
   const able = resources.filter(({ nodes }) => nodes.includes(node))
   if (via === undefined || able.length === 0) return
-  for (const { id } of able) {
-    order(world, via, 'move', node, id)
-    settle(world, seen, 60_000)
-  }
+  for (const { id } of able) order(world, via, 'move', node, id)
+  settle(world, seen, 60_000)
   for (const { id } of able) order(world, via, 'unmove', '', id)
   settle(world, seen, 60_000)
 }

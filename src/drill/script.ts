@@ -166,7 +166,8 @@ function whyNot(plant: Plant, kind: Word, word: string): string | undefined {
   const { config } = plant
   const among = (what: string, known: readonly string[]) => {
     if (known.includes(word)) return undefined
-    return `there is no ${what} ${word}.${didYouMean(word, known) || ` Known: ${known.join(', ')}.`}`
+    const hint = didYouMean(word, known) || ` Known: ${known.join(', ')}.`
+    return `there is no ${what} ${word}.${hint}`
   }
   const ids = config.nodes.map(({ id }) => id)
   const resources = config.resources.map(({ id }) => id)
@@ -201,7 +202,7 @@ function whyNoField(
   return `there is no ${what} ${value || '""'}.${didYouMean(value, known)}`
 }
 
-/** A script as a failure of its own: each command after the time that those before it have taken. */
+/** A script as a failure of its own: each command comes after the spans of those before it. */
 export function failureOf(commands: readonly Command[]): Failure {
   const lastsMs = commands.reduce((sum, each) => sum + spanMs(each), 0)
   return {

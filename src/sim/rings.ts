@@ -100,7 +100,7 @@ function cliques(world: World): Machine[][] {
     const { ring } = clique[0]!.corosync!
     // Whoever shares a ring already stays together where it can.
     const rest = [...left].sort((a, b) => old(a) - old(b))
-    // A storm may lose some on the way; where things are as they usually are, nobody is passed over.
+    // A storm may lose some on the way; where all is as it usually is, nobody is passed over.
     if (world.site.pace !== undefined) rest.push(...rest)
     function old(machine: Machine): number {
       return ring !== undefined && machine.corosync!.ring === ring ? 0 : 1
