@@ -138,7 +138,9 @@ function judgesAt(moment: Moment): readonly (readonly [Invariant, Judge])[] {
 export function judge<K extends Moment>(world: World, moment: K, seen: Moments[K]): void {
   for (const [{ id, says }, check] of judgesAt(moment)) {
     const culprit = check(world, seen as never)
-    if (culprit !== undefined) throw new Violation(id, `${says}: ${culprit}`)
+    if (culprit === undefined || world.borne.includes(id)) continue
+    if (world.broken === undefined) throw new Violation(id, `${says}: ${culprit}`)
+    world.broken.push({ promise: id, text: `${says}: ${culprit}`, atMs: world.nowMs })
   }
   const note = notes[moment] as ((world: World, seen: Moments[K]) => void) | undefined
   note?.(world, seen)

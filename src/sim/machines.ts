@@ -145,6 +145,15 @@ export function freeze(
   })
 }
 
+/** Its kernel dies: it keeps its current, does nothing and answers nothing, for good. */
+export function panic(world: World, machine: Machine): void {
+  if (!machine.powered) return
+  machine.up = false
+  for (const part of ['corosync', 'daemon', 'scripts'] as const) machine.frozen[part]++
+  world.say(`the kernel of ${machine.id} panics`)
+  networkChanged(world)
+}
+
 /** They go on as if nothing had been. */
 export function thaw(
   world: World,
