@@ -133,14 +133,14 @@ function scriptRows(
   return [rowOf('script', [runFailure(plant, { ...failureOf(commands), asIs: true }, about, seed)])]
 }
 
-function assumed({ config, drivers, types, tokenMs }: Plant): readonly string[] {
+function assumed({ config, site, drivers, types, tokenMs }: Plant): readonly string[] {
   const known = [...new Set(drivers.values())].sort()
   const used = [...new Set(types.values())].sort()
   const weak = config.devices.filter(({ isolation }) => {
     return isolation === 'fabric' || isolation === 'rescue-boot'
   })
   const more = weak.map(({ id }) => `${id} cuts the power, although it proves less than that`)
-  return [...assumptions(known, used, tokenMs), ...more]
+  return [...assumptions(known, used, tokenMs, site.twoNode), ...more]
 }
 
 interface View {

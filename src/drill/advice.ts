@@ -3,6 +3,7 @@
  * follows from a life that did not end well, or took long, and from what the configuration says of
  * those who were in it; what did not happen is no reason for advice.
  */
+import { priorityDelayMsOf } from '../core/halves.ts'
 import type { NodeConfig, NodeId } from '../core/model.ts'
 import { boxesOf, boxOf, type Plant } from './plant.ts'
 import { listOf, nodesOf, type Row, spanText, spreadOf } from './summary.ts'
@@ -77,9 +78,15 @@ function nowhere(_: Plant, rows: readonly Row[]): readonly Advice[] {
   }))
 }
 
+/** Of two nodes one always waits before it fences the other, so that not both die (S18). */
 function twoNodes({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
-  if (config.nodes.length !== 2 || !rows.some(isDown)) return []
-  const text = 'two nodes never take over from each other, one is no majority: add a third one'
+  const { downMs } = typical(rows)
+  const waitMs = priorityDelayMsOf(config)
+  if (config.nodes.length !== 2 || downMs === undefined || downMs < waitMs) return []
+  const text =
+    `${spanText(waitMs)} of the ${spanText(downMs)} that a crash takes are the wait of the node ` +
+    'that ran less, lest both fence each other; with a third node, which may be a small one that ' +
+    'runs nothing, nobody has to wait'
   return [{ place: 'cluster.nodes', text }]
 }
 

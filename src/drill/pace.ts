@@ -59,6 +59,7 @@ export function assumptions(
   drivers: readonly string[],
   types: readonly string[],
   tokenMs: number,
+  twoNode: boolean,
 ): readonly string[] {
   const off = drivers.map((driver) => `${spanText(devicePace(driver).press)} for ${driver}`)
   const start = types.map((type) => `${spanText(operationPace(type, 'start'))} for ${type}`)
@@ -67,6 +68,7 @@ export function assumptions(
     ...(off.length > 0 ? [`an off takes ${off.join(', ')} (\`picket fence check\` measures)`] : []),
     ...(start.length > 0 ? [`a start takes ${start.join(', ')}, within its timeout`] : []),
     `a boot takes ${seconds(BOOT_MS)} s`,
+    ...(twoNode ? ['corosync.conf has two_node: 1'] : []),
   ]
 }
 

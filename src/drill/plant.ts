@@ -31,7 +31,9 @@ type Found = Loaded['details']['topology']['devices'][number]
 /** The plant of a configuration; `tokenMs` is the token of Corosync, which it does not tell. */
 export function plantOf({ core, details, resources }: Loaded, tokenMs: number): Plant {
   const { devices } = details.topology
-  const config = withoutIdentities(core)
+  // Corosync's own rule for two: each may go on without the other (docs/operating.md).
+  const twoNode = core.nodes.length === 2
+  const config = { ...withoutIdentities(core), halves: twoNode }
   const types = new Map(resources.map(({ id, type }) => [id, type]))
   const drivers = new Map(devices.map(({ id, driver }) => [id, driver.name]))
   const kinds = devices.map((device): [DeviceId, DeviceKind] => [
@@ -41,6 +43,7 @@ export function plantOf({ core, details, resources }: Loaded, tokenMs: number): 
   const site: Site = {
     config,
     qdevice: false,
+    twoNode,
     tokenMs: detectionMs(tokenMs),
     bootMs: BOOT_MS,
     announces: false,

@@ -39,7 +39,7 @@ const needs: Readonly<Record<string, Need>> = {
     better: cluster(bmcs),
     names: ['crash'],
     place: 'cluster.nodes',
-    says: /add a third one$/,
+    says: /^10(\.0)? s of the .* that a crash takes are the wait .* with a third node/,
   },
   'one level only': {
     config: cluster({ ...well, c: heard(3) + bmc(3) }),
