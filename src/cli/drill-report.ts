@@ -22,6 +22,8 @@ export interface Report {
       readonly medianMs: number
       readonly worstMs: number
       readonly stays: boolean
+      /** Of a clone: how many nodes served it before, and the fewest at any moment. */
+      readonly instances: { readonly usual: number; readonly least: number } | null
     }[]
     readonly broken: readonly string[]
     readonly commands: readonly string[]
@@ -49,11 +51,12 @@ export function reportOf(
       text: row.text,
       detectedMs: rounded(row.detectedMs?.medianMs),
       provenMs: rounded(row.provenMs?.medianMs),
-      services: row.services.map(({ id, medianMs, worstMs, stays }) => ({
+      services: row.services.map(({ id, medianMs, worstMs, stays, instances = null }) => ({
         id,
         medianMs: Math.round(medianMs),
         worstMs: Math.round(worstMs),
         stays,
+        instances,
       })),
       broken: row.broken,
       commands: row.commands,

@@ -13,6 +13,7 @@ import { assumptions } from '../drill/pace.ts'
 import { type Plant, plantOf } from '../drill/plant.ts'
 import { runFailure } from '../drill/run.ts'
 import { failureOf, readScript } from '../drill/script.ts'
+import { servicesOf } from '../drill/services.ts'
 import { storyOf } from '../drill/story.ts'
 import { brokenTexts, type Row, rowOf, verdicts } from '../drill/summary.ts'
 import { type ExitCode, textOf, UsageError } from './command.ts'
@@ -109,7 +110,8 @@ async function failuresOf(
   }
   let what = 'simulating'
   const { nodes, resources } = plant.config
-  const lives = nodes.length * resources.length > MANY ? 1 : LIVES
+  const pairs = nodes.length * servicesOf(resources).length
+  const lives = pairs > MANY ? 1 : LIVES
   const work = drill(plant, { names, node, seed, lives }, (done, of) => {
     what = `simulating: ${done} of ${of} cases`
   })
@@ -159,8 +161,9 @@ function show(
   const page: Page = { paint, columns: Math.max(60, process.stdout.columns ?? COLUMNS) }
   const say = (lines: readonly string[]) => lines.forEach((line) => void out(line))
   const { cluster, nodes, resources } = plant.config
+  const services = servicesOf(resources)
   const lives = rows.reduce((sum, { outcomes }) => sum + outcomes.length, 0)
-  const counts = `${counted(nodes.length, 'node')}, ${counted(resources.length, 'service')}`
+  const counts = `${counted(nodes.length, 'node')}, ${counted(services.length, 'service')}`
   const times = lives === 1 ? 'once' : `${lives} times`
   out(`${paint('strong', cluster)}: ${counts}; simulated ${times}\n`)
   const [worst] = [...rows].sort(
@@ -212,7 +215,10 @@ function story(plant: Plant, row: Row, page: Page): readonly string[] {
     '',
     ...wrapped(`${markOf(row, paint)} ${row.text}`, page.columns),
     ...brokenTexts(outcome).flatMap((text) => indented(text, page)),
-    ...row.commands.map((command) => `  When you have seen it off: ${paint('strong', command)}`),
+    ...row.commands.map((command) => {
+      const seen = command.startsWith('picket cleanup') ? 'mended it' : 'seen it off'
+      return `  When you have ${seen}: ${paint('strong', command)}`
+    }),
   ]
 }
 

@@ -2,6 +2,7 @@
 import type { Advice } from '../drill/advice.ts'
 import type { StoryLine } from '../drill/story.ts'
 import {
+  type Downtime,
   nodesOf,
   type Row,
   spanText,
@@ -56,8 +57,8 @@ function together(rows: readonly Row[]): readonly (readonly Row[])[] {
 }
 
 /** The sentence of a row with its node and its seconds taken out. */
-function plainText({ text, victim, verdict }: Row): string {
-  if (verdict === 'person') return text.replaceAll(victim.node, 'NODE')
+function plainText({ text, verdict }: Row): string {
+  if (verdict === 'person') return text.replace(/\bnothing proves .*? dead\b/, 'nothing does')
   return verdict === 'broken' ? '' : text
 }
 
@@ -80,8 +81,7 @@ function textOf(rows: readonly Row[]): string {
     return `all is back within ${spreadText({ medianMs, worstMs })}`
   }
   if (row.verdict === 'person') {
-    const waits = row.text.replace(/: nothing proves .* dead$/, '')
-    return `${waits}: nothing proves the node dead`
+    return row.text.replace(/: nothing proves .*? dead\b/, ': nothing proves the node dead')
   }
   if (row.verdict === 'broken') {
     const [overlap] = row.outcomes.flatMap(({ overlaps }) => overlaps)
@@ -107,11 +107,22 @@ export function serviceLines(rows: readonly Row[], page: Page): readonly string[
     const stays = [...new Set(own.flatMap((each) => (each.stays ? [each.failure] : [])))]
     const spans = [median, worst].map((ms) => (ms === undefined ? '-' : spanText(ms)).padStart(10))
     const start = `${id.padEnd(width)}  ${spans.join('  ')}  `
-    const text = stays.length === 0 ? 'always' : `not after ${stays.join(', ')}`
+    const always = stays.length === 0 ? 'always' : `not after ${stays.join(', ')}`
+    const text = [always, ...fewestIn(own)].join('; ')
     const [line = '', ...more] = wrapped(text, page.columns - start.length)
     return [start + line, ...more.map((each) => ' '.repeat(start.length) + each)]
   })
   return [page.paint('dim', `${head}  comes back by itself`), ...lines]
+}
+
+/** Of a clone: how many nodes are left to serve it where it is never down. */
+function fewestIn(own: readonly Downtime[]): readonly string[] {
+  const kept = own
+    .filter(({ worstMs }) => worstMs === 0)
+    .flatMap(({ instances }) => instances ?? [])
+  const [few] = kept.sort((a, b) => a.least - b.least)
+  if (few === undefined || few.least === few.usual) return []
+  return [`where it is not down, on ${few.least} of ${few.usual} nodes at least`]
 }
 
 export function adviceLines(advice: readonly Advice[], page: Page): readonly string[] {

@@ -3,9 +3,11 @@
  * follows from a life that did not end well, or took long, and from what the configuration says of
  * those who were in it; what did not happen is no reason for advice.
  */
+import { targetsOf } from '../core/clones.ts'
 import { priorityDelayMsOf } from '../core/halves.ts'
 import type { NodeConfig, NodeId } from '../core/model.ts'
 import { boxesOf, boxOf, type Plant } from './plant.ts'
+import { servicesOf } from './services.ts'
 import { listOf, nodesOf, type Row, spanText, spreadOf } from './summary.ts'
 
 export interface Advice {
@@ -41,6 +43,7 @@ const advisers: readonly Adviser[] = [
   ours,
   nowhere,
   twoNodes,
+  cutHalf,
   withoutFencing,
   withoutDevice,
   oneHost,
@@ -90,8 +93,23 @@ function twoNodes({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
   return [{ place: 'cluster.nodes', text }]
 }
 
+/** Cut off from the other one, the one that matters more fences it, and clients reach neither. */
+function cutHalf({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
+  if (!config.halves) return []
+  const lost = rows.filter(({ failure, verdict }) => failure === 'cut' && verdict === 'down')
+  const nodes = nodesOf(lost.filter(({ provenMs }) => provenMs === undefined))
+  if (nodes.length === 0) return []
+  const text =
+    `when ${oneOf(nodes)} is active and loses its network, it fences the healthy one and stays ` +
+    'cut off: neither can tell which of the two clients reach. A quorum device ' +
+    '(corosync-qdevice) that is reached the way the clients are decides for the one that they ' +
+    'can reach; so does a third node'
+  return [{ place: 'corosync.conf: quorum.device', text }]
+}
+
 function withoutFencing(_: Plant, rows: readonly Row[], written: Written): readonly Advice[] {
-  if (written.enabled || !rows.some(isDown)) return []
+  const lost = [...waiting(rows), ...rows.filter(({ verdict }) => verdict === 'down')]
+  if (written.enabled || lost.length === 0) return []
   const text = 'no node is ever proven dead, so that nothing is taken over: set it to true'
   return [{ place: 'fence.enabled', text }]
 }
@@ -137,7 +155,7 @@ function liars(plant: Plant, rows: readonly Row[], { verify }: Written): readonl
   const unheard = believed.filter((id) => nodeOf(plant, id)?.addresses.length === 0)
   const unasked = believed.filter((id) => !unheard.includes(id))
   const why = (nodes: readonly NodeId[]) =>
-    `a device of ${listOf(nodes)} that says off and lies is believed, and its services run twice`
+    `a device of ${listOf(nodes)} that says off and lies is believed, and its services may run twice`
   return [
     ...(unheard.length === 0
       ? []
@@ -217,8 +235,10 @@ function oneBox(plant: Plant, rows: readonly Row[]): readonly Advice[] {
 }
 
 function oneNode({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
-  const stays = new Set(rows.flatMap(({ services }) => stayingIn(services)))
-  const bound = config.resources.filter(({ id, nodes }) => nodes.length === 1 && stays.has(id))
+  const stays = new Set(rows.flatMap(stayingIn))
+  const bound = servicesOf(config.resources).filter(({ id, nodes }) => {
+    return nodes.length === 1 && stays.has(id)
+  })
   return bound.map(({ id, nodes: [node = ''] }) => ({
     place: `resources[${id}].nodes`,
     text: `${id} may run on ${node} alone and stays down with it: name another node`,
@@ -228,12 +248,13 @@ function oneNode({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
 /** It has other nodes that are well, and is down all the same. */
 function noRoom({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
   if (config.nodes.length === 2) return []
+  const known = servicesOf(config.resources)
   const lost = rows.filter(({ failure, verdict }) => failure === 'crash' && verdict === 'down')
   const seen = new Map<string, string>()
   for (const { victim, outcomes } of lost) {
     for (const { id, home, because } of outcomes.at(-1)?.services ?? []) {
-      const resource = config.resources.find((each) => each.id === id)
-      if (home !== undefined || (resource?.nodes.length ?? 0) < 2 || seen.has(id)) continue
+      const service = known.find((each) => each.id === id)
+      if (home !== undefined || (service?.nodes.length ?? 0) < 2 || seen.has(id)) continue
       seen.set(id, `when ${victim.node} dies, ${id} finds no other node: ${because}`)
     }
   }
@@ -300,7 +321,7 @@ function slowStops({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
   const slow = rows.filter(({ failure }) => failure === 'slow-stop')
   return slow.flatMap(({ victim: { resource = '' }, provenMs }): Advice[] => {
     if (provenMs === undefined || provenMs.medianMs < SLOW_STOP_MS) return []
-    const own = config.resources.find(({ id }) => id === resource)
+    const [own] = targetsOf(config.resources, resource)
     const bound = `${config.timing.stopAttemptsMax} × ${spanText(own?.stopMs ?? 0)}`
     return [
       {
@@ -334,13 +355,20 @@ function broken(rows: readonly Row[]): readonly Row[] {
   return rows.filter(({ verdict }) => verdict === 'broken')
 }
 
+/** For a person who proves a node dead; what has failed and was stopped waits for another one. */
 function waiting(rows: readonly Row[], failure?: string): readonly Row[] {
-  const lost = rows.filter(({ verdict }) => verdict === 'person')
+  const lost = rows.filter(({ verdict, outcomes }) => {
+    return verdict === 'person' && outcomes.some(({ unproven }) => unproven.length > 0)
+  })
   return failure === undefined ? lost : lost.filter((row) => row.failure === failure)
 }
 
-function stayingIn(services: Row['services']): readonly string[] {
-  return services.flatMap(({ id, stays }) => (stays ? [id] : []))
+/** What is down at the end for want of a node, and not because the cluster has stopped it. */
+function stayingIn({ outcomes }: Row): readonly string[] {
+  return outcomes.flatMap(({ services, stopped }) => {
+    const ids = services.flatMap(({ id, home }) => (home === undefined ? [id] : []))
+    return ids.filter((id) => stopped.every(({ resource }) => resource !== id))
+  })
 }
 
 function nodeOf({ config }: Plant, node: NodeId): NodeConfig | undefined {

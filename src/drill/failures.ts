@@ -12,6 +12,7 @@ import { decidingRing } from '../sim/witness.ts'
 import type { Machine, World } from '../sim/world.ts'
 import { BOOT_MS } from './pace.ts'
 import { type Box, boxesOf, type Plant, together } from './plant.ts'
+import { resourceAt, servicesOf } from './services.ts'
 
 /** To whom it happens. */
 export interface Case {
@@ -39,9 +40,9 @@ const OUTAGE_MS = 30_000
 const everyNode = ({ config }: Plant): readonly Case[] =>
   config.nodes.map(({ id }) => ({ node: id }))
 
-/** Every resource; where it runs is found out when it happens. */
+/** Every service; where it runs is found out when it happens, of a clone on one of its nodes. */
 const everyService = ({ config }: Plant): readonly Case[] =>
-  config.resources.map(({ id, nodes: [node = ''] }) => ({ node, resource: id }))
+  servicesOf(config.resources).map(({ id, nodes: [node = ''] }) => ({ node, resource: id }))
 
 const victim = (world: World, { node }: Case): Machine => world.machine(node)
 
@@ -130,7 +131,8 @@ export const failures = {
     lastsMs: 0,
     cases: everyService,
     strike: (world, { node, resource = '' }) => {
-      world.habits.set(`${node}/${resource}`, { habit: 'stop-hangs', times: Infinity })
+      const id = resourceOn(world, resource, node)
+      world.habits.set(`${node}/${id}`, { habit: 'stop-hangs', times: Infinity })
       const via = decidingRing(world)?.members.find(({ id }) => id !== node)
       order(world, via ?? world.machine(node), 'standby', node)
     },
@@ -142,9 +144,10 @@ export const failures = {
     lastsMs: 0,
     cases: everyService,
     strike: (world, { node, resource = '' }) => {
-      world.habits.set(`${node}/${resource}`, { habit: 'start-fails', times: Infinity })
+      const id = resourceOn(world, resource, node)
+      world.habits.set(`${node}/${id}`, { habit: 'start-fails', times: Infinity })
       const machine = world.machine(node)
-      die(world, machine, world.thingOf(machine, resource), true)
+      die(world, machine, world.thingOf(machine, id), true)
     },
   },
 } as const satisfies Readonly<Record<string, Failure>>
@@ -152,6 +155,11 @@ export const failures = {
 export type FailureName = keyof typeof failures
 
 export const failureNames = Object.keys(failures) as readonly FailureName[]
+
+/** Of a clone its instance there. */
+function resourceOn({ site }: World, service: ResourceId, node: NodeId): ResourceId {
+  return resourceAt(site.config.resources, service, node)?.id ?? service
+}
 
 function cutOff(world: World, machine: Machine): void {
   world.say(`the cables of ${machine.id} are out`)

@@ -6,18 +6,19 @@
 import { begin, deadlineMs, step } from '../core/cluster.ts'
 import type { NodeId, ResourceId } from '../core/model.ts'
 import type { State } from '../core/state.ts'
-import { describe, type Status } from '../core/status.ts'
 import { roundMs } from '../sim/bounds.ts'
-import { type Core, isReal } from '../sim/core.ts'
+import type { Core } from '../sim/core.ts'
 import { calm } from '../sim/faults.ts'
 import { judge } from '../sim/invariants.ts'
-import { clockMs, switchOn } from '../sim/machines.ts'
+import { switchOn } from '../sim/machines.ts'
 import { order } from '../sim/operator.ts'
 import { lotsOf } from '../sim/rng.ts'
 import { decidingRing, noteDisturbance } from '../sim/witness.ts'
-import { type Broken, type Machine, World } from '../sim/world.ts'
+import { type Broken, World } from '../sim/world.ts'
 import type { Case, Failure } from './failures.ts'
+import { minds, picture, type Reason, reasons, stoppedIn } from './picture.ts'
 import type { Plant } from './plant.ts'
+import { type Served, servicesOf } from './services.ts'
 import { type Gap, type Overlap, type Watch, watch } from './watch.ts'
 
 /** What became of it. All instants are counted from the failure. */
@@ -35,6 +36,8 @@ export interface Outcome {
   readonly services: readonly Service[]
   readonly overlaps: readonly Overlap[]
   readonly broken: readonly Broken[]
+  /** What the cluster has stopped until somebody has looked (`on_fail: stop`), and why. */
+  readonly stopped: readonly Reason[]
   /** Nodes that are not proven dead at the end, and are not back. */
   readonly unproven: readonly NodeId[]
   /** Nodes that take no part at the end. */
@@ -45,11 +48,6 @@ export interface Outcome {
   readonly trace: readonly string[]
 }
 
-export interface Reason {
-  readonly resource: ResourceId
-  readonly because: string
-}
-
 export interface Service {
   readonly id: ResourceId
   readonly gaps: readonly Gap[]
@@ -57,8 +55,15 @@ export interface Service {
   readonly downMs: number
   /** Who serves it at the end. */
   readonly home: NodeId | undefined
+  /** Of a clone: on how many nodes it was served before, and on how few at any moment. */
+  readonly instances?: Instances
   /** Why it is down at the end, as the cluster says it; empty where it is up. */
   readonly because: string
+}
+
+export interface Instances {
+  readonly usual: number
+  readonly least: number
 }
 
 /** The promises that are about picketd and the bounds of a storm, and about no configuration. */
@@ -89,10 +94,10 @@ export function runFailure(
   settle(world, before, startMs(plant))
   if (failure.asIs !== true) crowd(world, before, victim.node)
   const never = reasons(world, before.down())
-  const node = failure.ofService ? (before.home(victim.resource ?? '') ?? victim.node) : victim.node
+  const homes = failure.ofService ? before.homes(victim.resource ?? '') : []
+  const node = homes.includes(victim.node) ? victim.node : (homes[0] ?? victim.node)
   const at = { ...victim, node }
-  const had = site.config.resources.filter(({ id }) => before.home(id) === node)
-  return strike({ world, failure, at, seed, never, had: had.map(({ id }) => id), plant })
+  return strike({ world, failure, at, seed, never, before, plant })
 }
 
 interface Scene {
@@ -101,11 +106,11 @@ interface Scene {
   readonly at: Case
   readonly seed: number
   readonly never: readonly Reason[]
-  readonly had: readonly ResourceId[]
+  readonly before: Watch
   readonly plant: Plant
 }
 
-function strike({ world, failure, at, seed, never, had, plant }: Scene): Outcome {
+function strike({ world, failure, at, seed, never, before, plant }: Scene): Outcome {
   const zeroMs = world.nowMs
   const from = world.trace.length
   world.broken?.splice(0)
@@ -129,36 +134,20 @@ function strike({ world, failure, at, seed, never, had, plant }: Scene): Outcome
       return world.nowMs - zeroMs > failure.lastsMs + HOPE_MS && isHopeless(world)
     },
   )
-  const since = <T extends { fromMs: number; toMs: number | undefined }>(one: T): T => ({
-    ...one,
-    fromMs: one.fromMs - zeroMs,
-    toMs: one.toMs === undefined ? undefined : one.toMs - zeroMs,
-  })
-  const why = new Map(reasons(world, seen.down()).map((each) => [each.resource, each.because]))
   const status = picture(world)
   const notMembers = status?.nodes.filter(({ standing }) => standing !== 'member') ?? []
+  const services = servicesOf(world.site.config.resources)
   return {
     seed,
     victim: at,
-    had,
+    had: services.flatMap(({ id }) => (before.homes(id).includes(at.node) ? [id] : [])),
     never,
     detectedMs: marks.detectedMs,
     provenMs: marks.provenMs,
-    services: world.site.config.resources.map(({ id }) => {
-      const gaps = (seen.gaps.get(id) ?? []).map(since)
-      const ends = gaps.map(({ fromMs, toMs = world.nowMs - zeroMs }) => toMs - fromMs)
-      const downMs = ends.reduce((sum, spanMs) => sum + spanMs, 0)
-      const isDown = why.has(id)
-      return {
-        id,
-        gaps,
-        downMs,
-        home: isDown ? undefined : seen.home(id),
-        because: why.get(id) ?? '',
-      }
-    }),
-    overlaps: seen.overlaps.map(since),
+    services: becomeOf({ world, before, seen, zeroMs }, services),
+    overlaps: seen.overlaps.map((one) => since(zeroMs, one)),
     broken: (world.broken ?? []).map((one) => ({ ...one, atMs: one.atMs - zeroMs })),
+    stopped: stoppedIn(world),
     unproven: notMembers
       .filter(({ standing }) => standing === 'lost' || standing === 'condemned')
       .map(({ id }) => id),
@@ -170,6 +159,38 @@ function strike({ world, failure, at, seed, never, had, plant }: Scene): Outcome
       return `${String(Number(ms) - Math.round(zeroMs)).padStart(7)}  ${text}`
     }),
   }
+}
+
+interface Watched {
+  readonly world: World
+  readonly before: Watch
+  readonly seen: Watch
+  readonly zeroMs: number
+}
+
+function becomeOf(
+  { world, before, seen, zeroMs }: Watched,
+  services: readonly Served[],
+): readonly Service[] {
+  const why = new Map(reasons(world, seen.down()).map((each) => [each.resource, each.because]))
+  return services.map(({ id, isClone }) => {
+    const gaps = (seen.gaps.get(id) ?? []).map((one) => since(zeroMs, one))
+    const ends = gaps.map(({ fromMs, toMs = world.nowMs - zeroMs }) => toMs - fromMs)
+    return {
+      id,
+      gaps,
+      downMs: ends.reduce((sum, spanMs) => sum + spanMs, 0),
+      home: why.has(id) ? undefined : seen.homes(id)[0],
+      ...(isClone && { instances: { usual: before.homes(id).length, least: seen.least(id) } }),
+      because: why.get(id) ?? '',
+    }
+  })
+}
+
+/** Counted from the failure. */
+function since<T extends Gap>(zeroMs: number, one: T): T {
+  const toMs = one.toMs === undefined ? undefined : one.toMs - zeroMs
+  return { ...one, fromMs: one.fromMs - zeroMs, toMs }
 }
 
 /** Notes when it was given up, and when it was proven dead. */
@@ -255,48 +276,16 @@ function isHopeless(world: World): boolean {
 
 /** Where nothing runs on the node its failure would show little: what may run there moves there. */
 function crowd(world: World, seen: Watch, node: NodeId): void {
-  const { resources } = world.site.config
-  if (resources.some(({ id }) => seen.home(id) === node)) return
+  // A clone is nowhere else instead: it is not moved, and is where it may be.
+  const single = servicesOf(world.site.config.resources).filter(({ isClone }) => !isClone)
+  if (single.some(({ id }) => seen.homes(id).includes(node))) return
   const via = decidingRing(world)?.members[0]
-  const able = resources.filter(({ nodes }) => nodes.includes(node))
+  const able = single.filter(({ nodes }) => nodes.includes(node))
   if (via === undefined || able.length === 0) return
   for (const { id } of able) order(world, via, 'move', node, id)
   settle(world, seen, 60_000)
   for (const { id } of able) order(world, via, 'unmove', '', id)
   settle(world, seen, 60_000)
-}
-
-/** The minds that can decide something now. */
-function minds(world: World): readonly State[] {
-  const members: readonly Machine[] = decidingRing(world)?.members ?? []
-  return members.flatMap(({ daemon, frozen }) =>
-    daemon !== undefined && frozen.daemon === 0 && isReal(daemon.mind) ? [daemon.mind] : [],
-  )
-}
-
-/** What `picket status` would say on a node that can decide; on any where none can. */
-function picture(world: World): Status | undefined {
-  const awake = world.machines.filter(({ daemon, frozen }) => daemon && frozen.daemon === 0)
-  const views = awake.flatMap((machine) => {
-    const mind = machine.daemon?.mind
-    return mind !== undefined && isReal(mind) ? [describe(mind, clockMs(world, machine))] : []
-  })
-  return views.find(({ ready }) => ready) ?? views[0]
-}
-
-function reasons(world: World, down: readonly ResourceId[]): readonly Reason[] {
-  const status = picture(world)
-  return down.map((resource) => {
-    const { nodes = [] } = world.site.config.resources.find(({ id }) => id === resource) ?? {}
-    const found = status?.resources.find(({ id }) => id === resource)
-    if (status === undefined) return { resource, because: 'no node runs picketd' }
-    if (!status.ready) return { resource, because: status.because }
-    if (nodes.length === 1 && found?.state === 'stopped') {
-      return { resource, because: `it may run on ${nodes[0]} alone` }
-    }
-    const at = `it is ${found?.state ?? 'unknown'} on ${found?.node ?? 'no node'}`
-    return { resource, because: found?.because || at }
-  })
 }
 
 /** How long a cluster of this configuration may take to start everything. */

@@ -4,10 +4,12 @@
  * is done, so that a mistake in its last line is told at once, with its line and column.
  */
 import { didYouMean } from '../config/suggest.ts'
+import { intentActions } from '../core/intents.ts'
 import { type Deed, deeds } from '../sim/scenario.ts'
 import type { World } from '../sim/world.ts'
 import type { Case, Failure } from './failures.ts'
 import type { Plant } from './plant.ts'
+import { resourceAt, servicesOf } from './services.ts'
 
 export interface Command {
   readonly verb: string
@@ -46,9 +48,6 @@ const manners = [
   ...['stuck', 'markless', 'deceive'],
 ] as [string, ...string[]]
 const orders = ['off', 'on', 'reboot', 'confirm'] as const
-const wants = [
-  ...['standby', 'unstandby', 'disable', 'enable', 'move', 'unmove', 'ban', 'unban', 'cleanup'],
-] as [string, ...string[]]
 const habit: Form = { words: ['resource', 'node', 'number'], least: 2 }
 
 /** How each command is written. Of swapped cables only devices that name their node can tell. */
@@ -73,8 +72,11 @@ export const forms: Readonly<Record<string, Form>> = {
   'kill-corosync': nodes,
   leave: nodes,
   'come-back': nodes,
+  detach: nodes,
+  'stay-away': nodes,
+  upgrade: nodes,
   order: { words: [orders, 'node', ['via'], 'node'] },
-  want: { words: [wants, 'field'], more: true },
+  want: { words: [intentActions, 'field'], more: true },
   'resource-dies': { words: ['resource', 'node', ['told']], least: 2 },
   stall: { words: ['number'], least: 0 },
   'start-by-hand': { words: ['resource', 'node'] },
@@ -82,6 +84,7 @@ export const forms: Readonly<Record<string, Form>> = {
   'start-fails': habit,
   'stop-hangs': habit,
   'stop-fails': habit,
+  'monitor-fails': habit,
   'disk-full': nodes,
   'disk-ok': nodes,
   'disk-corrupt': nodes,
@@ -147,6 +150,12 @@ function checkCommand(
     const wrong = whyNot(plant, kind, token.word)
     if (wrong !== undefined) fail(token.at, wrong)
   }
+  const [resource, node] = rest
+  if (words[0] !== 'resource' || resource === undefined || node === undefined) return
+  const { nodes = [], isClone } =
+    servicesOf(plant.config.resources).find(({ id }) => id === resource.word) ?? {}
+  if (isClone !== true || nodes.includes(node.word)) return
+  fail(node.at, `${resource.word} has no instance on ${node.word}. It has: ${nodes.join(', ')}.`)
 }
 
 function nameOf(word: Word): string {
@@ -170,7 +179,7 @@ function whyNot(plant: Plant, kind: Word, word: string): string | undefined {
     return `there is no ${what} ${word}.${hint}`
   }
   const ids = config.nodes.map(({ id }) => id)
-  const resources = config.resources.map(({ id }) => id)
+  const resources = servicesOf(config.resources).map(({ id }) => id)
   if (typeof kind !== 'string') return among('such word as', kind)
   if (kind === 'node') return among('node', ids)
   if (kind === 'resource') return among('resource', resources)
@@ -217,13 +226,22 @@ export function failureOf(commands: readonly Command[]): Failure {
         if (deed !== undefined && spanMs(command) === 0) {
           world.after(atMs, () => {
             world.say(`> ${[verb, ...words].join(' ')}`)
-            deed(world, words)
+            deed(world, spoken(world, command))
           })
         }
         atMs += spanMs(command)
       }
     },
   }
+}
+
+/** The words as the simulator knows them: of a clone the instance on the named node. */
+function spoken({ site }: World, { verb, words }: Command): readonly string[] {
+  const [service, node, ...more] = words
+  if (forms[verb]?.words[0] !== 'resource' || service === undefined || node === undefined) {
+    return words
+  }
+  return [resourceAt(site.config.resources, service, node)?.id ?? service, node, ...more]
 }
 
 function spanMs({ verb, words: [seconds] }: Command): number {

@@ -1,11 +1,12 @@
 /** From what was seen to what it means: a verdict for each run, and a row for each case. */
 import type { NodeId, ResourceId } from '../core/model.ts'
 import type { Case } from './failures.ts'
-import type { Outcome, Reason } from './run.ts'
+import type { Reason } from './picture.ts'
+import type { Instances, Outcome } from './run.ts'
 
 /**
- * `broken`: a promise did not hold. `person`: a service waits for somebody to act on a node that
- * nothing can prove dead. `down`: it is down for another reason. `back`: all services came back.
+ * `broken`: a promise did not hold. `person`: a service waits for somebody, because nothing can prove
+ * a node dead, or because it has failed and its `on_fail` is stop. `down`: it is down for another reason. `back`: all services came back.
  * `kept`: none of them was down at all.
  */
 export type Verdict = 'broken' | 'person' | 'down' | 'back' | 'kept'
@@ -41,6 +42,8 @@ export interface Downtime extends Spread {
   readonly id: ResourceId
   /** It is down at the end, until a person acts. */
   readonly stays: boolean
+  /** Of a clone: the fewest of all lives. */
+  readonly instances?: Instances
 }
 
 export function rowOf(failure: string, outcomes: readonly Outcome[]): Row {
@@ -60,15 +63,37 @@ export function rowOf(failure: string, outcomes: readonly Outcome[]): Row {
     detectedMs: spreadOf(outcomes.map((each) => each.detectedMs)),
     provenMs: spreadOf(outcomes.map((each) => each.provenMs)),
     broken: [...new Set(outcomes.flatMap(brokenTexts))],
-    commands: verdict === 'person' ? worst.unproven.map((node) => `picket confirm ${node}`) : [],
+    commands: commandsFor(worst),
     outcomes,
   }
 }
 
-export function verdictOf({ broken, overlaps, services, never, unproven }: Outcome): Verdict {
+export function verdictOf(outcome: Outcome): Verdict {
+  const { broken, overlaps, unproven } = outcome
   if (broken.length + overlaps.length > 0) return 'broken'
-  if (stillDown(services, never).length > 0) return unproven.length > 0 ? 'person' : 'down'
-  return longestMs({ services, never }) > 0 ? 'back' : 'kept'
+  const { held, stopped } = waitingIn(outcome)
+  if (held.length > 0) return unproven.length > 0 ? 'person' : 'down'
+  if (stopped.length > 0) return 'person'
+  return longestMs(outcome) > 0 ? 'back' : 'kept'
+}
+
+/** What is down at the end and was not so before: by what it is held, or stopped by the cluster. */
+function waitingIn(outcome: Outcome): {
+  readonly held: readonly Outcome['services'][number][]
+  readonly stopped: readonly Reason[]
+} {
+  const down = stillDown(outcome.services, outcome.never)
+  const stopped = outcome.stopped.filter(({ resource }) => down.some(({ id }) => id === resource))
+  const held = down.filter(({ id }) => stopped.every(({ resource }) => resource !== id))
+  return { held, stopped }
+}
+
+function commandsFor(outcome: Outcome): readonly string[] {
+  const isWaiting = verdictOf(outcome) === 'person' && waitingIn(outcome).held.length > 0
+  return [
+    ...(isWaiting ? outcome.unproven.map((node) => `picket confirm ${node}`) : []),
+    ...outcome.stopped.map(({ resource }) => `picket cleanup ${resource}`),
+  ]
 }
 
 /** How long the service was down that was down the longest, of those that ran before. */
@@ -93,7 +118,9 @@ function downtimes(outcomes: readonly Outcome[]): readonly Downtime[] {
     const own = outcomes.flatMap(({ services }) => services.filter((each) => each.id === id))
     const spread = spreadOf(own.map(({ downMs }) => downMs)) ?? { medianMs: 0, worstMs: 0 }
     const stays = own.some(({ home }) => home === undefined)
-    return { id, ...spread, stays }
+    const counts = own.flatMap(({ instances }) => instances ?? [])
+    const [few] = counts.sort((a, b) => a.least - b.least)
+    return { id, ...spread, stays, ...(few !== undefined && { instances: few }) }
   })
 }
 
@@ -117,17 +144,26 @@ function textOf(verdict: Verdict, outcome: Outcome, downMs: Spread | undefined):
     return `${listOf(nodes)} run ${what} at the same time, for ${spanText(toMs - fromMs)}`
   }
   if (verdict === 'person') {
-    const waits = down.length === 1 ? 'waits' : 'wait'
-    return `${names} ${waits} for a person: nothing proves ${listOf(unproven)} dead`
+    const { held, stopped } = waitingIn(outcome)
+    const waits = held.length === 1 ? 'waits' : 'wait'
+    const who = listOf(held.map(({ id }) => id))
+    const dead = `${who} ${waits} for a person: nothing proves ${listOf(unproven)} dead`
+    const ended = stopped.map(({ resource, because }) => {
+      return `${resource} stays stopped until a person has looked: ${because}`
+    })
+    return [...(held.length > 0 ? [dead] : []), ...ended].join('; ')
   }
   if (verdict === 'down') {
     const because = [...new Set(down.map((each) => each.because))].join('; ')
     return `${names} ${down.length === 1 ? 'stays' : 'stay'} down: ${because}`
   }
-  if (verdict === 'kept') {
-    return had.length === 0 ? 'nothing runs there' : 'no service is down at any moment'
-  }
-  return `all is back within ${spreadText(downMs)}`
+  const kept = had.length === 0 ? 'nothing runs there' : 'no service is down at any moment'
+  const well = verdict === 'kept' ? kept : `all is back within ${spreadText(downMs)}`
+  // Of a clone whose other instances serve on.
+  const fewer = outcome.stopped.map(({ resource, because }) => {
+    return `${resource} stays on fewer nodes until a person has looked: ${because}`
+  })
+  return [well, ...fewer].join('; ')
 }
 
 /** What was broken in one life, as sentences that name who and what, but no instants. */

@@ -4,8 +4,9 @@
  */
 import type { NodeId, ResourceId } from '../core/model.ts'
 import type { Machine, World } from '../sim/world.ts'
+import { type Served, servicesOf } from './services.ts'
 
-/** Two nodes ran one service at the same time. */
+/** Two nodes ran one service at the same time, or one instance of a clone. */
 export interface Overlap {
   readonly resource: ResourceId
   readonly nodes: readonly NodeId[]
@@ -24,17 +25,20 @@ export interface Watch {
   readonly look: () => void
   readonly gaps: ReadonlyMap<ResourceId, readonly Gap[]>
   readonly overlaps: readonly Overlap[]
-  /** The services that nobody serves now. */
+  /** The services that nobody serves now; a clone is one. */
   readonly down: () => readonly ResourceId[]
-  /** Who serves it, or served it last. */
-  readonly home: (resource: ResourceId) => NodeId | undefined
+  /** Who serves it, or served it last: of a clone all that do. */
+  readonly homes: (service: ResourceId) => readonly NodeId[]
+  /** On how few nodes it was served at any moment. */
+  readonly least: (service: ResourceId) => number
 }
 
 export function watch(world: World): Watch {
-  const { resources } = world.site.config
-  const gaps = new Map<ResourceId, Gap[]>(resources.map(({ id }) => [id, []]))
+  const services = servicesOf(world.site.config.resources)
+  const gaps = new Map<ResourceId, Gap[]>(services.map(({ id }) => [id, []]))
   const overlaps: Overlap[] = []
-  const homes = new Map<ResourceId, NodeId>()
+  const homes = new Map<ResourceId, readonly NodeId[]>()
+  const least = new Map<ResourceId, number>()
   const isDown = (id: ResourceId) => {
     const last = gaps.get(id)?.at(-1)
     return last !== undefined && last.toMs === undefined
@@ -44,21 +48,33 @@ export function watch(world: World): Watch {
     // Whatever begins or ends to run, to freeze or to be cut off is told in the trace.
     if (world.trace.length === told) return
     told = world.trace.length
-    for (const { id, thing } of resources) {
-      const serving = world.machines.filter((machine) => serves(world, machine, thing))
-      const [home] = serving
-      if (home !== undefined) homes.set(id, home.id)
-      noteGap(gaps.get(id) ?? [], home === undefined, world.nowMs)
-      noteOverlap(overlaps, id, holders(world, thing), world.nowMs)
+    for (const service of services) {
+      const { id, instances } = service
+      const serving = serversOf(world, service)
+      if (serving.length > 0) homes.set(id, serving)
+      least.set(id, Math.min(least.get(id) ?? Infinity, serving.length))
+      noteGap(gaps.get(id) ?? [], serving.length === 0, world.nowMs)
+      for (const { id: own, thing } of instances) {
+        noteOverlap(overlaps, own, holders(world, thing), world.nowMs)
+      }
     }
   }
   return {
     look,
     gaps,
     overlaps,
-    down: () => resources.flatMap(({ id }) => (isDown(id) ? [id] : [])),
-    home: (id) => homes.get(id),
+    down: () => services.flatMap(({ id }) => (isDown(id) ? [id] : [])),
+    homes: (id) => homes.get(id) ?? [],
+    least: (id) => least.get(id) ?? 0,
   }
+}
+
+/** The nodes from which a client gets it. */
+function serversOf(world: World, { instances }: Served): readonly NodeId[] {
+  const found = world.machines.filter((machine) =>
+    instances.some(({ thing }) => serves(world, machine, thing)),
+  )
+  return found.map(({ id }) => id)
 }
 
 /** Would a client be answered? Not by a node that hangs, and not by one that is cut off. */
