@@ -34,6 +34,7 @@ import { startGranted } from './starting.ts'
 import { type State, say, set, type Turn } from './state.ts'
 import { endKept } from './wants.ts'
 import { dropWatches, onWatched } from './watch.ts'
+import { keepLease, noLease, onArmed } from './watchdog.ts'
 
 export type { State } from './state.ts'
 
@@ -82,6 +83,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     reportSeq: 0,
     echoMs: -Infinity,
     leaving: undefined,
+    lease: noLease,
     corosyncLost: '',
     exited: false,
   }
@@ -146,6 +148,8 @@ function route(turn: Turn, event: Event): void {
       if (resource !== undefined) onRan(turn, resource, event)
       return
     }
+    case 'armed':
+      return onArmed(turn, event)
     case 'hint': {
       const resource = turn.state.config.resources.find(({ id }) => id === event.resource)
       if (resource !== undefined) onHint(turn, resource)
@@ -202,7 +206,9 @@ function follow(turn: Turn, before: State): void {
     listenForLost(turn)
   }
   save(turn, before)
-  if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
+  keepLease(turn)
+  const guarded = turn.state.lease.at === before.lease.at
+  if (!guarded || !sameNews(before.resources, turn.state.resources)) sendReport(turn)
   leave(turn)
 }
 

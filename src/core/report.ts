@@ -10,6 +10,8 @@ import type { NodeId, ResourceId } from './model.ts'
 import { heardHere } from './reprieve.ts'
 import { type Local, reportedState } from './resource.ts'
 import { type State, send, set, setSession, type Turn } from './state.ts'
+import { strangeThings } from './strange.ts'
+import { guardReport, unguarded } from './watchdog.ts'
 
 /** A report of this node as it is now. */
 export function reportOf(turn: Turn): Report {
@@ -19,7 +21,7 @@ export function reportOf(turn: Turn): Report {
   const resources: Record<ResourceId, ResourceReport> = {}
   for (const { id, thing } of state.config.resources) {
     const local = state.resources[id]!
-    const refuses = nowMs < local.coolUntilMs || state.passive !== ''
+    const refuses = nowMs < local.coolUntilMs || state.passive !== '' || unguarded(state)
     const failed = nowMs - local.failedMs < state.config.timing.coolDownMs
     const mends = failed && !refuses && local.at === 'stopped'
     resources[id] = { thing, state: reportedState(local), refuses, mends }
@@ -38,18 +40,8 @@ export function reportOf(turn: Turn): Report {
     leaving: state.leaving !== undefined,
     passive: state.passive !== '',
     durable: state.disk.ok,
+    ...guardReport(state),
   }
-}
-
-/**
- * What this node was given in this boot and its config does not know any more: nobody here can look
- * whether it still runs, so it is not stopped (S16).
- */
-function strangeThings({ config, ledger, self, identity }: State): string[] {
-  const { holds, boot } = entryOf(ledger, self)
-  if (holds === 'anything' || boot !== identity.boot) return []
-  const known = config.resources.map(({ thing }) => thing)
-  return holds.map(({ thing }) => thing).filter((thing) => !known.includes(thing))
 }
 
 /** Nodes to which a command may still be carried out, though their fencing is over here. */

@@ -42,7 +42,8 @@ interface Operation {
   readonly untilMs: number
 }
 
-const RETRY_MS = 1_000
+/** The first gap between two attempts; it doubles. */
+export const STOP_RETRY_MS = 1_000
 const STUCK_RETRY_MS = 30_000
 /**
  * Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15).
@@ -212,7 +213,7 @@ function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): 
   }
   const attempts = local.attempts + 1
   if (attempts < turn.state.config.timing.stopAttemptsMax) {
-    put(turn, config.id, { attempts, nextMs: turn.nowMs + RETRY_MS * 2 ** attempts })
+    put(turn, config.id, { attempts, nextMs: turn.nowMs + STOP_RETRY_MS * 2 ** attempts })
     return
   }
   put(turn, config.id, { attempts: 0 })
@@ -263,7 +264,7 @@ function onMonitored(
     return
   }
   if (ran.outcome === 'unknown' && local.misses === 0) {
-    put(turn, config.id, { misses: 1, nextMs: turn.nowMs + RETRY_MS })
+    put(turn, config.id, { misses: 1, nextMs: turn.nowMs + STOP_RETRY_MS })
     return
   }
   // The first failure is mended in place; a second one soon after sends it elsewhere.
@@ -284,7 +285,7 @@ function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): voi
     put(turn, config.id, { at: 'stuck', attempts, nextMs: turn.nowMs + STUCK_RETRY_MS })
     return
   }
-  const nextMs = turn.nowMs + RETRY_MS * 2 ** (attempts - 1)
+  const nextMs = turn.nowMs + STOP_RETRY_MS * 2 ** (attempts - 1)
   put(turn, config.id, { at: 'stopping', attempts, nextMs })
 }
 

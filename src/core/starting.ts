@@ -7,11 +7,12 @@ import { entryOf, mayHold } from './ledger.ts'
 import { majorityOf, type ResourceConfig, type ResourceId } from './model.ts'
 import { startResource } from './resource.ts'
 import { authority, type Session, type State, type Turn } from './state.ts'
+import { unguarded } from './watchdog.ts'
 
 /** A grant becomes a start when a majority of all nodes keeps it on disk (S8). */
 export function startGranted(turn: Turn): void {
   const session = authority(turn.state, turn.nowMs)
-  if (session === undefined) return
+  if (session === undefined || unguarded(turn.state)) return
   for (const resource of turn.state.config.resources) {
     const local = turn.state.resources[resource.id]!
     if (local.at !== 'granted' || local.op !== undefined) continue

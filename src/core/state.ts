@@ -19,6 +19,7 @@ import type {
 } from './model.ts'
 import type { Local } from './resource.ts'
 import type { Fencing } from './round.ts'
+import type { Lease } from './watchdog.ts'
 
 export interface State {
   readonly self: NodeId
@@ -57,6 +58,8 @@ export interface State {
   /** When the newest of our own beats that came back was sent; -Infinity before the first. */
   readonly echoMs: number
   readonly leaving: { readonly sinceMs: number; readonly goodbye: boolean } | undefined
+  /** For how long this node's watchdog is fed. */
+  readonly lease: Lease
   /** Set when the local Corosync is gone for good, with the reason. */
   readonly corosyncLost: string
   readonly exited: boolean

@@ -26,6 +26,7 @@ import type {
   ResourceReport,
   Sync,
   Verdict,
+  WatchdogReport,
 } from '../core/message.ts'
 import type { Identity } from '../core/model.ts'
 import {
@@ -159,6 +160,7 @@ const report = object<Report>({
   leaving: flag,
   passive: flag,
   durable: flag,
+  watchdog: optional(object<WatchdogReport>({ armed: flag, timeoutMs: number, detail: text })),
 })
 
 const sync = object<Sync>({

@@ -11,6 +11,8 @@ export interface Bias {
   readonly about: string
   readonly faults?: (faults: Faults, lot: Rng) => Faults
   readonly site?: (site: Site, lot: Rng) => Site
+  /** Every machine is to use a watchdog. */
+  readonly watchdogs?: true
 }
 
 /** A site with little room for fencings. */
@@ -328,6 +330,24 @@ export const biases: Readonly<Record<string, Bias>> = {
   strangers: {
     about: 'nodes read another config for a while',
     faults: (faults) => ({ ...faults, strangerPercent: 8, dyingPercent: 10, crashPercent: 4 }),
+  },
+  watchdogs: {
+    about: 'loops freeze and stops hang on nodes that only a watchdog can end',
+    watchdogs: true,
+    faults: (faults) => ({
+      ...faults,
+      freezeDaemonPercent: 12,
+      freezeCorosyncPercent: 4,
+      freezeMaxMs: 30_000,
+      stopHangsPercent: 30,
+      stopFailsPercent: 20,
+      stuckPercent: 4,
+      splitPercent: 10,
+      healPercent: 30,
+      reformPercent: 6,
+      verdictPercent: 3,
+      leavePercent: 4,
+    }),
   },
   'cold-starts': {
     about: 'power comes and goes: clusters start from their disks alone',

@@ -18,6 +18,7 @@ import { placementPromises } from './promises-placement.ts'
 import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
+import { watchdogPromises } from './promises-watchdog.ts'
 import type { Operation } from './resources.ts'
 import { notes } from './witness.ts'
 import { type Machine, Violation, type World } from './world.ts'
@@ -59,6 +60,12 @@ export interface Moments {
   onPowerOff: Machine
   /** A daemon was woken by its alarm, sends, or runs something. */
   onBusy: Daemon
+  /** A watchdog is to be fed until then, on the machine's clock. */
+  onLease: { readonly daemon: Daemon; readonly untilMs: number }
+  onArm: Daemon
+  onDisarm: Machine
+  /** A watchdog that nobody has fed is about to reset its machine. */
+  onBite: Machine
   /** Once a virtual second. */
   onScan: undefined
 }
@@ -83,6 +90,7 @@ export const invariants: readonly Invariant[] = [
   ...memoryPromises,
   ...livenessPromises,
   ...watchPromises,
+  ...watchdogPromises,
 ]
 
 const moments: readonly Moment[] = [
@@ -102,6 +110,10 @@ const moments: readonly Moment[] = [
   'onDaemonGone',
   'onPowerOff',
   'onBusy',
+  'onLease',
+  'onArm',
+  'onDisarm',
+  'onBite',
   'onScan',
 ]
 

@@ -18,6 +18,7 @@ import type { Faults } from './faults.ts'
 import { makeNetwork, type Network } from './network.ts'
 import type { Habits, Operation } from './resources.ts'
 import type { Lots } from './rng.ts'
+import type { Dog } from './watchdogs.ts'
 import { makeWitness, type Witness } from './witness.ts'
 
 /** The cluster's config, and the facts of the site that no config tells. */
@@ -31,6 +32,8 @@ export interface Site {
   readonly announces: boolean
   /** The devices tell whose power they switch. */
   readonly identifies: boolean
+  /** Machines whose watchdog cannot be had, although their config wants one. */
+  readonly undogged?: readonly NodeId[]
 }
 
 export interface Setup {
@@ -81,6 +84,8 @@ export interface Machine {
   readonly things: Map<string, Active>
   readonly stuck: Set<string>
   readonly operations: Set<Operation>
+  /** Its watchdog, while it counts. */
+  dog: Dog | undefined
 }
 
 export interface Corosync {
@@ -225,5 +230,6 @@ function makeMachine(id: NodeId, nodeid: number, site: Site): Machine {
     things: new Map(),
     stuck: new Set(),
     operations: new Set(),
+    dog: undefined,
   }
 }

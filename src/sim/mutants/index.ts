@@ -5,6 +5,7 @@ import { intentMutants } from './intents.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
 import { serviceMutants } from './service.ts'
+import { watchdogMutants } from './watchdog.ts'
 
 export const mutants: readonly Mutant[] = [
   ...serviceMutants,
@@ -12,4 +13,5 @@ export const mutants: readonly Mutant[] = [
   ...fencingMutants,
   ...memoryMutants,
   ...intentMutants,
+  ...watchdogMutants,
 ]
