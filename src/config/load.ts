@@ -22,6 +22,7 @@ import { keysAt } from './schema-keys.ts'
 import { readSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
 import { warningsOf } from './warnings.ts'
+import { readWatchdog, type WatchdogHands } from './watchdog.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
 /** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
@@ -49,6 +50,8 @@ export interface Loaded {
   readonly core: Config
   readonly devices: ReadonlyMap<DeviceId, LoadedDevice>
   readonly resources: readonly LoadedResource[]
+  /** The watchdogs, where any node uses one. */
+  readonly watchdog?: WatchdogHands
   /** Sentences that have to be said at every start. */
   readonly warnings: readonly string[]
   /** Every secrets file and credential that was read: to be read again when it changes (F12). */
@@ -76,7 +79,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   const config = withoutFaults(source.value)
   const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
   if (config === undefined) return failed(faults)
-  const { topology, resources, timing, secretsFiles, problems } = await readRest({
+  const { topology, resources, timing, watchdog, secretsFiles, problems } = await readRest({
     config,
     main: source,
     catalog,
@@ -85,12 +88,17 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   if (faults.length > 0 || problems.length > 0) {
     return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
   }
-  const core = { ...coreConfig(config, topology, resources), timing, rules: readRules(config) }
+  const core = {
+    ...coreConfig(config, topology, resources),
+    ...{ timing, rules: readRules(config) },
+    ...(watchdog !== undefined && { watchdog: watchdog.core }),
+  }
   const loaded: Loaded = {
     file,
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
+    ...(watchdog !== undefined && { watchdog: watchdog.hands }),
     warnings: [
       ...warningsOf({
         ...{ config, file, mode },
@@ -153,6 +161,7 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
   const topology = await readTopology({ ...context, secrets })
   const resources = await readResources({ ...context, secrets })
   const timing = readTiming(config, main)
+  const watchdog = readWatchdog(config, main, resources.resources, timing.timing)
   const problems = [
     ...repeated(config, main),
     ...secrets.problems,
@@ -160,11 +169,13 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
     ...topology.problems,
     ...resources.problems,
     ...timing.problems,
+    ...watchdog.problems,
   ]
   return {
     topology,
     resources: resources.resources,
     timing: timing.timing,
+    watchdog: watchdog.watchdog,
     secretsFiles: [...secrets.files, ...origins.files],
     problems,
   }

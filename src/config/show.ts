@@ -23,9 +23,10 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
   const value = {
     cluster: {
       name: config.cluster.name,
-      nodes: config.cluster.nodes.map(({ name, address, addresses, priority }) => ({
+      nodes: config.cluster.nodes.map(({ name, address, addresses, priority, watchdog }) => ({
         name,
         ...(priority > 0 && { priority }),
+        ...(watchdog !== undefined && { watchdog }),
         ...(address !== undefined && { address }),
         ...(addresses !== undefined && { addresses }),
         ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
@@ -51,6 +52,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       ...hiddenOf(resources.find(({ id }) => id === resource.id)),
       nodes: resource.nodes,
     })),
+    ...watchdogOf(details.config, core),
     timing: {
       beat_ms: timing.beatMs,
       echo_ms: timing.echoMs,
@@ -66,6 +68,11 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
     },
   }
   return stringify(value, { aliasDuplicateObjects: false }).trimEnd()
+}
+
+function watchdogOf({ watchdog }: Loaded['details']['config'], core: Loaded['core']) {
+  if (core.watchdog === undefined) return {}
+  return { watchdog: { ...watchdog, lease_seconds: core.watchdog.leaseMs / 1000 } }
 }
 
 /** The secrets that a resource was given, by name alone. */

@@ -11,7 +11,7 @@
  */
 import { entryOf } from './ledger.ts'
 import type { WatchdogReport } from './message.ts'
-import { type RingId, sameRing } from './model.ts'
+import { type NodeId, type RingId, sameRing } from './model.ts'
 import { freshId, quorateHere, type State, say, set, type Turn } from './state.ts'
 import { strangeThings } from './strange.ts'
 
@@ -67,6 +67,32 @@ export function guardReport(state: State): { readonly watchdog?: WatchdogReport 
   return { watchdog: { armed: at === 'armed', timeoutMs, detail } }
 }
 
+export interface WatchdogStatus extends WatchdogReport {
+  readonly mode: 'automatic' | 'required'
+  readonly leaseMs: number
+  /** For how much longer it is fed as things are; on this node only. */
+  readonly fedForMs?: number
+}
+
+/** The watchdog of one node, as this one knows it. */
+export function watchdogStatus(
+  state: State,
+  node: NodeId,
+  nowMs: number,
+): { readonly watchdog?: WatchdogStatus } {
+  const { config, self, session, lease } = state
+  const mode = config.watchdog?.modes[node]
+  if (config.watchdog === undefined || mode === undefined) return {}
+  const { leaseMs } = config.watchdog
+  const unheard: WatchdogReport = { armed: false, timeoutMs: 0, detail: '' }
+  if (node !== self) {
+    return { watchdog: { ...(session?.reports[node]?.watchdog ?? unheard), mode, leaseMs } }
+  }
+  const own = guardReport(state).watchdog ?? unheard
+  const fedForMs = Math.max(0, lease.untilMs - nowMs)
+  return { watchdog: { ...own, mode, leaseMs, ...(own.armed && { fedForMs }) } }
+}
+
 /** A beat of ours has come back in the present session, and so in the present ring. */
 export function proveLease(turn: Turn, sentMs: number): void {
   const { lease, group, config } = turn.state
@@ -101,7 +127,9 @@ export function onArmed(
   if (ok) {
     const text = `the watchdog is armed: ${detail}, ${timeoutMs / 1_000} s`
     say(turn, 'info', text, { timeoutMs })
-    return set(turn, { lease: { ...lease, at: 'armed', timeoutMs, detail } })
+    // What it was armed with counted on the timeout that it was asked for: it is told anew.
+    const untilMs = -Infinity
+    return set(turn, { lease: { ...lease, at: 'armed', timeoutMs, detail, untilMs } })
   }
   const failed = lease.at === 'armed'
   if (failed) say(turn, 'alarm', `the watchdog fails, and may reset this machine: ${detail}`)

@@ -3,6 +3,8 @@
  * watchdog lets go of it. What a daemon may conclude is worked out here once more, from what it was
  * told and from when its words were said in the world.
  */
+import { strangeThings } from '../core/strange.ts'
+import { isReal } from './core.ts'
 import type { Invariant } from './invariants.ts'
 import { allowedMs, belongs, held, LATE_MS } from './watchdogs.ts'
 
@@ -39,6 +41,9 @@ export const watchdogPromises: readonly Invariant[] = [
     says: 'a node that has stopped everything is not reset',
     onBite: (world, { id, dog }) => {
       const { busyMs, daemon } = dog!
+      const { mind } = daemon
+      const left = isReal(mind) && mind.exited && strangeThings(mind).length === 0
+      if (left) return `${id}, whose daemon has ended in order`
       return world.nowMs - busyMs > daemon.config.watchdog!.leaseMs ? id : undefined
     },
   },
