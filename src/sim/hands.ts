@@ -43,6 +43,7 @@ export function perform(world: World, daemon: Daemon, effect: Effect): void {
     case 'say':
       return world.say(`${daemon.machine.id}: ${effect.text}`)
     case 'exit':
+      judge(world, 'onExit', daemon)
       return exit(world, daemon, effect.code, effect.because)
   }
 }

@@ -64,6 +64,8 @@ export interface Moments {
   onLease: { readonly daemon: Daemon; readonly untilMs: number }
   onArm: Daemon
   onDisarm: Machine
+  /** A daemon ends by its own decision. */
+  onExit: Daemon
   /** A watchdog that nobody has fed is about to reset its machine. */
   onBite: Machine
   /** Once a virtual second. */
@@ -113,6 +115,7 @@ const moments: readonly Moment[] = [
   'onLease',
   'onArm',
   'onDisarm',
+  'onExit',
   'onBite',
   'onScan',
 ]

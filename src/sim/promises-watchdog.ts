@@ -41,9 +41,6 @@ export const watchdogPromises: readonly Invariant[] = [
     says: 'a node that has stopped everything is not reset',
     onBite: (world, { id, dog }) => {
       const { busyMs, daemon } = dog!
-      const { mind } = daemon
-      const left = isReal(mind) && mind.exited && strangeThings(mind).length === 0
-      if (left) return `${id}, whose daemon has ended in order`
       return world.nowMs - busyMs > daemon.config.watchdog!.leaseMs ? id : undefined
     },
   },
@@ -58,6 +55,16 @@ export const watchdogPromises: readonly Invariant[] = [
     onDisarm: (_, machine) => {
       const things = held(machine)
       return things.length > 0 ? `${machine.id} still has ${things}` : undefined
+    },
+  },
+  {
+    id: 'H7',
+    says: 'a daemon that ends with everything stopped lets its machine be',
+    onExit: (_, daemon) => {
+      const { machine, mind } = daemon
+      // One that a former daemon has left running is not its own to stop.
+      if (machine.dog?.daemon !== daemon || !isReal(mind)) return undefined
+      return strangeThings(mind).length === 0 ? machine.id : undefined
     },
   },
   {

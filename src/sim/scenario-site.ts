@@ -6,6 +6,7 @@ import {
   type Config,
   type DeviceConfig,
   type NodeConfig,
+  type NodeId,
   plainWishes,
   type Timing,
 } from '../core/model.ts'
@@ -57,6 +58,14 @@ export interface Wishes {
   readonly after?: string
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
+  /** The timeout of every node's watchdog in seconds; `lease=30` goes with it. */
+  readonly watchdog?: string
+  /** Seconds until a node that holds something is reset. */
+  readonly lease?: string
+  /** Nothing runs where the watchdog is missing. */
+  readonly required?: string
+  /** `a,b`: nodes without the watchdog that their config wants. */
+  readonly undogged?: string
   readonly qdevice?: string
   readonly identities?: string
 }
@@ -120,6 +129,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       stormMax: Number(wishes.storm ?? 100),
       stormWindowMs: 60_000,
     },
+    ...watchdogWishes(wishes, ids),
   }
   return {
     config,
@@ -128,7 +138,16 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     bootMs: 5_000,
     announces: identities,
     identifies: identities,
+    undogged: (wishes.undogged ?? '').split(','),
   }
+}
+
+function watchdogWishes({ watchdog, lease, required }: Wishes, ids: readonly NodeId[]) {
+  if (watchdog === undefined) return {}
+  const mode = required === undefined ? ('automatic' as const) : ('required' as const)
+  const modes = Object.fromEntries(ids.map((id) => [id, mode]))
+  const timeoutMs = 1_000 * Number(watchdog)
+  return { watchdog: { modes, timeoutMs, leaseMs: 1_000 * Number(lease ?? 30) } }
 }
 
 function resourceWishes({ group = '', apart = '', after = '', prefers = '' }: Wishes, id: string) {

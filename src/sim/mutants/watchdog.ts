@@ -46,6 +46,15 @@ export const watchdogMutants: readonly Mutant[] = [
     swarm: 'watchdogs',
   },
   {
+    name: 'never-let-go',
+    rule: 'H7',
+    file: 'core/watchdog.ts',
+    find: "  if (turn.state.lease.at === 'unarmed') return",
+    replace: '  if (turn.state.exited) return',
+    because: 'every node that leaves in order is reset a few seconds later',
+    swarm: 'watchdogs',
+  },
+  {
     name: 'armed-before-it-has-joined',
     rule: 'H7',
     file: 'core/watchdog.ts',
