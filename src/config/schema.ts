@@ -41,10 +41,8 @@ const address = z
 const amounts = z.record(nameSchema, z.number().min(0).max(1e15))
 const points = z.number().min(-1e6).max(1e6)
 
-const watchdogMode = z.enum(['off', 'automatic', 'required']).meta({
-  title: '`automatic`: used where there is one; `required`: without it nothing runs there',
-})
-const watchdogDevice = z.string().startsWith('/').max(4096).meta({ title: 'Its device' })
+const watchdogMode = z.enum(['off', 'automatic', 'required'])
+const watchdogDevice = z.string().startsWith('/').max(4096)
 
 const node = z.strictObject({
   name: nameSchema.meta({ title: "The node's name, the same as in Corosync's nodelist" }),
@@ -63,7 +61,10 @@ const node = z.strictObject({
     .default({})
     .meta({ title: 'What its resources may take together, by kind; see `resources[].needs`' }),
   watchdog: z
-    .strictObject({ mode: watchdogMode.optional(), device: watchdogDevice.optional() })
+    .strictObject({
+      mode: watchdogMode.optional().meta({ title: '`off`, `automatic` or `required` here' }),
+      device: watchdogDevice.optional().meta({ title: 'Its device here' }),
+    })
     .optional()
     .meta({ title: 'What is different about its watchdog' }),
   fence: z

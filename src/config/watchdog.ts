@@ -80,10 +80,11 @@ function tooShort(leaseMs: number, leastMs: number, timeoutMs: number, chain: Ch
     return `${id} ${chain.attempts} × ${s(onceMs)} and ${s(chain.pausesMs)} between`
   })
   const order = parts.length > 1 ? ' one after the other' : ''
-  const stops = `everything to stop${order} (${parts.join(', ')})`
+  const stops = `everything to stop${order} (${parts.join(', ')}), `
+  const stopping = parts.length > 0 ? `${s(chain.totalMs)} for ${stops}` : ''
   return (
     `watchdog.lease_seconds is ${leaseMs / 1_000}; write at least ${leastMs / 1_000}: ` +
-    `${s(detectMs)} for Corosync to notice, ${parts.length > 0 ? `${s(chain.totalMs)} for ${stops}, ` : ''}` +
+    `${s(detectMs)} for Corosync to notice, ${stopping}` +
     `${s(timeoutMs)} for the watchdog and ${s(driftMs)} for its clock; or shorten ` +
     'timeouts.stop_seconds, timeouts.monitor_seconds or timing.stop_attempts'
   )

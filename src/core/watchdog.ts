@@ -143,8 +143,8 @@ export function disarm(turn: Turn): void {
   if (turn.state.lease.at === 'unarmed') return
   if (!holdsNothing(turn.state)) {
     const things = strangeThings(turn.state).join(', ')
-    const text = `the watchdog stays armed and will reset this machine: ${things} may still run here`
-    return say(turn, 'alarm', text)
+    const because = `${things} may still run here`
+    return say(turn, 'alarm', `the watchdog stays armed and will reset this machine: ${because}`)
   }
   set(turn, { lease: { ...turn.state.lease, at: 'unarmed' } })
   turn.effects.push({ do: 'disarm' })

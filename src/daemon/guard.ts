@@ -17,7 +17,7 @@ export function watchdogFor(
   if (noticeMs > detectMs) {
     say(
       'warn',
-      `Corosync takes ${noticeMs / 1_000} s to notice that a ring is broken (token and consensus), ` +
+      `Corosync takes ${noticeMs / 1_000} s to notice that a ring is broken (token, consensus), ` +
         `and the lease of the watchdog leaves ${detectMs / 1_000} s for that: a node that stops ` +
         'as it should may be reset on the way. Make watchdog.lease_seconds so much longer.',
     )

@@ -32,8 +32,8 @@ export interface Watchdog {
 }
 
 const ownThread = new URL(`./thread${extname(import.meta.url)}`, import.meta.url)
-/** A device that has not been opened by then is none. */
-const openMs = 5_000
+/** A device that has not been opened by then is none. A starved machine takes long for a thread. */
+const openMs = 60_000
 
 interface Running {
   readonly worker: Worker
