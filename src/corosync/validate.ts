@@ -149,7 +149,7 @@ const resourceReport = object<ResourceReport>({
   mends: flag,
 })
 
-const report = object<Report>({
+const wholeReport = object<Report>({
   seq: integer,
   sentMs: number,
   step: integer,
@@ -162,6 +162,12 @@ const report = object<Report>({
   durable: flag,
   watchdog: optional(object<WatchdogReport>({ armed: flag, timeoutMs: number, detail: text })),
 })
+
+/** What a node without a watchdog says of none stays unsaid. */
+const report: Reader<Report> = (value, path) => {
+  const { watchdog, ...rest } = wholeReport(value, path)
+  return watchdog === undefined ? rest : { ...rest, watchdog }
+}
 
 const sync = object<Sync>({
   identity,

@@ -17,6 +17,7 @@ const report: Report = {
   passive: false,
   durable: true,
 }
+const watchdog = { armed: true, timeoutMs: 10_000, detail: 'i6300ESB timer' }
 const entry: NodeEntry = {
   standing: 'condemned',
   because: 'it was silent',
@@ -135,7 +136,7 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
   refuse: { say: 'refuse', id: 'o-1', because: 'it is a member' },
   unbar: { say: 'unbar', node: 'node2', id: 'o-1' },
   resign: { say: 'resign', because: 'its disk fails' },
-  goodbye: { say: 'goodbye', report },
+  goodbye: { say: 'goodbye', report: { ...report, watchdog } },
 }
 const messages = Object.values(samples).map((body): Message => ({ session: '1.12#0', ...body }))
 

@@ -64,10 +64,8 @@ export async function runGuest(parts: Parts, boundMs: number): Promise<readonly 
     const initrd = join(dir, 'initrd.gz')
     writeFileSync(initrd, gzipSync(archive(tree(dir, parts)), { level: 1 }))
     const machine = [
-      '-accel',
-      'tcg',
       '-M',
-      'pc',
+      'pc,accel=kvm:tcg',
       '-cpu',
       'qemu64',
       '-m',
