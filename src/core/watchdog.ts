@@ -112,7 +112,8 @@ export function keepLease(turn: Turn): void {
   if (lease.at !== 'armed') return
   const untilMs = renewedMs(turn, lease.timeoutMs)
   // Less than half a beat is not worth telling.
-  if (untilMs < lease.untilMs + config.timing.beatMs / 2) return
+  const isNews = untilMs >= lease.untilMs + config.timing.beatMs / 2
+  if (!isNews || !Number.isFinite(untilMs)) return
   set(turn, { lease: { ...lease, untilMs } })
   turn.effects.push({ do: 'lease', untilMs })
 }

@@ -76,6 +76,10 @@ test('S4 the lease is not extended any more once the ring has changed, whatever 
   table.run(20_000)
   assert.deepEqual([...a.runs], ['vip'])
   assert.equal(a.fed.untilMs, before)
+  // Nor is anything told that is no instant, when the device answers only now.
+  const { id, timeoutMs, detail } = a.state.lease
+  table.tell('a', { kind: 'armed', id, ok: true, timeoutMs, detail })
+  assert.equal(a.fed.untilMs, before)
   table.tell('a', { kind: 'quorum', ring, quorate: true })
   table.run(2_000)
   assert.ok(a.fed.untilMs > before)
