@@ -31,6 +31,7 @@ export const watchdogPromises: readonly Invariant[] = [
     says: 'the watchdog of a node that holds something is fed only for what came back to it',
     onLease: (world, { daemon, untilMs }) => {
       const { machine } = daemon
+      if (!Number.isFinite(untilMs)) return `${machine.id} is to be fed until no instant at all`
       const overMs = untilMs + machine.clockZeroMs - allowedMs(world, daemon)
       if (overMs <= ROUNDING_MS) return undefined
       return `${machine.id} with ${held(machine)}, ${Math.round(overMs)} ms too long`
