@@ -1,5 +1,6 @@
 /** `picket explain`: why a resource is where it is, and why it is not elsewhere. */
 import type { Explanation } from '../core/explain.ts'
+import { failureText } from '../core/failures.ts'
 import { defineCommand, UsageError } from './command.ts'
 import { askOnce, ControlError, type Line, socketPath } from './control.ts'
 import { mark, type Paint, plain } from './screen.ts'
@@ -37,7 +38,20 @@ function explanationIn({ explanation, because }: Line): Explanation {
 }
 
 function sentences(
-  { id, thing, node, state, because, belongs, why, waits, elsewhere, wishes, intents }: Explanation,
+  {
+    id,
+    thing,
+    node,
+    state,
+    because,
+    belongs,
+    why,
+    waits,
+    elsewhere,
+    wishes,
+    intents,
+    failures,
+  }: Explanation,
   paint: Paint,
 ): string[] {
   const where = node === undefined ? 'runs nowhere' : `is ${state} on ${node}`
@@ -56,6 +70,7 @@ function sentences(
       : `  it belongs on ${plain(belongs)}: ${plain(why)}`,
     ...(waits === '' ? [] : [`  ${plain(waits)}`]),
     ...nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`),
+    ...Object.entries(failures).map(([at, failure]) => `  ${plain(failureText(at, failure))}`),
     ...intents.map((intent) => `  ordered: ${plain(intent)}`),
     ...wishes.map((wish) => `  wish: ${plain(wish)}`),
   ]

@@ -2,6 +2,7 @@
  * The cluster on one screen, as one node sees it. Every mark stands beside a word, so that nothing
  * is lost without colours.
  */
+import { failureText } from '../core/failures.ts'
 import type {
   DeviceStatus,
   FencingStatus,
@@ -26,7 +27,10 @@ export function screen(status: Status, paint: Paint): readonly string[] {
     paint('strong', 'Nodes'),
     ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
     ...(resources.length > 0 ? ['', paint('strong', 'Resources')] : []),
-    ...resources.map((resource) => resourceLine(resource, width, paint)),
+    ...resources.flatMap((resource) => [
+      resourceLine(resource, width, paint),
+      ...failureLines(resource, paint),
+    ]),
     ...intentLines(status, paint),
     ...orderLines(status, paint),
     ...(advice.length > 0 ? ['', paint('strong', 'What to do')] : []),
@@ -142,6 +146,13 @@ function resourceLine(resource: ResourceStatus, width: number, paint: Paint): st
   const reason = because === '' ? '' : `: ${plain(because)}`
   const text = `${plain(id).padEnd(width)}  ${plain(state)}${where}${reason}`
   return `  ${mark(kind, text, paint)}  ${paint('dim', `(${plain(thing)})`)}`
+}
+
+/** How often it has failed where: what an operator would clean up. */
+function failureLines({ failures }: ResourceStatus, paint: Paint): string[] {
+  return Object.entries(failures).map(([node, failure]) => {
+    return `      ${mark('wait', plain(failureText(node, failure)), paint)}`
+  })
 }
 
 function troubled(state: string): boolean {

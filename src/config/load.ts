@@ -8,6 +8,7 @@ import type { Driver } from '../fence/driver.ts'
 import { builtIn, type Catalog } from './catalog.ts'
 import { weaknessOf } from './evidence.ts'
 import { explain, nameOf } from './explain.ts'
+import { failingProblems } from './failing.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
 import { isSecret, noSecretsFile } from './merge.ts'
@@ -90,7 +91,9 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   }
   const core = {
     ...coreConfig(config, topology, resources),
-    ...{ timing, rules: readRules(config) },
+    timing,
+    rules: readRules(config),
+    halves: false,
     ...(watchdog !== undefined && { watchdog: watchdog.core }),
   }
   const loaded: Loaded = {
@@ -133,11 +136,15 @@ export function readSource(path: string): SourceResult {
 /**
  * The configuration for the cluster that Corosync knows: nodes that only its nodelist names are
  * added, without a way to fence them, so that they count and are never assumed to be idle (S16).
+ * Whether half of the nodes may decide is Corosync's word as well, and every node's config says so.
  */
-export function withNodes(config: Config, names: readonly string[]): Config {
+export function withCorosync(
+  config: Config,
+  { names, halves = false }: { readonly names: readonly string[]; readonly halves?: boolean },
+): Config {
   const known = new Set(config.nodes.map(({ id }) => id))
   const added = [...new Set(names)].filter((name) => !known.has(name)).sort()
-  if (added.length === 0) return config
+  if (added.length === 0 && !halves) return config
   const nodes = added.map(
     (id): NodeConfig => ({
       id,
@@ -150,7 +157,8 @@ export function withNodes(config: Config, names: readonly string[]): Config {
   return {
     ...config,
     nodes: [...config.nodes, ...nodes],
-    hash: digest([config.hash, added]),
+    halves,
+    hash: digest([config.hash, added, halves]),
   }
 }
 
@@ -168,6 +176,12 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
     ...noSecretsFile(topology.problems, secrets, main),
     ...topology.problems,
     ...resources.problems,
+    ...failingProblems(
+      config,
+      topology,
+      resources.resources.map((each) => each.config),
+      main,
+    ),
     ...timing.problems,
     ...watchdog.problems,
   ]

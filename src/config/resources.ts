@@ -3,6 +3,7 @@ import type { NodeId, ResourceConfig, Wishes } from '../core/model.ts'
 import { secretsOf } from '../foreign/mask.ts'
 import type { ResourceType } from '../resources/resource.ts'
 import { explain } from './explain.ts'
+import { failingIn } from './failing.ts'
 import type { Inputs } from './fence.ts'
 import { misreadIn } from './misread.ts'
 import { type Problem, shown } from './problem.ts'
@@ -50,7 +51,8 @@ export async function readResources(
     if (opened.thing === undefined) continue
     const { options, thing } = opened
     const secrets = { secretKeys: secretKeys(loaded), secrets: secretsOf(loaded.options, options) }
-    const common = commonConfig(entry, thing, nodes, wishes.of(index))
+    const failing = failingIn(entry, config.timing)
+    const common = { ...commonConfig(entry, thing, nodes, wishes.of(index)), ...failing }
     resources.push({ id: entry.id, type, options, ...secrets, config: common })
   }
   problems.push(...wishes.problems, ...twice(config, resources, source))

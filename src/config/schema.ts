@@ -6,7 +6,7 @@
  */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isolations } from '../core/model.ts'
+import { failureActions, isolations, noQuorumActions } from '../core/model.ts'
 
 const day = 86_400
 
@@ -96,7 +96,11 @@ const fence = z.strictObject({
     .min(0)
     .max(600)
     .default(0)
-    .meta({ title: 'So much more for a node whose `priority` is above that of all others' }),
+    .meta({
+      title:
+        'So much more for a node whose `priority` is above that of all others; of two nodes one ' +
+        'always waits, for 10 seconds where this is 0',
+    }),
   reprieve_seconds: z.number().min(0).max(600).default(0).meta({
     title:
       'How long a lost node is left alone that is heard elsewhere, or that a device speaks for',
@@ -192,6 +196,23 @@ const resource = z.looseObject({
     .meta({ title: 'What it takes of its node, by kind: `memory_mb: 4096`' }),
   timeouts: timeouts.prefault({}).meta({ title: 'Bounds of its operations' }),
   monitor_every_seconds: seconds.default(10).meta({ title: 'Gap between two looks at it' }),
+  on_fail: z
+    .enum(failureActions)
+    .default('restart')
+    .meta({ title: 'What a failure comes to; `fence` condemns the node on which it failed' }),
+  failures_max: z
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ title: 'So many failures keep it away from a node; left out: two, or a failed start' }),
+  failure_timeout_seconds: seconds
+    .optional()
+    .meta({ title: 'How long a failure counts; `timing.cool_down_seconds` when left out' }),
+  no_quorum: z
+    .enum(noQuorumActions)
+    .default('stop')
+    .meta({ title: 'Without quorum it stops, or is left running as it is' }),
 })
 
 const group = z.strictObject({
@@ -223,7 +244,7 @@ const timing = z.strictObject({
   retry_max_seconds: seconds.default(60).meta({ title: 'Longest gap between two rounds' }),
   cool_down_seconds: seconds
     .default(60)
-    .meta({ title: 'How long a failed start keeps a node unattractive' }),
+    .meta({ title: 'How long a failure counts, where its resource says nothing else' }),
   // Weak BMCs crash when they are asked without a pause.
   check_every_seconds: z
     .number()

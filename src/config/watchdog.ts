@@ -55,6 +55,13 @@ export function readWatchdog(
     const place = source.placeOf(['watchdog', 'lease_seconds'])
     problems.push({ ...place, message: tooShort(leaseMs, leastMs, timeoutMs, chain) })
   }
+  problems.push(
+    ...frozen(
+      all,
+      used.map(({ node }) => node),
+      source,
+    ),
+  )
   const modes = Object.fromEntries(used.map(({ node, mode }) => [node, mode]))
   const devices = Object.fromEntries(used.map(({ node, device }) => [node, device]))
   return {
@@ -64,6 +71,22 @@ export function readWatchdog(
     },
     problems,
   }
+}
+
+/** What is to run on without quorum would be reset for doing so. */
+function frozen(
+  all: readonly ResourceConfig[],
+  guarded: readonly NodeId[],
+  source: Source,
+): readonly Problem[] {
+  return all.flatMap(({ id, nodes, noQuorum }) => {
+    const both = nodes.filter((node) => guarded.includes(node))
+    if (noQuorum !== 'freeze' || both.length === 0) return []
+    const message =
+      `${id} is to freeze without quorum, and the watchdog of ${both.join(', ')} resets a node ` +
+      'that still runs something then; write no_quorum: stop, or watchdog: {mode: off} there'
+    return [{ ...source.placeOf(['watchdog']), message }]
+  })
 }
 
 function longest(all: readonly ResourceConfig[], nodes: readonly NodeId[], timing: Timing): Chain {

@@ -6,7 +6,7 @@
  * for, and goes on beside those that follow (H3).
  */
 import type { NodeId, ResourceConfig, ResourceId, Timing } from './model.ts'
-import { STOP_RETRY_MS } from './resource.ts'
+import { STOP_RETRY_MS } from './outcomes.ts'
 
 /** One resource in the chain, the first to stop first. */
 export interface Link {

@@ -13,18 +13,19 @@ import type { Effect } from './effect.ts'
 import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
+import { isFrozen } from './freeze.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
+import { onHint, onRan } from './outcomes.ts'
 import { prepare } from './placement.ts'
 import { sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
   followOrder,
-  onHint,
-  onRan,
   resourceDeadlineMs,
+  settleFailures,
   stopResource,
   tickResource,
   untried,
@@ -70,6 +71,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     intact: ledger !== undefined,
     chain: false,
     shown: [],
+    loads: {},
     disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
     resources: Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
     fencings: {},
@@ -194,6 +196,7 @@ function follow(turn: Turn, before: State): void {
   if (turn.state.exited) return
   stopWithoutRight(turn)
   followOrder(turn)
+  settleFailures(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)
   startGranted(turn)
@@ -212,12 +215,13 @@ function follow(turn: Turn, before: State): void {
   leave(turn)
 }
 
-/** Without quorum, or on its way out, a node runs nothing (H6). */
+/** Without quorum, or on its way out, a node runs nothing (H6), but for what is to freeze (H20). */
 function stopWithoutRight(turn: Turn): void {
   const because = rightLost(turn.state)
   if (because === '') return
   // Those that follow come later in most configs: then each is told the reason, not the next one's.
   for (const resource of turn.state.config.resources.toReversed()) {
+    if (isFrozen(turn.state, resource)) continue
     stopResource(turn, resource, because)
   }
 }

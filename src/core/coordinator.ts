@@ -5,6 +5,7 @@
  * takes effect at all members at once when CPG delivers it.
  */
 import { once, type Waits, waitsOf } from './duty.ts'
+import { failureToFence } from './failures.ts'
 import { entryOf, type FencingRecord, type Finger, isOpen, type NodeEntry } from './ledger.ts'
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
@@ -12,7 +13,7 @@ import { place } from './placement.ts'
 import { askingMs, hearersOf } from './reprieve.ts'
 import { defer, delayMsOf, forgetRounds, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
-import { endFailedMoves } from './wants.ts'
+import { disableFailed, endFailedMoves } from './wants.ts'
 import { watchFenced } from './watch.ts'
 
 /** One look at the cluster; called after every event, so that news is acted on at once. */
@@ -26,8 +27,9 @@ export function decide(turn: Turn): void {
   }
   const session = leading(state, turn.nowMs)
   if (session === undefined) return
-  if (unfit(state) && !state.duty.sent.includes('resign')) {
-    once(turn, 'resign', { say: 'resign', because: 'it cannot stop one of its own resources' })
+  const unfit = whyUnfit(state, session)
+  if (unfit !== '' && !state.duty.sent.includes('resign')) {
+    once(turn, 'resign', { say: 'resign', because: unfit })
     return
   }
   const waits = waitsOf(turn)
@@ -43,12 +45,15 @@ export function decide(turn: Turn): void {
   }
   waits.keep()
   endFailedMoves(turn, session)
+  disableFailed(turn, session)
   place(turn, session)
 }
 
-/** Its successor has to judge a coordinator that fails its own stop. */
-function unfit(state: State): boolean {
-  return Object.values(state.resources).some((local) => local.at === 'stuck')
+/** Its successor has to judge a coordinator that fails its own stop, or is to be fenced. */
+function whyUnfit(state: State, session: Session): string {
+  const stuck = Object.values(state.resources).some((local) => local.at === 'stuck')
+  if (stuck) return 'it cannot stop one of its own resources'
+  return failureToFence(state, state.self, session.reports[state.self])
 }
 
 function judge(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
@@ -56,7 +61,9 @@ function judge(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   switch (entry.standing) {
     case 'member': {
       const stuck = stuckOf(session, id)
-      if (stuck !== undefined) condemn(turn, id, `it cannot stop ${stuck}`)
+      if (stuck !== undefined) return condemn(turn, id, `it cannot stop ${stuck}`)
+      const failed = failureToFence(turn.state, id, session.reports[id])
+      if (failed !== '') condemn(turn, id, failed)
       return
     }
     case 'lost':

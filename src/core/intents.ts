@@ -19,6 +19,9 @@ export interface Intent {
   readonly reason: string
 }
 
+/** Who wants it where nobody has ordered it. */
+export const OURSELVES = 'picket'
+
 /** Orders that set an intent or take it back, and `cleanup`, which forgets failures. */
 export const intentActions = [
   'standby',
@@ -77,8 +80,11 @@ export function withOrder(
   reason: string,
 ): readonly Intent[] {
   const { kind, sets } = meanings[order.action]
-  if (kind === undefined) return intents
   const { resource, node } = order
+  if (kind === undefined) {
+    const left = intents.filter((each) => !isStoppedByFailure(each, resource))
+    return left.length === intents.length ? intents : left
+  }
   const others = intents.filter((each) => !isSame(each, kind, resource, node))
   return sets ? [...others, { kind, resource, node, by, reason }] : others
 }
@@ -86,9 +92,14 @@ export function withOrder(
 /** Is what this order asks for so, as far as the intents tell? */
 export function isFulfilled(intents: readonly Intent[], order: IntentOrder): boolean {
   const { kind, sets } = meanings[order.action]
-  if (kind === undefined) return true
+  if (kind === undefined) return !intents.some((each) => isStoppedByFailure(each, order.resource))
   const found = intents.find((each) => isSame(each, kind, order.resource, order.node))
   return sets ? found?.node === order.node : found === undefined
+}
+
+/** Has the cluster disabled it by itself, because it failed? Then `cleanup` takes that back. */
+function isStoppedByFailure({ kind, resource, by }: Intent, id: ResourceId): boolean {
+  return kind === 'disabled' && resource === id && by === OURSELVES
 }
 
 /** A resource is moved to one node only. */

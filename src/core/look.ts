@@ -2,6 +2,7 @@
  * One look at the cluster, for whoever decides about resources: who may hold what, who is able to
  * take it, and the plan that follows from both.
  */
+import { failureToStop, stopText } from './failures.ts'
 import { wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger, mayHold } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
@@ -47,6 +48,11 @@ function freshLook(state: State, session: Session): Look {
   const byId = new Map(resources.map((each) => [each.id, each]))
   const capacities = new Map(nodes.map(({ id, capacity }) => [id, capacity]))
   const known = (resource: ResourceConfig) => holders.get(resource.id) ?? []
+  const stops = new Map(resources.map((each) => [each.id, failureToStop(state, session, each)]))
+  const whyStopped = ({ id }: ResourceConfig): string => {
+    const found = stops.get(id)
+    return found === undefined ? '' : stopText(found)
+  }
   return {
     state,
     session,
@@ -54,7 +60,8 @@ function freshLook(state: State, session: Session): Look {
     byId: (id) => byId.get(id),
     plan: plan(resources, {
       now: (resource) => whereNow(session, resource, known(resource)),
-      whyNot: (resource, node) => whyUnable(state, session, resource, node, known(resource)),
+      whyNot: (resource, node) =>
+        whyStopped(resource) || whyUnable(state, session, resource, node, known(resource)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
       capacity: (node) => capacities.get(node) ?? {},
     }),
@@ -94,5 +101,6 @@ function whyUnable(
   if (local === undefined) return 'its config does not know it'
   if (local.state === 'unknown') return 'it is still looked for there'
   if (local.state !== 'stopped') return `it is ${local.state} there`
-  return local.refuses ? 'it failed there a moment ago, or that node takes nothing new' : ''
+  if (!local.refuses) return ''
+  return local.last === '' ? 'that node takes nothing new' : `there ${local.last}`
 }

@@ -155,6 +155,12 @@ export interface ResourceReport {
   readonly refuses: boolean
   /** It has failed here, has been stopped, and would be started here again. */
   readonly mends: boolean
+  /** How many of its failures here still count. */
+  readonly failures: number
+  /** What the last of those was; empty without one. */
+  readonly last: string
+  /** A failure that the cluster has to act on, and has not yet; else empty. */
+  readonly grave: string
 }
 
 export type ResourceState = 'unknown' | 'stopped' | 'starting' | 'running' | 'stopping' | 'stuck'

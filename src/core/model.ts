@@ -122,7 +122,32 @@ export interface ResourceConfig extends Wishes {
   readonly probeMs: number
   /** Gap between two monitors of a running resource. */
   readonly monitorEveryMs: number
+  /** What its failures come to; left out, it is mended in place once (failures.ts). */
+  readonly failing?: Failing | undefined
+  /** What a node does with it that has lost quorum; left out, it stops it (freeze.ts). */
+  readonly noQuorum?: NoQuorum | undefined
 }
+
+/**
+ * What a failure comes to: it is started again in place, or elsewhere at once, or nowhere before an
+ * operator has seen to it, or its node is condemned.
+ */
+export const failureActions = ['restart', 'move', 'stop', 'fence'] as const
+export type FailureAction = (typeof failureActions)[number]
+
+export interface Failing {
+  readonly action: FailureAction
+  /** So many failures that a monitor finds within `timeoutMs` keep it away from a node. */
+  readonly monitorsMax: number
+  /** The same where the last one of them is a start. */
+  readonly startsMax: number
+  /** How long a failure counts, and how long it is kept away. */
+  readonly timeoutMs: number
+}
+
+/** It is stopped, or left running as it is. */
+export const noQuorumActions = ['stop', 'freeze'] as const
+export type NoQuorum = (typeof noQuorumActions)[number]
 
 export interface Timing {
   /** Gap between two reports of a node; also how fast a lost message is made good. */
@@ -205,6 +230,8 @@ export interface Config {
   readonly rules: FencingRules
   /** `undefined`: no node uses a watchdog. */
   readonly watchdog?: WatchdogConfig
+  /** May Corosync call exactly half of the nodes quorate (halves.ts)? All nodes say the same. */
+  readonly halves: boolean
 }
 
 /** What tells one life of a node from the next, and the hardware it lives on. */

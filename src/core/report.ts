@@ -3,6 +3,7 @@
  * makes of it. A node's word counts for the session it was said in, and for no grant that it had
  * not yet processed (S9, S10).
  */
+import { countOf, failingOf, keepsAway } from './failures.ts'
 import { advance } from './fencing.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
 import type { Report, ResourceReport } from './message.ts'
@@ -19,15 +20,19 @@ export function reportOf(turn: Turn): Report {
   const seq = state.reportSeq + 1
   set(turn, { reportSeq: seq })
   const resources: Record<ResourceId, ResourceReport> = {}
-  for (const { id, thing } of state.config.resources) {
+  for (const resource of state.config.resources) {
+    const { id, thing } = resource
     const local = state.resources[id]!
-    const refuses = nowMs < local.coolUntilMs || state.passive !== '' || unguarded(state)
-    const failed = nowMs - local.failedMs < state.config.timing.coolDownMs
-    const mends = failed && !refuses && local.at === 'stopped'
-    resources[id] = { thing, state: reportedState(local), refuses, mends }
+    const { last, grave } = local.failures
+    const refuses = keepsAway(local.failures, nowMs) || state.passive !== '' || unguarded(state)
+    const failures = countOf(local.failures, failingOf(state.config, resource), nowMs)
+    const mends = failures > 0 && !refuses && local.at === 'stopped'
+    const told = { failures, last: failures > 0 ? last : '', grave }
+    resources[id] = { thing, state: reportedState(local), refuses, mends, ...told }
   }
   for (const thing of strangeThings(state)) {
-    resources[thing] = { thing, state: 'unknown', refuses: true, mends: false }
+    const never = { failures: 0, last: '', grave: '' }
+    resources[thing] = { thing, state: 'unknown', refuses: true, mends: false, ...never }
   }
   return {
     seq,
@@ -70,6 +75,7 @@ export function sameNews(
     const other = after[id]!
     if (one === other) continue
     if (one === undefined || reportedState(one) !== reportedState(other)) return false
+    if (one.failures !== other.failures) return false
   }
   return true
 }
@@ -96,7 +102,8 @@ function sameResources(before: Report['resources'], after: Report['resources']):
     const one = before[id]
     const other = after[id]!
     if (one === undefined || one.thing !== other.thing || one.state !== other.state) return false
-    return one.refuses === other.refuses && one.mends === other.mends
+    if (one.failures !== other.failures || one.last !== other.last) return false
+    return one.refuses === other.refuses && one.mends === other.mends && one.grave === other.grave
   })
 }
 

@@ -6,6 +6,7 @@
  * effects of one event, so that the machines can be read from top to bottom.
  */
 import type { Effect, Say } from './effect.ts'
+import { keepersOf, type Loads } from './halves.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
@@ -40,6 +41,8 @@ export interface State {
   readonly chain: boolean
   /** Nodes that have been in our group since then. */
   readonly shown: readonly NodeId[]
+  /** How much each node held when it was last agreed on. */
+  readonly loads: Loads
   readonly disk: Disk
   readonly resources: Readonly<Record<ResourceId, Local>>
   /** The fencings whose buttons we press, by target. */
@@ -168,6 +171,8 @@ export interface OrderState {
   readonly verdict?: Verdict | undefined
   /** `keeping`: done as soon as a majority of disks keeps the ledger of this epoch. */
   readonly epoch?: Epoch
+  /** Done, and only half of the nodes keep it: it is lost if they are before the others are back. */
+  readonly partly?: boolean
 }
 
 /** One event's worth of work: the state as it becomes, the effects as they pile up. */
@@ -243,4 +248,11 @@ export function authority(state: State, nowMs: number): Session | undefined {
 export function leading(state: State, nowMs: number): Session | undefined {
   if (state.ledger.coordinator !== state.self) return undefined
   return authority(state, nowMs)
+}
+
+/** Do as many disks as have to keep the ledger as it is now? Then nobody who decides forgets it. */
+export function isKept({ session, ledger, config }: State): boolean {
+  if (session === undefined || !session.open || !session.adopted) return false
+  const kept = Object.values(session.saved).filter((step) => step >= ledger.epoch.step).length
+  return kept >= keepersOf(config, session.merged?.members)
 }

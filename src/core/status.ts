@@ -1,17 +1,15 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+
+import { type FailureStatus, failuresOf } from './failures.ts'
+import { isFrozen } from './freeze.ts'
+import { leastOf } from './halves.ts'
 import { type Intent, intentText } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { holdersOf } from './look.ts'
 import type { Verdict } from './message.ts'
-import {
-  majorityOf,
-  type NodeId,
-  type ResourceConfig,
-  type ResourceId,
-  strengthText,
-} from './model.ts'
+import { type NodeId, type ResourceConfig, type ResourceId, strengthText } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
@@ -96,6 +94,8 @@ export interface ResourceStatus {
   readonly state: string
   readonly node: NodeId | undefined
   readonly because: string
+  /** By node: its failures that still count. */
+  readonly failures: Readonly<Record<NodeId, FailureStatus>>
 }
 
 /** A picture of the cluster from this node. Changes nothing. */
@@ -128,8 +128,8 @@ function whyNotReady(state: State, nowMs: number): string {
   if (group === undefined) return 'this node has not joined its group yet'
   if (!quorateHere(state)) {
     const [here, all] = [group.ringMembers.length, config.nodes.length]
-    if (here >= majorityOf(config)) return 'Corosync has not given this ring quorum yet'
-    return `no quorum: ${here} of ${all} nodes are in the ring, ${majorityOf(config)} are needed`
+    if (here >= leastOf(config)) return 'Corosync has not given this ring quorum yet'
+    return `no quorum: ${here} of ${all} nodes are in the ring, ${leastOf(config)} are needed`
   }
   if (session === undefined) return 'this node has not joined its group yet'
   if (!session.open) return waitingFor(state)
@@ -147,9 +147,9 @@ function waitingFor(state: State): string {
       : session.merged.members.includes(id) && session.readies[id] === undefined
   })
   const { config } = state
-  if (awaited.length === 0 && members.length < majorityOf(config)) {
+  if (awaited.length === 0 && members.length < leastOf(config)) {
     const [here, all] = [members.length, config.nodes.length]
-    const needed = majorityOf(config)
+    const needed = leastOf(config)
     return `too few daemons: picketd runs on ${here} of ${all} nodes, ${needed} are needed`
   }
   const missing = awaited.length > 0 ? awaited.join(', ') : 'a majority with the same config'
@@ -238,6 +238,10 @@ function deviceStatus(
 
 /** One resource as this node sees it. The config must know it. */
 export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
+  return { ...whereabouts(state, id), failures: failuresOf(state.session, id) }
+}
+
+function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failures'> {
   const { session, ledger, config } = state
   const resource = config.resources.find((each) => each.id === id)!
   const { thing } = resource
@@ -265,18 +269,26 @@ export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
     const because = `${[holder, ...others].join(' and ')} both hold it`
     return { id, thing, state: 'blocked', node: holder, because }
   }
-  const detail = holder === state.self ? state.resources[id]!.detail : ''
+  const detail = holder === state.self ? detailHere(state, resource) : ''
   const because = looking.length > 0 ? search : detail
   return { id, thing, state: stateAt(holder), node: holder, because }
 }
 
+function detailHere(state: State, resource: ResourceConfig): string {
+  const frozen = state.quorum?.quorate === false && isFrozen(state, resource)
+  if (frozen) return 'it is left running without quorum, as it was (no_quorum: freeze)'
+  return state.resources[resource.id]!.detail
+}
+
 function whyNowhere(state: State, resource: ResourceConfig): string {
   const { session, resources } = state
-  const { detail, failedMs } = resources[resource.id]!
-  const here = failedMs > -Infinity && detail !== '' ? `; here: ${detail}` : ''
+  const { last } = resources[resource.id]!.failures
+  const here = last === '' ? '' : `; here ${last}`
   const place = session && planFor(state, session).get(resource.id)
   if (session === undefined || place === undefined) return `no node is able to take it now${here}`
-  if (place.node === undefined) return `${place.because}${here}`
+  if (place.node === undefined) {
+    return place.because.includes(last) ? place.because : `${place.because}${here}`
+  }
   return whyNotGranted(state, session, resource) || `${place.node} is about to get it`
 }
 

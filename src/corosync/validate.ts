@@ -95,7 +95,7 @@ const identity = object<Identity>({
   hardware: optional(name),
 })
 
-const epoch = object<Epoch>({ seq: integer, rep: integer, step: integer })
+const epoch = object<Epoch>({ seq: integer, rep: integer, step: integer, half: optional(name) })
 
 const fencing = object<FencingRecord>({
   id: name,
@@ -147,6 +147,9 @@ const resourceReport = object<ResourceReport>({
   state: oneOf(['unknown', 'stopped', 'starting', 'running', 'stopping', 'stuck']),
   refuses: flag,
   mends: flag,
+  failures: integer,
+  last: text,
+  grave: text,
 })
 
 const wholeReport = object<Report>({

@@ -130,6 +130,7 @@ function handle(world: World, daemon: Daemon, news: News): void {
   world.events++
   noteContact(world, daemon, news)
   const event = { ...news, atMs: clockMs(world, daemon.machine) } as Event
+  if (news.kind === 'ran') judge(world, 'onOutcome', { daemon, news })
   let step: ReturnType<typeof world.core.step>
   try {
     step = world.core.step(daemon.mind, event)

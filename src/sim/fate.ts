@@ -197,6 +197,7 @@ function services(world: World): void {
   if (lot.chance(faults.orderPercent)) {
     order(world, machine, lot.pick(['off', 'reboot', 'on']), lot.pick(world.machines).id)
   }
+  if (faults.failingPercent > 0 && lot.chance(faults.failingPercent)) spoil(world, machine)
   if (faults.intentPercent > 0 && lot.chance(faults.intentPercent)) want(world, machine)
   if (faults.confirmPercent > 0 && lot.chance(faults.confirmPercent)) {
     // Somebody has gone and looked.
@@ -205,10 +206,22 @@ function services(world: World): void {
   }
 }
 
+/** A resource is broken for some time: here, or wherever it is. */
+function spoil(world: World, machine: Machine): void {
+  const lot = world.lots.fate
+  const { id } = lot.pick(world.site.config.resources)
+  const where = lot.chance(60) ? [machine] : world.machines
+  const habit = lot.pick(['start-fails', 'monitor-fails'] as const)
+  const times = lot.int(1, 6)
+  world.say(`${where.map((each) => each.id).join(' ')} ${id} is broken (${habit})`)
+  for (const each of where) world.habits.set(`${each.id}/${id}`, { habit, times })
+}
+
 /** The faults end, everything is mended, and an operator goes round until all is well. */
 export function mend(world: World, roundMs: number, rounds: number): void {
   world.faults = calm
   world.say('--- calm ---')
+  world.habits.clear()
   for (const device of world.devices.values()) {
     device.wired = device.target
     device.cutFrom.clear()

@@ -51,6 +51,8 @@ export interface Faults {
 
   // ---- per tick: resources and people ----
   readonly dyingPercent: number
+  /** A resource fails again and again for a while, on one machine or on all (H3). */
+  readonly failingPercent: number
   /** Somebody or something starts a resource by hand (S19). */
   readonly foreignPercent: number
   /** It can never be stopped on that machine again, until the power goes. */
@@ -126,6 +128,7 @@ export const calm: Faults = {
   deviceCutPercent: 0,
   swapPercent: 0,
   dyingPercent: 0,
+  failingPercent: 0,
   foreignPercent: 0,
   stuckPercent: 0,
   orderPercent: 0,
@@ -187,6 +190,7 @@ export function swarmFaults(lot: Rng): Faults {
     deviceCutPercent: some(8),
     swapPercent: some(2),
     dyingPercent: some(6),
+    failingPercent: 0,
     foreignPercent: lot.chance(80) ? 0 : 1,
     stuckPercent: some(2),
     orderPercent: some(5),

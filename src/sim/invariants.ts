@@ -4,12 +4,13 @@
  * this?), they look at it and not away.
  */
 import type { Effect, Press } from '../core/effect.ts'
-import type { Order } from '../core/event.ts'
+import type { News, Order } from '../core/event.ts'
 import type { Message } from '../core/message.ts'
 import type { GroupMember, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
+import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
@@ -53,6 +54,8 @@ export interface Moments {
   /** The ring has put a message in order. */
   onMessage: { readonly daemon: Daemon; readonly message: Message }
   onOrder: Order
+  /** A daemon is about to be told how an operation of a resource ended. */
+  onOutcome: { readonly daemon: Daemon; readonly news: Extract<News, { kind: 'ran' }> }
   onRegroup: Ring
   /** A daemon is told who is in its group. */
   onTold: { readonly daemon: Daemon; readonly members: readonly GroupMember[] }
@@ -87,6 +90,7 @@ export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
   ...intentPromises,
+  ...failurePromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,
@@ -107,6 +111,7 @@ const moments: readonly Moment[] = [
   'onReadAnswer',
   'onMessage',
   'onOrder',
+  'onOutcome',
   'onRegroup',
   'onTold',
   'onDaemonGone',

@@ -1,6 +1,6 @@
 /** A person: walks from machine to machine and switches them on, gives orders, restarts daemons. */
 import type { Order } from '../core/event.ts'
-import { type IntentAction, intentActions, meanings } from '../core/intents.ts'
+import { type IntentAction, intentActions, meanings, OURSELVES } from '../core/intents.ts'
 import type { OrderAction } from '../core/ledger.ts'
 import type { NodeId, ResourceId } from '../core/model.ts'
 import { isReal } from './core.ts'
@@ -64,8 +64,10 @@ function wantNothing(world: World, helpers: readonly Machine[]): void {
     return mind !== undefined && isReal(mind) && mind.session?.open
   })
   if (via === undefined) return
-  for (const { kind, resource, node } of world.ledgerOf(via)?.intents ?? []) {
-    order(world, via, opposites[kind], kind === 'moved' ? '' : node, resource)
+  for (const { kind, resource, node, by } of world.ledgerOf(via)?.intents ?? []) {
+    // What the cluster has stopped by itself is what `cleanup` is for.
+    if (kind === 'disabled' && by === OURSELVES) order(world, via, 'cleanup', '', resource)
+    else order(world, via, opposites[kind], kind === 'moved' ? '' : node, resource)
   }
 }
 

@@ -5,6 +5,8 @@
 import {
   type Config,
   type DeviceConfig,
+  type Failing,
+  failureActions,
   type NodeConfig,
   type NodeId,
   plainWishes,
@@ -66,7 +68,16 @@ export interface Wishes {
   readonly required?: string
   /** `a,b`: nodes without the watchdog that their config wants. */
   readonly undogged?: string
+  /** `vip:stop,db:fence`: what a failure of it comes to. */
+  readonly fail?: string
+  /** How many failures within `forget` seconds keep it away from a node. */
+  readonly failures?: string
+  readonly forget?: string
+  /** `vip,db`: resources that are left running without quorum. */
+  readonly freeze?: string
   readonly qdevice?: string
+  /** `two_node`: each of two nodes is quorate alone, once it has seen the other one. */
+  readonly twonode?: string
   readonly identities?: string
 }
 
@@ -105,11 +116,13 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     }),
   )
   const config: Config = {
+    halves: wishes.qdevice !== undefined || wishes.twonode !== undefined,
     cluster: 'scenario',
     hash: 'common',
     nodes,
     resources: (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
       ...resourceWishes(wishes, id),
+      ...failingWishes(wishes, id),
       id,
       thing: id,
       nodes: [...ids.slice(i), ...ids.slice(0, i)],
@@ -134,6 +147,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   return {
     config,
     qdevice: wishes.qdevice !== undefined,
+    twoNode: wishes.twonode !== undefined,
     tokenMs: 1_000,
     bootMs: 5_000,
     announces: identities,
@@ -155,11 +169,7 @@ function resourceWishes({ group = '', apart = '', after = '', prefers = '' }: Wi
   const leader = members[members.indexOf(id) - 1]
   const [one, foe] = apart.split(':')
   const [second, first] = after.split(':')
-  const [, node] =
-    prefers
-      .split(',')
-      .map((each) => each.split(':'))
-      .find(([whose]) => whose === id) ?? []
+  const [, node] = wordOf(prefers, id)
   const must = (to: string | undefined) =>
     to === undefined ? [] : [{ to, strength: 'must' } as const]
   return {
@@ -170,4 +180,26 @@ function resourceWishes({ group = '', apart = '', after = '', prefers = '' }: Wi
     prefers: node === undefined ? {} : { [node]: 100 },
     stays: node === undefined ? plainWishes.stays : 0,
   }
+}
+
+function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id: string) {
+  const [, named] = wordOf(fail, id)
+  const action = failureActions.find((each) => each === named) ?? 'restart'
+  const mends = action === 'restart'
+  const failing: Failing = {
+    action,
+    monitorsMax: mends ? Number(failures ?? 2) : 1,
+    startsMax: mends ? Number(failures ?? 1) : 1,
+    timeoutMs: 1_000 * Number(forget ?? timing.coolDownMs / 1_000),
+  }
+  return { failing, ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }) }
+}
+
+function wordOf(list: string, id: string): readonly string[] {
+  return (
+    list
+      .split(',')
+      .map((each) => each.split(':'))
+      .find(([whose]) => whose === id) ?? []
+  )
 }

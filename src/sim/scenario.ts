@@ -165,6 +165,7 @@ const deeds: Readonly<Record<string, Deed>> = {
   'start-fails': habit('start-fails'),
   'stop-hangs': habit('stop-hangs'),
   'stop-fails': habit('stop-fails'),
+  'monitor-fails': habit('monitor-fails'),
   'disk-full': each((_, machine) => {
     machine.disk.full = true
   }),

@@ -156,6 +156,8 @@ export const LATE_MS = driftMs + GAP_MS
 /** Some clusters have watchdogs, and some of those no other way to end a node. */
 export function withWatchdogs(site: Site, lot: Rng, always: boolean): Site {
   if (!always && !lot.chance(30)) return site
+  // The config refuses both together: what freezes holds on, and would be reset.
+  if (site.config.resources.some(({ noQuorum }) => noQuorum === 'freeze')) return site
   const ids = site.config.nodes.map(({ id }) => id)
   const mode = lot.chance(30) ? ('required' as const) : ('automatic' as const)
   const timeoutMs = lot.int(4, 10) * 1_000

@@ -9,6 +9,7 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
+import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
 import { noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
@@ -31,6 +32,8 @@ export interface Witness {
   readonly offs: Map<NodeId, number>
   /** What operators want, by what it is about: the last that the ring has put in order. */
   readonly wants: Map<string, WantNote>
+  /** What failed where, and was not forgiven. */
+  readonly failures: FailureNotes
   /** Nodes that were pressed on, or reset, after they were last pressed off. */
   readonly switchedOn: Set<NodeId>
   /** Nodes that were pressed off on an operator's word, and when. */
@@ -113,6 +116,7 @@ export function makeWitness(): Witness {
     allowed: new Map(),
     offs: new Map(),
     wants: new Map(),
+    failures: makeFailures(),
     switchedOn: new Set(),
     barred: new Map(),
     presses: new Map(),
@@ -155,6 +159,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     witness.allowed.set(order.target, witness.orders.size)
     witness.barred.delete(order.target)
   },
+  onOutcome: ({ witness, nowMs }, seen) => noteOutcome(witness.failures, seen, nowMs),
   onPress: notePress,
   onRefusal: ({ witness }, { daemon, press }) => {
     const list = witness.presses.get(press.target) ?? []
@@ -182,7 +187,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
-    if (message.say === 'want') noteWant(witness.wants, message, nowMs)
+    if (message.say === 'want') noteWant(witness, message, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)

@@ -123,6 +123,7 @@ export function healthy(change: Partial<Status> = {}): Status {
         state: 'running',
         node: 'web-01',
         because: '',
+        failures: {},
       },
     ],
     orders: [],

@@ -81,6 +81,7 @@ test('trouble is told with its reasons, and with what to do', async () => {
         state: 'blocked',
         node: 'web-03',
         because: 'web-03 may hold it and is not proven dead',
+        failures: {},
       },
     ],
     orders: [

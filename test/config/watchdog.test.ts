@@ -71,3 +71,10 @@ for (const [text, expected] of faults) {
     assert.match(problem, expected)
   })
 }
+
+test('H20 what is to freeze is refused where a watchdog would reset its node for it', async (t) => {
+  const freezing = 'resources: [{ id: vip, type: exec, run: /bin/vip, no_quorum: freeze }]\n'
+  const config = `${twoNodes}${freezing}watchdog: { mode: automatic }\n`
+  const problems = (await problemsOf(t, { config })).join('\n')
+  assert.match(problems, /vip is to freeze without quorum, and the watchdog of a, b resets/)
+})

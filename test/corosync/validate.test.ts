@@ -10,7 +10,12 @@ const report: Report = {
   sentMs: 1234.5,
   step: 2,
   saved: -1,
-  resources: { vip: { thing: 'ip 192.0.2.7/24', state: 'running', refuses: false, mends: false } },
+  resources: {
+    vip: {
+      ...{ thing: 'ip 192.0.2.7/24', state: 'running', refuses: false, mends: false },
+      ...{ failures: 1, last: 'it failed', grave: '' },
+    },
+  },
   pressing: ['f-1'],
   hears: { node3: 'it answers on 192.0.2.3' },
   leaving: false,
@@ -47,7 +52,7 @@ const entry: NodeEntry = {
 const ledger: Ledger = {
   shots: [{ id: 'f-1', node: 'node2', round: 3 }],
   intents: [{ kind: 'moved', resource: 'vip', node: 'node2', by: 'root', reason: 'it is quiet' }],
-  epoch: { seq: 12, rep: 1, step: 7 },
+  epoch: { seq: 12, rep: 1, step: 7, half: 'node1' },
   coordinator: 'node1',
   nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
 }

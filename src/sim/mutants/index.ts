@@ -1,6 +1,8 @@
 /** All mutants, in the order of the rules that they break. */
 import type { Mutant } from '../mutant.ts'
+import { failureMutants } from './failures.ts'
 import { fencingMutants } from './fencing.ts'
+import { halvesMutants } from './halves.ts'
 import { intentMutants } from './intents.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
@@ -14,4 +16,6 @@ export const mutants: readonly Mutant[] = [
   ...memoryMutants,
   ...intentMutants,
   ...watchdogMutants,
+  ...halvesMutants,
+  ...failureMutants,
 ]
