@@ -76,9 +76,11 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   dbus: [],
   resources: ['core', 'net', 'foreign', 'dbus'],
   audit: [],
+  watchdog: [],
   config: ['core', 'foreign', 'fence', 'resources'],
   daemon: [
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'checks', 'fence', 'resources', 'config'],
+    'watchdog',
   ],
   sim: ['core'],
   drill: ['core', 'config', 'sim'],
