@@ -4,10 +4,11 @@
 import { clusterLinks, indexOf, type Lab, nodeAddress, type Profile } from './names.ts'
 
 /**
- * `default` loses a node after about 2.1 s, `lan` after about 0.9 s. Below a token of about 600 ms
+ * `default` loses a node after about 2.1 s, `lan` after about 0.9 s. In `wide` every node asks all
+ * the others so seldom whether they are there that one machine carries dozens of them. Below a token of about 600 ms
  * the links need a ping timeout of their own, else they flap with every late token.
  *
- * Both use all links at once: with passive links the loss of one was seen to cost the token,
+ * The first two use all links at once: with passive links the loss of one was seen to cost the token,
  * because knet needs up to a second to notice, and longer with every loss.
  */
 const totemOf: Readonly<Record<Profile, readonly string[]>> = {
@@ -18,14 +19,19 @@ const totemOf: Readonly<Record<Profile, readonly string[]>> = {
     'consensus: 480',
     'join: 50',
     'link_mode: active',
-    ...clusterLinks.flatMap((link) => [
-      'interface {',
-      `  linknumber: ${link}`,
-      '  knet_ping_interval: 200',
-      '  knet_ping_timeout: 1000',
-      '}',
-    ]),
+    ...pings(200, 1_000),
   ],
+  wide: ['token: 5000', 'token_coefficient: 0', 'link_mode: passive', ...pings(4_000, 12_000)],
+}
+
+function pings(intervalMs: number, timeoutMs: number): string[] {
+  return clusterLinks.flatMap((link) => [
+    'interface {',
+    `  linknumber: ${link}`,
+    `  knet_ping_interval: ${intervalMs}`,
+    `  knet_ping_timeout: ${timeoutMs}`,
+    '}',
+  ])
 }
 
 /** The same text for every node. */

@@ -20,7 +20,7 @@ import {
   stateDir,
 } from './names.ts'
 import { checkNeeds } from './needs.ts'
-import { healLinks, networkNames } from './network.ts'
+import { networkNames } from './network.ts'
 import { removeAll } from './remove.ts'
 import { LabError, until } from './run.ts'
 import { quorumOf } from './status.ts'
@@ -60,7 +60,7 @@ export {
   switchNetns,
 } from './names.ts'
 export { whyNoLab } from './needs.ts'
-export { cut } from './network.ts'
+export { cut, heal } from './network.ts'
 export type { Process } from './processes.ts'
 export { LabError, nowMs, type Outcome, until } from './run.ts'
 export { type LabStatus, type NodeStatus, type Quorum, quorumOf, statusOf } from './status.ts'
@@ -77,6 +77,8 @@ export interface UpOptions {
   readonly extra?: string | undefined
   /** The daemon's command line; `false` for Corosync alone; picketd where it is left out. */
   readonly daemon?: readonly string[] | false | undefined
+  /** Gives every node a disk of its own for what Picket keeps, so small that it can be full. */
+  readonly diskMb?: number | undefined
   /** How long to wait for quorum; 0 does not wait. */
   readonly quorumMs?: number | undefined
 }
@@ -100,7 +102,7 @@ export async function upLab(options: UpOptions = {}): Promise<Lab> {
 }
 
 function planOf(options: UpOptions): LabPlan {
-  const { name = 'lab', nodes = 3, profile = 'default', resources, extra } = options
+  const { name = 'lab', nodes = 3, profile = 'default', resources, extra, diskMb } = options
   checkLabName(name)
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX) {
     throw new LabError(`A lab has 1 to ${NODES_MAX} nodes, not ${nodes}.`, 2)
@@ -110,7 +112,7 @@ function planOf(options: UpOptions): LabPlan {
     ...['--config', '/etc/picket/config.yaml'],
   ]
   if (daemon !== false) checkDaemon(daemon)
-  return { name, nodes, profile, resources, extra, daemon: daemon || undefined }
+  return { name, nodes, profile, resources, extra, diskMb, daemon: daemon || undefined }
 }
 
 function checkDaemon(daemon: readonly string[]): void {
@@ -179,11 +181,6 @@ export function nodeNames(lab: Lab): readonly string[] {
 /** Cut a node's power: everything in it dies at once, its links go down. */
 export async function crash(lab: Lab, node: string): Promise<void> {
   await power(lab, node, 'off')
-}
-
-/** Undo every cut of a node. */
-export async function heal(lab: Lab, node: string): Promise<void> {
-  await healLinks(lab, node, initOf(lab, node) !== undefined)
 }
 
 /** Start Corosync in a node again after it has died; nobody else does. */
