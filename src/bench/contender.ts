@@ -38,6 +38,8 @@ export interface Mover {
 
 /** A cluster manager with an address and a service that it brings back after a failure. */
 export interface Contender extends Omit<Mover, 'move'> {
+  /** Does it learn from Corosync that a node is gone? */
+  readonly onCorosync: boolean
   /** Brings the coordinator to the active node, or away from it; false where that means nothing. */
   arrange(led: boolean): Promise<boolean>
   /** The fencing of a node since then, as its own logs tell it. */
@@ -53,7 +55,7 @@ export const faults: readonly Fault[] = ['crash', 'cut']
 export interface Loss {
   readonly victim: string
   readonly beganMs: number
-  /** Corosync's own: a survivor has a new membership. */
+  /** Corosync's own: a survivor has a new membership. Of no meaning where nobody listens to it. */
   readonly detectedMs: number | undefined
   readonly deviceMs: number | undefined
   readonly addressMs: number
@@ -88,7 +90,7 @@ export async function lose({ lab, ...contender }: Contender, fault: Fault): Prom
     return {
       victim,
       beganMs,
-      detectedMs: since(noticedMs(lab, victim, beganMs)),
+      detectedMs: contender.onCorosync ? since(noticedMs(lab, victim, beganMs)) : undefined,
       deviceMs: device && device.untilMs - device.fromMs,
       addressMs: first(knocks)! - beganMs,
       totalMs: first(answers, victim)! - beganMs,
@@ -107,7 +109,10 @@ function noticedMs(lab: Lab, victim: string, sinceMs: number): number | undefine
   return found.length === 0 ? undefined : Math.min(...found)
 }
 
-/** When such lines were written, on the monotonic clock; each begins with e.g. `Nov 21 21:36:05.123`. */
+/**
+ * When such lines were written, on the monotonic clock; each begins with e.g. `Nov 21
+ * 21:36:05.123`.
+ */
 export function stamps(file: string, wanted: RegExp): number[] {
   let text: string
   try {

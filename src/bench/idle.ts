@@ -1,6 +1,6 @@
 /**
- * `npm run bench:idle`: what daemons cost that have nothing to do: so many of them in one lab, their
- * share of a core over a minute, their memory, and how many messages they send each other.
+ * `npm run bench:idle`: what daemons cost that have nothing to do: so many of them in one lab,
+ * their share of a core over a minute, their memory, and how many messages they send each other.
  */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'

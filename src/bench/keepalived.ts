@@ -38,6 +38,7 @@ export async function openKeepalived(profile: Profile, name = 'bench-k'): Promis
   return {
     name: 'keepalived',
     lab,
+    onCorosync: false,
     // Whoever has the address is the master; there is nobody else who leads.
     arrange: async (led) => led,
     device: async () => undefined,

@@ -30,10 +30,10 @@ export function lossTable(title: string, found: ReadonlyMap<string, readonly Los
   const head = columns.map((column) => column.head.padStart(14)).join('')
   const rows = [...found].map(([name, losses]) => {
     const cells = columns.map(({ of }) => cell(knownOf(losses, of)))
-    // keepalived does not listen to Corosync: what is beyond that is none of its figures.
     const ratio = medianOf(losses, beyond) / theirs
-    const shown = name === 'keepalived' || Number.isNaN(ratio) ? '-' : `${ratio.toFixed(2)} x`
-    return `  ${name.padEnd(12)}${String(losses.length).padStart(3)}${cells.join('')}${shown.padStart(9)}`
+    const shown = Number.isNaN(ratio) ? '-' : `${ratio.toFixed(2)} x`
+    const count = String(losses.length).padStart(3)
+    return `  ${name.padEnd(12)}${count}${cells.join('')}${shown.padStart(9)}`
   })
   const ours = found.get('Picket') ?? []
   const verdicts = [

@@ -1,8 +1,8 @@
 /**
- * `npm run bench:move`: how long a client is interrupted when an operator moves the address from one
- * live node to another, asked two hundred times a second; beside Pacemaker in turns. The address is
- * alone: what a service takes to stop and to start is its own. Median and p95 are printed beside the
- * target, and where the time goes.
+ * `npm run bench:move`: how long a client is interrupted when an operator moves the address from
+ * one live node to another, asked two hundred times a second; beside Pacemaker in turns. The
+ * address is alone: what a service takes to stop and to start is its own. Median and p95 are
+ * printed beside the target, and where the time goes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'

@@ -1,4 +1,6 @@
-/** Picket as a contender: the stage of the demonstration, with the address and the service grouped. */
+/**
+ * Picket as a contender: the stage of the demonstration, with the address and the service grouped.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   activeNode,
@@ -28,6 +30,7 @@ export async function openPicket(
   return {
     name: 'Picket',
     lab,
+    onCorosync: true,
     /** A daemon that restarts leads no more. */
     async arrange(led) {
       for (let tries = 0; tries < 6; tries++) {

@@ -1,6 +1,6 @@
 /**
- * Pacemaker as a contender: on the same Corosync, with `fence_ipmilan` on the same BMCs, and a group
- * of the address (`IPaddr2`) and the same service (`anything`).
+ * Pacemaker as a contender: on the same Corosync, with `fence_ipmilan` on the same BMCs, and a
+ * group of the address (`IPaddr2`) and the same service (`anything`).
  */
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -50,6 +50,7 @@ export async function openPacemaker(
   return {
     name: 'Pacemaker',
     lab,
+    onCorosync: true,
     async arrange(led) {
       const said = await ask(lab, ['crmadmin', '-D'])
       const leader = /\bnode\d+/.exec(said)?.[0]
@@ -163,7 +164,8 @@ function site(alone: boolean): string {
   const monitor = (id: string) =>
     `<operations><op id="${id}-m" name="monitor" interval="5s" timeout="20s"/></operations>`
   const agent = (id: string, type: string, rest: string) =>
-    `<primitive id="${id}" class="ocf" provider="heartbeat" type="${type}">${rest}${monitor(id)}</primitive>`
+    `<primitive id="${id}" class="ocf" provider="heartbeat" type="${type}">
+      ${rest}${monitor(id)}</primitive>`
   const members = [agent('vip', 'IPaddr2', vip), ...(alone ? [] : [agent('web', 'anything', web)])]
   return `<group id="site">${members.join('')}</group>`
 }

@@ -5,11 +5,12 @@ import { clusterLinks, indexOf, type Lab, nodeAddress, type Profile } from './na
 
 /**
  * `default` loses a node after about 2.1 s, `lan` after about 0.9 s. In `wide` every node asks all
- * the others so seldom whether they are there that one machine carries dozens of them. Below a token of about 600 ms
- * the links need a ping timeout of their own, else they flap with every late token.
+ * the others so seldom whether they are there that one machine carries dozens of them. Below a
+ * token of about 600 ms the links need a ping timeout of their own, else they flap with every late
+ * token.
  *
- * The first two use all links at once: with passive links the loss of one was seen to cost the token,
- * because knet needs up to a second to notice, and longer with every loss.
+ * The first two use all links at once: with passive links the loss of one was seen to cost the
+ * token, because knet needs up to a second to notice, and longer with every loss.
  */
 const totemOf: Readonly<Record<Profile, readonly string[]>> = {
   default: ['token: 1000', 'token_coefficient: 0', 'link_mode: active'],

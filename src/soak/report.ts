@@ -9,7 +9,7 @@ import type { Fault } from './plan.ts'
 export interface RoundReport {
   readonly round: number
   readonly faults: readonly Fault[]
-  /** Faults that could not be begun or ended, and why. */
+  /** What could not be begun or ended, and why; and what was done about Corosync. */
   readonly notes: readonly string[]
   readonly overlaps: readonly string[]
   /** Why the cluster is not healthy after it; nothing where it is. */
@@ -75,12 +75,14 @@ export function reportLines({ rounds, ...report }: SoakReport): string[] {
   const longest = rounds.toSorted((a, b) => b.outageMs - a.outageMs)[0]
   const slowest = rounds.toSorted((a, b) => b.healthyMs - a.healthyMs)[0]
   const overlaps = rounds.flatMap((round) => round.overlaps)
+  const noted = rounds.flatMap(({ round, notes }) => notes.map((note) => `round ${round}: ${note}`))
   const troubles = rounds.flatMap(({ round, trouble }) => trouble && `round ${round}: ${trouble}`)
   const seconds = (ms = 0) => `${(ms / 1_000).toFixed(1)} s`
   return [
     `rounds           ${rounds.length}`,
     `faults           ${kinds.join(', ')}`,
-    `not done         ${rounds.flatMap(({ notes }) => notes).length}`,
+    `noted            ${noted.length}`,
+    ...noted.map((line) => `  ${line}`),
     `moves            ${report.moves}; BMCs have switched off ${report.powerCuts} times`,
     `longest outage   ${seconds(longest?.outageMs)} (round ${longest?.round})`,
     `longest recovery ${seconds(slowest?.healthyMs)} (round ${slowest?.round})`,

@@ -13,6 +13,7 @@ import { keepArtefacts } from './keep.ts'
 import { leftOf, order } from './orders.ts'
 import { type Fault, faultText, planRound } from './plan.ts'
 import { type RoundReport, type SoakReport, sumUp } from './report.ts'
+import { unstick } from './stuck.ts'
 
 export interface SoakOptions {
   readonly seed: number
@@ -77,7 +78,7 @@ async function playRound(stage: Stage, round: number, faults: readonly Fault[]) 
   over = true
   await playing
   const endedMs = nowMs()
-  const trouble = seen().length > 0 ? undefined : await recover(stage)
+  const trouble = seen().length > 0 ? undefined : await recover(stage, notes)
   const answered = interruption(witness.answers, beganMs)
   const report: RoundReport = {
     round,
@@ -121,8 +122,10 @@ async function nodeOf(stage: Stage, whom: Fault['whom']): Promise<string> {
 }
 
 /** Ends all faults, takes all orders back and waits for health; why that failed, or nothing. */
-async function recover(stage: Stage): Promise<string | undefined> {
+async function recover(stage: Stage, notes: string[]): Promise<string | undefined> {
+  const lookAtCorosync = unstick(stage.lab, notes)
   const takeBack = async (seen: readonly (Status | undefined)[]) => {
+    lookAtCorosync()
     // Refused where there is no quorum yet, and asked again.
     for (const words of leftOf(seen)) await order(stage, words).catch(() => undefined)
   }
@@ -139,8 +142,9 @@ async function recover(stage: Stage): Promise<string | undefined> {
 
 function progress(played: RoundReport, forMs: number): string {
   const { round, faults, notes, overlaps, trouble, healthyMs, outageMs } = played
-  const clock = `${Math.floor(forMs / 60_000)}:${String(Math.floor(forMs / 1_000) % 60).padStart(2, '0')}`
-  const left = notes.length === 0 ? '' : `; not done: ${notes.join('; ')}`
+  const minutes = Math.floor(forMs / 60_000)
+  const clock = `${minutes}:${String(Math.floor(forMs / 1_000) % 60).padStart(2, '0')}`
+  const left = notes.length === 0 ? '' : `; noted: ${notes.join('; ')}`
   const end = trouble === undefined ? `healthy after ${(healthyMs / 1_000).toFixed(1)} s` : trouble
   const out = `longest outage ${(outageMs / 1_000).toFixed(1)} s, overlaps ${overlaps.length}`
   return `${clock}  round ${round}: ${faults.map(faultText).join(' + ')}${left}; ${out}; ${end}`

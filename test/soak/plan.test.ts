@@ -1,9 +1,12 @@
 /** What a soak does: the same for a seed, of every kind in the long run, and nothing without end. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { deeds } from '../../src/soak/deeds.ts'
 import { type FaultKind, faultText, kinds, planRound } from '../../src/soak/plan.ts'
 import { reportLines } from '../../src/soak/report.ts'
+import { missedIn } from '../../src/soak/stuck.ts'
+import { folder } from '../config/files.ts'
 
 const rounds = Array.from({ length: 500 }, (_, at) => planRound(7, at + 1, 3))
 
@@ -43,4 +46,20 @@ test('a report says what was found, and that it did not pass', () => {
   assert.match(lines, /longest outage +2\.5 s \(round 4\)/)
   assert.match(lines, /overlaps +1\n {2}node1 and node2 hold the address at once/)
   assert.match(lines, /healthy +no\n {2}round 4: no quorum\nreplayed otherwise: node3, line 7/)
+})
+
+test('a Corosync that is stuck is known by the last line of its log, while that is new', (t) => {
+  const at = (ms: number) => {
+    const when = new Date(ms)
+    const [, month, day] = when.toString().split(' ')
+    return `${month} ${day} ${when.toTimeString().slice(0, 8)}.123 [59] node1 corosync notice  `
+  }
+  const asks = '[TOTEM ] Retransmit List: 1 2 3 '
+  const dir = folder(t, {
+    stuck: `${at(Date.now())}[KNET  ] link\n${at(Date.now())}${asks}\n`,
+    over: `${at(Date.now() - 60_000)}${asks}\n`,
+    well: `${at(Date.now())}${asks}\n${at(Date.now())}[QUORUM] Members[3]: 1 2 3\n`,
+  })
+  assert.equal(missedIn(join(dir, 'stuck')), '1 2 3')
+  for (const name of ['over', 'well', 'none']) assert.equal(missedIn(join(dir, name)), undefined)
 })
