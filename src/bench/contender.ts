@@ -80,8 +80,10 @@ export async function lose({ lab, ...contender }: Contender, fault: Fault): Prom
     if (victim === undefined) throw new Error('no node holds the address')
     const beganMs = nowMs()
     await (fault === 'crash' ? crash(lab, victim) : cut(lab, victim))
+    // A knock does not tell who was there: what was asked before it is over tells nothing.
+    const overMs = nowMs()
     const first = (from: readonly Answer[], node?: string) =>
-      from.find((each) => each.askedMs > beganMs + 250 && each.node !== node)?.answeredMs
+      from.find((each) => each.askedMs > overMs && each.node !== node)?.answeredMs
     const isBack = () => first(answers, victim) !== undefined && first(knocks) !== undefined
     if (!(await until(isBack, PATIENCE_MS))) throw new Error(`${victim} is lost, nobody serves`)
     await sleep(500)
