@@ -74,11 +74,18 @@ async function playRound(stage: Stage, round: number, faults: readonly Fault[]) 
     while (!over && seen().length === 0) await sleep(CHECK_MS)
   })()
   const playing = Promise.all(faults.map((fault) => play(stage, fault, notes, () => over)))
-  await Promise.race([playing, watch])
-  over = true
-  await playing
+  let trouble: string | undefined
+  try {
+    await Promise.race([playing, watch])
+    over = true
+    await playing
+  } catch (error) {
+    // A mistake of the soak itself ends it as well, and is looked into like any other end.
+    over = true
+    trouble = (error as Error).stack ?? String(error)
+  }
   const endedMs = nowMs()
-  const trouble = seen().length > 0 ? undefined : await recover(stage, notes)
+  if (trouble === undefined && seen().length === 0) trouble = await recover(stage, notes)
   const answered = interruption(witness.answers, beganMs)
   const report: RoundReport = {
     round,
