@@ -57,6 +57,8 @@ export interface Loss {
   readonly beganMs: number
   /** Corosync's own: a survivor has a new membership. Of no meaning where nobody listens to it. */
   readonly detectedMs: number | undefined
+  /** The first command left for a device. */
+  readonly commandMs: number | undefined
   readonly deviceMs: number | undefined
   readonly addressMs: number
   /** The service answers again at its address. */
@@ -93,6 +95,7 @@ export async function lose({ lab, ...contender }: Contender, fault: Fault): Prom
       victim,
       beganMs,
       detectedMs: contender.onCorosync ? since(noticedMs(lab, victim, beganMs)) : undefined,
+      commandMs: since(device?.fromMs),
       deviceMs: device && device.untilMs - device.fromMs,
       addressMs: first(knocks)! - beganMs,
       totalMs: first(answers, victim)! - beganMs,

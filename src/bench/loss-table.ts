@@ -44,8 +44,24 @@ export function lossTable(title: string, found: ReadonlyMap<string, readonly Los
     ),
     verdict('total without detection and device, ms', medianOf(ours, own), OWN_AT_MOST_MS),
   ]
+  const ways = [...found].flatMap(([name, losses]) => wayOf(name, losses))
   const legend = `  ${'ms: median/p95'.padEnd(15)}${head}   beyond, to Pacemaker`
-  return ['', title, legend, ...rows, ...verdicts]
+  return ['', title, legend, ...rows, ...ways, ...verdicts]
+}
+
+/** Where the time goes that is neither detection nor device. */
+function wayOf(name: string, losses: readonly Loss[]): string[] {
+  const parts = losses.flatMap(({ detectedMs, commandMs, deviceMs, addressMs, totalMs }) => {
+    if (detectedMs === undefined || commandMs === undefined || deviceMs === undefined) return []
+    const toAddressMs = addressMs - commandMs - deviceMs
+    return [{ toCommandMs: commandMs - detectedMs, toAddressMs, rest: totalMs - addressMs }]
+  })
+  if (parts.length === 0) return []
+  const middle = (of: (part: (typeof parts)[number]) => number) => median(parts.map(of)).toFixed(0)
+  const [command, address] = [middle((one) => one.toCommandMs), middle((one) => one.toAddressMs)]
+  const service = middle((one) => one.rest)
+  const way = `detection to command ${command}, proof to address ${address}`
+  return [`  ${name}, medians: ${way}, address to service ${service}`]
 }
 
 function verdict(what: string, reached: number, atMost: number): string {

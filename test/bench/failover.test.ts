@@ -12,7 +12,8 @@ test('of a few runs p95 is the worst, of twenty it leaves one out', () => {
 })
 
 const loss = (totalMs: number, known: Partial<Loss> = {}): Loss => ({
-  ...{ victim: 'node1', beganMs: 0, detectedMs: 900, deviceMs: 300, addressMs: totalMs - 50 },
+  ...{ victim: 'node1', beganMs: 0, detectedMs: 900, commandMs: 920, deviceMs: 300 },
+  addressMs: totalMs - 50,
   totalMs,
   ...known,
 })
@@ -26,6 +27,7 @@ test('what is beyond detection is compared with Pacemaker, in the same run', () 
   const lines = lossTable('lan, cut', found).join('\n')
   assert.match(lines, /Picket +3 +900\/900 +300\/300 +1350\/1450 +1400\/1500 +500\/600 +0\.20 x/)
   assert.match(lines, /keepalived +1 +- +- +2850\/2850 +2900\/2900 +- +-/)
+  assert.match(lines, /Picket, medians: detection to command 20, proof to address 130, address to/)
   assert.match(lines, /to that of Pacemaker: 0\.20, target 0\.25: met/)
   assert.match(lines, /without detection and device, ms: 200, target 250: met/)
 })
