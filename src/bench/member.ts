@@ -176,6 +176,7 @@ function watched(hands: Hands, pressed: Map<NodeId, number>, proven: Map<NodeId,
 function configOf(targets: readonly Target[], names: readonly NodeId[]): Config {
   const deviceOf = new Map(targets.map(({ node, device }) => [node, device.id]))
   return {
+    halves: false,
     cluster: 'bench',
     hash: 'bench',
     nodes: names.map((id) => {

@@ -85,7 +85,12 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   if (faults.length > 0 || problems.length > 0) {
     return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
   }
-  const core = { ...coreConfig(config, topology, resources), timing, rules: readRules(config) }
+  const core = {
+    ...coreConfig(config, topology, resources),
+    timing,
+    rules: readRules(config),
+    halves: false,
+  }
   const loaded: Loaded = {
     file,
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
@@ -125,11 +130,15 @@ export function readSource(path: string): SourceResult {
 /**
  * The configuration for the cluster that Corosync knows: nodes that only its nodelist names are
  * added, without a way to fence them, so that they count and are never assumed to be idle (S16).
+ * Whether half of the nodes may decide is Corosync's word as well, and every node's config says so.
  */
-export function withNodes(config: Config, names: readonly string[]): Config {
+export function withCorosync(
+  config: Config,
+  { names, halves = false }: { readonly names: readonly string[]; readonly halves?: boolean },
+): Config {
   const known = new Set(config.nodes.map(({ id }) => id))
   const added = [...new Set(names)].filter((name) => !known.has(name)).sort()
-  if (added.length === 0) return config
+  if (added.length === 0 && !halves) return config
   const nodes = added.map(
     (id): NodeConfig => ({
       id,
@@ -142,7 +151,8 @@ export function withNodes(config: Config, names: readonly string[]): Config {
   return {
     ...config,
     nodes: [...config.nodes, ...nodes],
-    hash: digest([config.hash, added]),
+    halves,
+    hash: digest([config.hash, added, halves]),
   }
 }
 

@@ -86,7 +86,11 @@ const fence = z.strictObject({
     .min(0)
     .max(600)
     .default(0)
-    .meta({ title: 'So much more for a node whose `priority` is above that of all others' }),
+    .meta({
+      title:
+        'So much more for a node whose `priority` is above that of all others; of two nodes one ' +
+        'always waits, for 10 seconds where this is 0',
+    }),
   reprieve_seconds: z.number().min(0).max(600).default(0).meta({
     title:
       'How long a lost node is left alone that is heard elsewhere, or that a device speaks for',

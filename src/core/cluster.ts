@@ -69,6 +69,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     intact: ledger !== undefined,
     chain: false,
     shown: [],
+    loads: {},
     disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
     resources: Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
     fencings: {},

@@ -13,6 +13,8 @@ export interface Epoch {
   readonly seq: number
   readonly rep: number
   readonly step: number
+  /** Written by half of the nodes: the first one of them. Two halves may count the same steps. */
+  readonly half?: NodeId | undefined
 }
 
 /**
@@ -133,9 +135,14 @@ export const blankLedger: Ledger = {
   intents: [],
 }
 
-/** Negative when `a` is older than `b`. Within one ring all copies of a step are equal. */
+/**
+ * Negative when `a` is older than `b`. Within one ring all copies of a step are equal; of two halves
+ * that wrote in one ring after each other nobody can tell which one was first, and any order will do.
+ */
 export function compareEpochs(a: Epoch, b: Epoch): number {
-  return a.seq - b.seq || a.rep - b.rep || a.step - b.step
+  const order = a.seq - b.seq || a.rep - b.rep || a.step - b.step
+  const [one = '', other = ''] = [a.half, b.half]
+  return order || (one === other ? 0 : one < other ? -1 : 1)
 }
 
 /** The entry of a node, also of one that the ledger has never heard of. */
@@ -228,7 +235,7 @@ export function digestOf(ledger: Ledger): string {
   const wants = ledger.intents.map(({ kind, resource, node, by, reason }) => {
     return [kind, resource, node, by, reason]
   })
-  const step = [epoch.seq, epoch.rep, epoch.step]
+  const step = [epoch.seq, epoch.rep, epoch.step, epoch.half ?? '']
   return hash(JSON.stringify([step, coordinator ?? '', rows, shot, wants]))
 }
 

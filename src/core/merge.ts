@@ -5,9 +5,10 @@
  * newest one counts, because every decision was acknowledged by a majority and any two majorities
  * share a member (S8). Where too few members can vouch for theirs, absent nodes may hold anything.
  */
+import { isHalf, leastOf } from './halves.ts'
 import {
   blankLedger,
-  compareEpochs,
+  type Epoch,
   entryOf,
   type FencingRecord,
   fingersOf,
@@ -17,8 +18,9 @@ import {
   withoutProof,
 } from './ledger.ts'
 import type { Report, Sync } from './message.ts'
-import { type Config, majorityOf, type NodeId } from './model.ts'
+import type { Config, NodeId } from './model.ts'
 import type { Group } from './state.ts'
+import { newest, unite } from './unite.ts'
 
 export interface Merged {
   readonly members: readonly NodeId[]
@@ -33,12 +35,18 @@ type Syncs = Readonly<Record<NodeId, Sync>>
  */
 export function merge(config: Config, group: Group, syncs: Syncs): Merged | undefined {
   const members = membersOf(config, syncs)
-  if (members.length < majorityOf(config)) return undefined
-  const best = newest(members, syncs)
+  if (members.length < leastOf(config)) return undefined
+  // Half of the nodes never go on without others who are here, and only read another config.
+  const half = isHalf(config, members)
+  const here = config.nodes.filter(({ id }) => syncs[id] !== undefined)
+  if (half && members.length < here.length) return undefined
+  const best = newest(config, members, syncs)
   const vouching = members.filter((id) => syncs[id]!.ledger !== undefined).length
-  const complete = vouching > config.nodes.length - majorityOf(config)
-  const ledger = best === undefined ? blankLedger : syncs[best]!.ledger!
-  const chain = complete && best !== undefined && syncs[best]!.chain
+  const complete = vouching > config.nodes.length - leastOf(config)
+  const ledger = best === undefined ? blankLedger : unitedLedger(config, members, syncs, best)
+  // What half of the nodes know is complete where they all know it, as to what they have proven.
+  const certain = complete || (half && vouching === members.length)
+  const chain = certain && best !== undefined && syncs[best]!.chain
 
   const shown = members.flatMap((id) => syncs[id]!.shown)
   const known = [...config.nodes.map((node) => node.id), ...Object.keys(ledger.nodes)]
@@ -56,7 +64,7 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
   const step = sameSeq ? ledger.epoch.step + 1 : 1
   const { shots } = ledger
-  const epoch = { ...group.ring, step }
+  const epoch: Epoch = { ...group.ring, step, ...(half && { half: members[0] }) }
   const merged: Ledger = { epoch, coordinator: undefined, nodes, shots, intents: ledger.intents }
   const reports = Object.fromEntries(members.map((id) => [id, syncs[id]!.report]))
   const trusted = members.filter((id) => syncs[id]!.chain)
@@ -64,6 +72,19 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const coordinator =
     elect(merged, trusted, reports, sticky) ?? elect(merged, members, reports, undefined)
   return { members, ledger: { ...merged, coordinator } }
+}
+
+/** In a cluster of halves two members may bring what either half has decided by itself. */
+function unitedLedger(
+  { halves }: Config,
+  members: readonly NodeId[],
+  syncs: Syncs,
+  best: NodeId,
+): Ledger {
+  const ledger = syncs[best]!.ledger!
+  if (!halves) return ledger
+  const others = members.flatMap((id) => (id === best ? [] : (syncs[id]!.ledger ?? [])))
+  return unite(ledger, others)
 }
 
 /**
@@ -117,21 +138,6 @@ function membersOf(config: Config, syncs: Syncs): NodeId[] {
   }
   const [winner] = [...votes].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
   return configured.filter((id) => syncs[id]!.configHash === winner?.[0]).sort()
-}
-
-function newest(members: readonly NodeId[], syncs: Syncs): NodeId | undefined {
-  let best: NodeId | undefined
-  for (const id of members) {
-    const { ledger, chain } = syncs[id]!
-    if (ledger === undefined) continue
-    if (best === undefined) {
-      best = id
-      continue
-    }
-    const order = compareEpochs(ledger.epoch, syncs[best]!.ledger!.epoch)
-    if (order > 0 || (order === 0 && chain && !syncs[best]!.chain)) best = id
-  }
-  return best
 }
 
 function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntry {

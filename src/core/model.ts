@@ -190,6 +190,8 @@ export interface Config {
   readonly devices: readonly DeviceConfig[]
   readonly timing: Timing
   readonly rules: FencingRules
+  /** May Corosync call exactly half of the nodes quorate (halves.ts)? All nodes say the same. */
+  readonly halves: boolean
 }
 
 /** What tells one life of a node from the next, and the hardware it lives on. */

@@ -6,10 +6,11 @@
  */
 
 import type { Order } from './event.ts'
+import { isHalf, keepersOf } from './halves.ts'
 import { isIntentAction, whyMeaningless } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import type { Body, Verdict } from './message.ts'
-import { type Config, majorityOf, type NodeId } from './model.ts'
+import type { Config, NodeId } from './model.ts'
 import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
 import { whyNotWanted } from './wants.ts'
 
@@ -171,7 +172,7 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
     return resetsOnly(target)
   }
   if (action !== 'on') {
-    const unkept = whyNotKept(state)
+    const unkept = whyNotKept(state) ?? whyHalfKept(state, action)
     if (unkept !== undefined) return unkept
     const others = state.session?.merged?.members.some((id) => id !== target)
     return others ? undefined : `no other member is there to fence ${target}`
@@ -240,10 +241,17 @@ export function onlyResets({ nodes, devices }: Config, node: NodeId): boolean {
   return levels.length > 0 && levels.every((level) => level.devices.some(resets))
 }
 
+/** Nobody but the half that keeps it would know that a node has to stay off (P4). */
+function whyHalfKept({ session, config }: State, action: string): string | undefined {
+  if (action !== 'off' || !isHalf(config, session?.merged?.members ?? [])) return undefined
+  return 'only half of the nodes are here to keep the order; a lost node is fenced without one'
+}
+
 /** An order must outlive whoever carries it out (F4). */
 function whyNotKept({ session, config }: State): string | undefined {
   const reports = Object.values(session?.reports ?? {})
-  return reports.filter((report) => report.durable).length < majorityOf(config)
+  const needed = keepersOf(config, session?.merged?.members)
+  return reports.filter((report) => report.durable).length < needed
     ? 'too few disks can keep the order: free space on the nodes'
     : undefined
 }

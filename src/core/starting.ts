@@ -2,9 +2,10 @@
  * From a grant to a start, on the node that was granted something: when a majority keeps the grant
  * (S8), and when those run that it starts after (H3).
  */
+import { keepersOf } from './halves.ts'
 import { whyUnwanted } from './intents.ts'
 import { entryOf, mayHold } from './ledger.ts'
-import { majorityOf, type ResourceConfig, type ResourceId } from './model.ts'
+import type { ResourceConfig, ResourceId } from './model.ts'
 import { startResource } from './resource.ts'
 import { authority, type Session, type State, type Turn } from './state.ts'
 
@@ -16,7 +17,7 @@ export function startGranted(turn: Turn): void {
     const local = turn.state.resources[resource.id]!
     if (local.at !== 'granted' || local.op !== undefined) continue
     const kept = Object.values(session.saved).filter((step) => step >= local.grantStep).length
-    if (kept < majorityOf(turn.state.config)) continue
+    if (kept < keepersOf(turn.state.config, session.merged?.members)) continue
     // It was granted before an operator said so; the coordinator takes it back.
     if (whyUnwanted(turn.state.ledger.intents, resource.id, turn.state.self) !== '') continue
     if (mayFollow(turn.state, session, resource)) startResource(turn, resource)

@@ -6,6 +6,7 @@
  * effects of one event, so that the machines can be read from top to bottom.
  */
 import type { Effect, Say } from './effect.ts'
+import type { Loads } from './halves.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
@@ -39,6 +40,8 @@ export interface State {
   readonly chain: boolean
   /** Nodes that have been in our group since then. */
   readonly shown: readonly NodeId[]
+  /** How much each node held when it was last agreed on. */
+  readonly loads: Loads
   readonly disk: Disk
   readonly resources: Readonly<Record<ResourceId, Local>>
   /** The fencings whose buttons we press, by target. */
@@ -165,6 +168,8 @@ export interface OrderState {
   readonly verdict?: Verdict | undefined
   /** `keeping`: done as soon as a majority of disks keeps the ledger of this epoch. */
   readonly epoch?: Epoch
+  /** Done, and only half of the nodes keep it: it is lost if they are before the others are back. */
+  readonly partly?: boolean
 }
 
 /** One event's worth of work: the state as it becomes, the effects as they pile up. */

@@ -1,17 +1,12 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+import { leastOf } from './halves.ts'
 import { type Intent, intentText } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { holdersOf } from './look.ts'
 import type { Verdict } from './message.ts'
-import {
-  majorityOf,
-  type NodeId,
-  type ResourceConfig,
-  type ResourceId,
-  strengthText,
-} from './model.ts'
+import { type NodeId, type ResourceConfig, type ResourceId, strengthText } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
@@ -125,8 +120,8 @@ function whyNotReady(state: State, nowMs: number): string {
   if (group === undefined) return 'this node has not joined its group yet'
   if (!quorateHere(state)) {
     const [here, all] = [group.ringMembers.length, config.nodes.length]
-    if (here >= majorityOf(config)) return 'Corosync has not given this ring quorum yet'
-    return `no quorum: ${here} of ${all} nodes are in the ring, ${majorityOf(config)} are needed`
+    if (here >= leastOf(config)) return 'Corosync has not given this ring quorum yet'
+    return `no quorum: ${here} of ${all} nodes are in the ring, ${leastOf(config)} are needed`
   }
   if (session === undefined) return 'this node has not joined its group yet'
   if (!session.open) return waitingFor(state)
@@ -144,9 +139,9 @@ function waitingFor(state: State): string {
       : session.merged.members.includes(id) && session.readies[id] === undefined
   })
   const { config } = state
-  if (awaited.length === 0 && members.length < majorityOf(config)) {
+  if (awaited.length === 0 && members.length < leastOf(config)) {
     const [here, all] = [members.length, config.nodes.length]
-    const needed = majorityOf(config)
+    const needed = leastOf(config)
     return `too few daemons: picketd runs on ${here} of ${all} nodes, ${needed} are needed`
   }
   const missing = awaited.length > 0 ? awaited.join(', ') : 'a majority with the same config'

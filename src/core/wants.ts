@@ -4,9 +4,10 @@
  * takes back by itself.
  */
 import { delivered, once } from './duty.ts'
+import { isHalf, keepersOf } from './halves.ts'
 import { isFulfilled, isIntentAction, orderText, whyMeaningless, withOrder } from './intents.ts'
 import type { Wanted } from './message.ts'
-import { majorityOf, type NodeId } from './model.ts'
+import type { NodeId } from './model.ts'
 import { sendReport } from './report.ts'
 import { forgetFailures } from './resource.ts'
 import { type OrderState, type Session, type State, say, set, type Turn } from './state.ts'
@@ -53,11 +54,16 @@ export function onWant(turn: Turn, from: NodeId, wanted: Wanted): void {
   set(turn, { orders: orders.map((order) => (order.id === id ? keeping(order) : order)) })
 }
 
-/** An order is done when a majority of disks keeps it: then no majority ever forgets it (H9). */
+/**
+ * An order is done when a majority of disks keeps it: then no majority ever forgets it (H9). Half of
+ * the nodes can keep it no better than that they all do, and the operator is told so.
+ */
 export function endKept(turn: Turn): void {
   const { orders, session, config } = turn.state
   if (!session?.open || !session.adopted || !orders.some(({ at }) => at === 'keeping')) return
   const { epoch, intents } = turn.state.ledger
+  const { members } = session.merged!
+  const partly = isHalf(config, members)
   const next = orders.map((order): OrderState => {
     if (order.at !== 'keeping' || !isIntentAction(order.action)) return order
     const asked = { action: order.action, resource: order.resource, node: order.target }
@@ -69,8 +75,10 @@ export function endKept(turn: Turn): void {
     if (!sameRing && !isFulfilled(intents, asked)) {
       return { ...order, at: 'refused', because: 'it was lost with its ring; give it once more' }
     }
-    if (kept < majorityOf(config)) return order
-    return { ...order, at: 'done', because: orderText(asked) }
+    if (kept < keepersOf(config, members)) return order
+    const only = `only ${members.join(', ')} can keep it before the others are back`
+    const because = partly ? `${orderText(asked)}; ${only}` : orderText(asked)
+    return { ...order, at: 'done', because, partly }
   })
   if (next.some((order, index) => order !== orders[index])) set(turn, { orders: next })
 }

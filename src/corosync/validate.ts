@@ -94,7 +94,7 @@ const identity = object<Identity>({
   hardware: optional(name),
 })
 
-const epoch = object<Epoch>({ seq: integer, rep: integer, step: integer })
+const epoch = object<Epoch>({ seq: integer, rep: integer, step: integer, half: optional(name) })
 
 const fencing = object<FencingRecord>({
   id: name,

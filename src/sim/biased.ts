@@ -2,6 +2,8 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
+
+import { fewerNodes, tight, twoHalves, twoNodes, withDevices } from './biased-sites.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
 import { withResets } from './swarm.ts'
@@ -11,12 +13,6 @@ export interface Bias {
   readonly about: string
   readonly faults?: (faults: Faults, lot: Rng) => Faults
   readonly site?: (site: Site, lot: Rng) => Site
-}
-
-/** A site with little room for fencings. */
-function tight(site: Site, minIntervalMs: number, stormMax: number, stormWindowMs: number): Site {
-  const rules = { ...site.config.rules, minIntervalMs, stormMax, stormWindowMs }
-  return { ...site, config: { ...site.config, rules } }
 }
 
 export const biases: Readonly<Record<string, Bias>> = {
@@ -232,7 +228,7 @@ export const biases: Readonly<Record<string, Bias>> = {
       dyingPercent: faults.dyingPercent,
       replyLostPercent: faults.replyLostPercent,
     }),
-    site: threeNodes,
+    site: (site) => fewerNodes(site, 3),
   },
   'busy-operators': {
     about: 'operators order nodes off and on, restart daemons and switch machines',
@@ -329,6 +325,30 @@ export const biases: Readonly<Record<string, Bias>> = {
     about: 'nodes read another config for a while',
     faults: (faults) => ({ ...faults, strangerPercent: 8, dyingPercent: 10, crashPercent: 4 }),
   },
+  'two-nodes': {
+    about: 'two nodes, each of which may go on without the other',
+    site: twoNodes,
+    faults: (faults) => ({ ...faults, splitPercent: 8, healPercent: 25, powerOnPercent: 40 }),
+  },
+  'two-halves': {
+    about: 'a quorum device decides which half of four nodes goes on',
+    site: twoHalves,
+    faults: (faults) => ({ ...faults, splitPercent: 10, healPercent: 25, powerOnPercent: 40 }),
+  },
+  'two-nodes-meet-again': {
+    about: 'two nodes are parted for a moment, again and again, beside devices that hardly work',
+    site: twoNodes,
+    faults: (faults) => ({
+      ...faults,
+      splitPercent: 25,
+      healPercent: 50,
+      deviceHangPercent: 20,
+      pressLatePercent: 30,
+      replyLostPercent: 20,
+      crashPercent: 4,
+      intentPercent: 10,
+    }),
+  },
   'cold-starts': {
     about: 'power comes and goes: clusters start from their disks alone',
     faults: (faults) => ({
@@ -340,26 +360,4 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
   },
-}
-
-/** The first three nodes of a site: the fewest that can lose one. */
-function threeNodes(site: Site): Site {
-  const nodes = site.config.nodes.slice(0, 3)
-  const ids = nodes.map(({ id }) => id)
-  const resources = site.config.resources.map((resource) => {
-    const left = resource.nodes.filter((id) => ids.includes(id))
-    return { ...resource, nodes: left.length > 0 ? left : ids }
-  })
-  const devices = site.config.devices.filter(({ id }) => ids.includes(id.split('/')[0]!))
-  return { ...site, qdevice: false, config: { ...site.config, nodes, resources, devices } }
-}
-
-function withDevices<D>(change: (device: Site['config']['devices'][number]) => D) {
-  return (site: Site): Site => ({
-    ...site,
-    config: {
-      ...site.config,
-      devices: site.config.devices.map(change) as Site['config']['devices'],
-    },
-  })
 }

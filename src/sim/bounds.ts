@@ -1,8 +1,22 @@
 /** How long things may take, computed from the config alone. */
+import { priorityDelayMsOf } from '../core/halves.ts'
 import type { Config, NodeId } from '../core/model.ts'
 
 /** A generous pause for messages, saves, beats and starved alarms. */
 const SLACK_MS = 15_000
+
+/**
+ * How many members others have to miss one with, and how many disks keep what must not be forgotten.
+ * Said once more, and not asked of the core: a mutant of it must not decide by what it is judged.
+ */
+export function accusersNeeded({ halves, nodes }: Config): number {
+  return halves && nodes.length === 2 ? 1 : Math.floor(nodes.length / 2) + 1
+}
+
+export function keepersNeeded({ halves, nodes }: Config, members: readonly NodeId[]): number {
+  const half = halves && members.length * 2 === nodes.length
+  return half ? members.length : Math.floor(nodes.length / 2) + 1
+}
 
 /** One round through all levels of a node, with every device as slow as it may be. */
 export function roundMs(config: Config, node: NodeId): number {
@@ -29,7 +43,7 @@ export function patienceMs(config: Config): number {
     timing.startGraceMs +
     rules.delayMs +
     rules.randomDelayMs +
-    rules.priorityDelayMs +
+    priorityDelayMsOf(config) +
     rules.reprieveMs +
     timing.strangerMs +
     timing.silentMs +

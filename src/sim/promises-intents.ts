@@ -62,6 +62,9 @@ function forgotten(world: World): string | undefined {
 function wasTold({ machines }: World, { message }: WantNote): boolean {
   return machines.some(({ daemon }) => {
     if (daemon === undefined || !isReal(daemon.mind)) return false
-    return daemon.mind.orders.some(({ id, at }) => id === message.id && at === 'done')
+    // What half of the nodes keep is kept as long as they do, and its operator is told so.
+    return daemon.mind.orders.some(
+      ({ id, at, partly }) => id === message.id && at === 'done' && partly !== true,
+    )
   })
 }

@@ -1,5 +1,6 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
+import { keepersNeeded } from './bounds.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { isOf } from './promises-memory.ts'
@@ -182,6 +183,8 @@ function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): s
     const same = seq === granted.seq && rep === granted.rep
     return same || mayHold(entryOf(disk.ledger, machine.id), thing)
   })
-  if (keeping.length * 2 > world.machines.length) return undefined
+  const { config, mind } = daemon
+  const members = isReal(mind) ? mind.session?.merged?.members : undefined
+  if (keeping.length >= keepersNeeded(config, members ?? [])) return undefined
   return `${machine.id} starts ${thing}, which ${keeping.map(({ id }) => id)} keep`
 }

@@ -2,6 +2,7 @@
  * F16: what comes back by itself after it was proven off is found out. F18: what is heard of a lost
  * node defers its fencing, but not for ever.
  */
+import { priorityDelayMsOf } from '../core/halves.ts'
 import type { Invariant } from './invariants.ts'
 import { commonLedger, forget, isOf, lasting } from './promises-memory.ts'
 import { decidingRing } from './witness.ts'
@@ -28,7 +29,8 @@ const SLACK_MS = 10_000
 
 function spared(world: World): string | undefined {
   const { witness, nowMs, site } = world
-  const { delayMs, randomDelayMs, priorityDelayMs, reprieveMs, ...limits } = site.config.rules
+  const { delayMs, randomDelayMs, reprieveMs, ...limits } = site.config.rules
+  const priorityDelayMs = priorityDelayMsOf(site.config)
   const ring = decidingRing(world)
   const ledger = commonLedger(world)
   const other = limits.minIntervalMs > 0 || limits.stormMax <= site.config.nodes.length

@@ -58,6 +58,8 @@ export interface Wishes {
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
   readonly qdevice?: string
+  /** `two_node`: each of two nodes is quorate alone, once it has seen the other one. */
+  readonly twonode?: string
   readonly identities?: string
 }
 
@@ -96,6 +98,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     }),
   )
   const config: Config = {
+    halves: wishes.qdevice !== undefined || wishes.twonode !== undefined,
     cluster: 'scenario',
     hash: 'common',
     nodes,
@@ -124,6 +127,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   return {
     config,
     qdevice: wishes.qdevice !== undefined,
+    twoNode: wishes.twonode !== undefined,
     tokenMs: 1_000,
     bootMs: 5_000,
     announces: identities,

@@ -31,7 +31,9 @@ export function swarmSite(lot: Rng): Site {
     const addresses = layout.verify ? [`10.0.0.${id}`] : []
     return { id, levels, addresses, priority: lot.chance(20) ? lot.int(1, 3) : 0, capacity: {} }
   })
+  const qdevice = ids.length % 2 === 0 && lot.chance(50)
   const config: Config = {
+    halves: qdevice,
     cluster: 'swarm',
     hash: 'common',
     nodes,
@@ -46,7 +48,8 @@ export function swarmSite(lot: Rng): Site {
   }
   const site: Site = {
     config,
-    qdevice: ids.length % 2 === 0 && lot.chance(50),
+    qdevice,
+    twoNode: false,
     tokenMs: lot.pick([400, 1_000, 1_650]),
     bootMs: lot.int(3_000, 8_000),
     announces: lot.chance(70),

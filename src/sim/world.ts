@@ -25,6 +25,8 @@ export interface Site {
   readonly config: Config
   /** With an even number of nodes, a quorum device gives one half the majority, seconds late. */
   readonly qdevice: boolean
+  /** `two_node` with `wait_for_all`: each of two is quorate alone, once it has seen the other. */
+  readonly twoNode: boolean
   readonly tokenMs: number
   readonly bootMs: number
   /** The nodes can read their own hardware uuid. */
@@ -88,6 +90,8 @@ export interface Corosync {
   /** What local daemons have said or done that the ring has not ordered yet. */
   readonly outbox: Outgoing[]
   lastSubmitMs: number
+  /** Has it been in a ring of all machines since it began (`wait_for_all`)? */
+  seenAll: boolean
 }
 
 export type Outgoing =

@@ -44,6 +44,7 @@ export interface Ear {
 export const config = (change: Partial<Config> = {}): Config => {
   const ids = ['a', 'b', 'c']
   return {
+    halves: false,
     cluster: 'table',
     hash: 'h1',
     nodes: ids.map((id) => ({

@@ -46,7 +46,7 @@ const entry: NodeEntry = {
 const ledger: Ledger = {
   shots: [{ id: 'f-1', node: 'node2', round: 3 }],
   intents: [{ kind: 'moved', resource: 'vip', node: 'node2', by: 'root', reason: 'it is quiet' }],
-  epoch: { seq: 12, rep: 1, step: 7 },
+  epoch: { seq: 12, rep: 1, step: 7, half: 'node1' },
   coordinator: 'node1',
   nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
 }

@@ -33,7 +33,7 @@ export const serviceMutants: readonly Mutant[] = [
     name: 'start-without-acknowledgement',
     rule: 'S8',
     file: 'core/starting.ts',
-    find: 'if (kept < majorityOf(turn.state.config)) continue',
+    find: 'if (kept < keepersOf(turn.state.config, session.merged?.members)) continue',
     replace: 'if (kept < 0) continue',
     because: 'a grant that only the separated side has seen is started there, and given away here',
   },
