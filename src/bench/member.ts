@@ -203,6 +203,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       coolDownMs: 60_000,
       stopAttemptsMax: 3,
       leaveMs: 10_000,
+      detachMs: 60_000,
     },
     rules: {
       delayMs: 0,
@@ -212,6 +213,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       minIntervalMs: 0,
       stormMax: 1_000_000,
       stormWindowMs: 600_000,
+      rejoin: 'automatic',
     },
   }
 }

@@ -8,10 +8,11 @@ import type { Driver } from '../fence/driver.ts'
 import { builtIn, type Catalog } from './catalog.ts'
 import { weaknessOf } from './evidence.ts'
 import { explain, nameOf } from './explain.ts'
+import { failingProblems } from './failing.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
 import { isSecret, noSecretsFile } from './merge.ts'
-import { openOrigins } from './origins.ts'
+import { blindOrigins, openOrigins } from './origins.ts'
 import { plainSecrets } from './plain-secrets.ts'
 import { type Problem, shown, tidyProblems } from './problem.ts'
 import { readText } from './read.ts'
@@ -19,7 +20,7 @@ import { placeholder, withoutFaults } from './repair.ts'
 import { type Resource, readResources } from './resources.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
-import { readSecrets } from './secrets.ts'
+import { readSecrets, unreadSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
 import { warningsOf } from './warnings.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
@@ -34,6 +35,10 @@ export interface LoadedDevice {
 
 export interface LoadedResource {
   readonly id: string
+  /** Its name in the file: of an instance of a clone that of the clone. */
+  readonly name: string
+  /** Set where it is an instance of a clone: how many of them there may be. */
+  readonly cloneMax?: number
   readonly type: string
   /** They may hold secrets. */
   readonly options: Readonly<Record<string, unknown>>
@@ -64,11 +69,13 @@ export type LoadResult =
 export interface LoadOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly catalog?: Catalog
+  /** Read no secret, and miss none: the devices cannot be opened then. */
+  readonly withoutSecrets?: boolean
 }
 
 /** Load a configuration file with everything that it refers to. Never throws for what it reads. */
 export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadResult> {
-  const { env = process.env, catalog = builtIn } = options
+  const { env = process.env, catalog = builtIn, withoutSecrets = false } = options
   const read = readSource(path)
   if (!read.ok) return read
   const { file, source, mode } = read
@@ -80,7 +87,8 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     config,
     main: source,
     catalog,
-    origins: openOrigins(env),
+    origins: withoutSecrets ? blindOrigins : openOrigins(env),
+    ...(withoutSecrets && { secrets: unreadSecrets(source) }),
   })
   if (faults.length > 0 || problems.length > 0) {
     return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
@@ -157,9 +165,9 @@ export function withCorosync(
 }
 
 /** All that the schema cannot judge: what refers to other files, to drivers, to types, to names. */
-async function readRest(context: Omit<Inputs, 'secrets'>) {
+async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
   const { config, main, catalog, origins } = context
-  const secrets = readSecrets(config, main, catalog.driverNames, origins)
+  const secrets = context.secrets ?? readSecrets(config, main, catalog.driverNames, origins)
   const topology = await readTopology({ ...context, secrets })
   const resources = await readResources({ ...context, secrets })
   const timing = readTiming(config, main)
@@ -169,6 +177,12 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
     ...noSecretsFile(topology.problems, secrets, main),
     ...topology.problems,
     ...resources.problems,
+    ...failingProblems(
+      config,
+      topology,
+      resources.resources.map((each) => each.config),
+      main,
+    ),
     ...timing.problems,
   ]
   return {
@@ -251,7 +265,9 @@ function outsideCore(devices: readonly Device[], resources: readonly Resource[])
 }
 
 function loadedResource({ config, ...resource }: Resource): LoadedResource {
-  return { ...resource, monitorEveryMs: config.monitorEveryMs }
+  const { clone, monitorEveryMs } = config
+  const own = { ...resource, name: clone?.id ?? resource.id, monitorEveryMs }
+  return clone === undefined ? own : { ...own, cloneMax: clone.max }
 }
 
 function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {

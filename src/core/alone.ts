@@ -95,6 +95,7 @@ function sessionOf(order: AloneOrder): Session {
     pressing: [],
     hears: {},
     leaving: false,
+    detaching: false,
     passive: false,
     durable: true,
   }

@@ -13,12 +13,13 @@ import {
   type FencingRecord,
   fingersOf,
   type Hold,
+  isOrdered,
   type Ledger,
   type NodeEntry,
   withoutProof,
 } from './ledger.ts'
 import type { Report, Sync } from './message.ts'
-import type { Config, NodeId } from './model.ts'
+import type { Config, FencingRules, NodeId } from './model.ts'
 import type { Group } from './state.ts'
 import { newest, unite } from './unite.ts'
 
@@ -54,7 +55,7 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
     nodes[id] = members.includes(id)
-      ? memberEntry(old, syncs[id]!, config.rules.minIntervalMs > 0)
+      ? memberEntry(old, syncs[id]!, config.rules)
       : absentEntry(old, {
           complete,
           ...whereabouts(group, id),
@@ -113,7 +114,7 @@ export function unfitness(entry: NodeEntry, report: Report | undefined): number 
   if (report.leaving) return 3
   if (entry.standing === 'condemned') return 2
   if (entry.standing !== 'member') return Infinity
-  return entry.barred ? 1 : 0
+  return entry.barred || entry.quarantined ? 1 : 0
 }
 
 /**
@@ -140,7 +141,11 @@ function membersOf(config: Config, syncs: Syncs): NodeId[] {
   return configured.filter((id) => syncs[id]!.configHash === winner?.[0]).sort()
 }
 
-function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntry {
+function memberEntry(
+  old: NodeEntry,
+  sync: Sync,
+  { minIntervalMs, rejoin }: FencingRules,
+): NodeEntry {
   const { boot, hardware = old.hardware } = sync.identity
   const rebooted = old.boot !== '' && old.boot !== boot
   const present = { boot, hardware, seen: true, deferred: '', holds: foundHolds(old, sync.report) }
@@ -154,6 +159,7 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
   const unfinished = (fencing?.dangling.length ?? 0) > 0
   // It came back while it was being fenced: that fencing is over as well (F5).
   const struck = unfinished || (fencing?.commanded === true && fencing.action !== 'on')
+  const ordered = fencing !== undefined && isOrdered(fencing)
   const late = old.late || unfinished
   return {
     ...old,
@@ -161,7 +167,10 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
     standing: 'member',
     because: undead ? 'it was proven off and yet it never rebooted' : 'it is in the group',
     late,
-    rests: old.rests || (hasInterval && struck),
+    rests: old.rests || (minIntervalMs > 0 && struck),
+    // Nobody has proven it off, and yet it was.
+    quarantined: old.quarantined || (rejoin === 'manual' && rebooted && struck && !ordered),
+    detached: false,
     watch: 0,
     fencing: late ? fencing : undefined,
   }
@@ -183,21 +192,24 @@ function whereabouts(group: Group, id: NodeId): { inRing: boolean; inGroup: bool
 }
 
 function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
+  const detached = old.detached && how.inRing && !how.inGroup
   const fencing = old.fencing && interrupted(old.fencing)
   // Joining our group, not Corosync, is what ends `left` and `fenced` (S19).
   const kept = how.proven ? old : withoutProof(old)
   if (kept.standing === 'fenced' || kept.standing === 'left') return { ...kept, fencing }
   const holds = how.complete ? kept.holds : 'anything'
-  if (kept.standing === 'condemned') return { ...kept, holds, fencing }
+  if (kept.standing === 'condemned') return { ...kept, holds, fencing, detached: false }
   const because =
-    old.standing !== 'member'
+    old.standing !== 'member' && old.detached === detached
       ? kept.because
       : how.inGroup
         ? 'its daemon is silent, or has another config'
-        : how.inRing
-          ? 'its daemon is gone while its ring lives on'
-          : 'it vanished from the ring without a goodbye'
-  return { ...kept, standing: 'lost', because, holds, fencing }
+        : detached
+          ? 'its daemon is being replaced by another one'
+          : how.inRing
+            ? 'its daemon is gone while its ring lives on'
+            : 'it vanished from the ring without a goodbye'
+  return { ...kept, standing: 'lost', because, holds, fencing, detached }
 }
 
 /**

@@ -6,6 +6,7 @@
  * Rounds make a session begin again within the same group: when quorum was lost and came back, when
  * somebody was excluded, and when the excluded one is heard again.
  */
+import { whyLeftOut } from './foreign.ts'
 import { accusersOf, leastOf, loadsAfter } from './halves.ts'
 import { digestOf } from './ledger.ts'
 import { merge } from './merge.ts'
@@ -141,8 +142,7 @@ function tryMerge(turn: Turn): void {
   setSession(turn, { merged })
   const { self } = turn.state
   if (!merged.members.includes(self) && !session.excluded.includes(self)) {
-    const text = 'this node takes no part: its config differs from that of the other members'
-    say(turn, 'alarm', text, { config: config.hash })
+    say(turn, 'alarm', whyLeftOut(turn.state.session!), { config: config.hash })
   }
   tryAdopt(turn)
 }

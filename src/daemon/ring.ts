@@ -27,8 +27,8 @@ export function risksOf(options: QuorumOptions): readonly string[] {
   }
   if (options.autoTieBreaker) {
     risks.push(
-      'auto_tie_breaker lets half of the nodes be quorate, and picketd decides nothing there; with ' +
-        'a quorum device it does',
+      'auto_tie_breaker lets half of the nodes be quorate, and picketd decides nothing there; ' +
+        'with a quorum device it does',
     )
   }
   if (options.lastManStanding || options.allowDownscale) {

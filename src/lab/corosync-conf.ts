@@ -68,7 +68,7 @@ export function corosyncConf(lab: Lab): string {
   ].join('\n')
 }
 
-/** Two nodes can never have a majority without each other, and an even number may come to halves. */
+/** Two nodes have no majority without each other, and an even number may come to halves. */
 function tieBreaker({ nodes, quorumDevice }: Lab): readonly string[] {
   if (!quorumDevice) return nodes.length === 2 ? ['two_node: 1'] : []
   const net = ['net {', `  host: ${arbiterAddress}`, '  algorithm: ffsplit', '  tls: off', '}']

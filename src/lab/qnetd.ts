@@ -1,7 +1,7 @@
 /**
- * The quorum device of a lab: Corosync's own arbiter, `corosync-qnetd`, beside the switch, where the
- * nodes reach it over the management link, which is never cut. In the nodes `corosync-qdevice` asks
- * it which half may go on.
+ * The quorum device of a lab: Corosync's own arbiter, `corosync-qnetd`, beside the switch, where
+ * the nodes reach it over the management link, which is never cut. In the nodes `corosync-qdevice`
+ * asks it which half may go on.
  */
 
 import { spawn } from 'node:child_process'

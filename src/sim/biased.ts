@@ -2,11 +2,12 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
-
 import { fewerNodes, tight, twoHalves, twoNodes, withDevices } from './biased-sites.ts'
+import { upkeepBiases } from './biased-upkeep.ts'
+import { withClones } from './clones.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
-import { withResets } from './swarm.ts'
+import { withFailing, withResets } from './swarm.ts'
 import type { Site } from './world.ts'
 
 export interface Bias {
@@ -258,6 +259,21 @@ export const biases: Readonly<Record<string, Bias>> = {
       diskCorruptPercent: 0,
     }),
   },
+  'failing-resources': {
+    about: 'resources fail again and again, each with a rule of its own, and some are left running',
+    faults: (faults) => ({
+      ...faults,
+      failingPercent: 15,
+      dyingPercent: 10,
+      intentPercent: 4,
+      splitPercent: 5,
+      healPercent: 30,
+      verdictPercent: 4,
+      powerOnPercent: 40,
+      diskCorruptPercent: 0,
+    }),
+    site: withFailing,
+  },
   'confirming-operators': {
     about: 'devices prove little and act late, operators confirm by hand what they have seen off',
     faults: (faults) => ({
@@ -272,6 +288,22 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
     site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
+  },
+  clones: {
+    about: 'what runs on several nodes at once fails, is banned and started by hand, node by node',
+    faults: (faults) => ({
+      ...faults,
+      dyingPercent: 12,
+      startFailsPercent: 10,
+      startHalfPercent: 10,
+      foreignPercent: 4,
+      intentPercent: 6,
+      splitPercent: 4,
+      healPercent: 30,
+      crashPercent: 3,
+      powerOnPercent: 40,
+    }),
+    site: withClones,
   },
   'coming-back': {
     about: 'what was proven off is switched on again by something else, and stays out of the ring',
@@ -311,6 +343,7 @@ export const biases: Readonly<Record<string, Bias>> = {
       return withResets(site, () => all || lot.chance(60))
     },
   },
+  ...upkeepBiases,
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',
     faults: (faults) => ({

@@ -6,8 +6,8 @@ import type { Config, NodeId } from '../core/model.ts'
 const SLACK_MS = 15_000
 
 /**
- * How many members others have to miss one with, and how many disks keep what must not be forgotten.
- * Said once more, and not asked of the core: a mutant of it must not decide by what it is judged.
+ * How many members have to miss another one, and how many disks keep what must not be forgotten.
+ * Said once more, and not asked of the core: a mutant must not decide by what it is judged.
  */
 export function accusersNeeded({ halves, nodes }: Config): number {
   return halves && nodes.length === 2 ? 1 : Math.floor(nodes.length / 2) + 1
@@ -64,7 +64,7 @@ export function calmMs(config: Config, bootMs: number): number {
     4 * patienceMs(config) +
     3 * rounds +
     timing.stopAttemptsMax * (stops + 10_000) +
-    timing.coolDownMs +
+    Math.max(timing.coolDownMs, ...resources.map(({ failing }) => failing?.timeoutMs ?? 0)) +
     6 * bootMs +
     60_000
   )

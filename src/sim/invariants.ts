@@ -4,17 +4,21 @@
  * this?), they look at it and not away.
  */
 import type { Effect, Press } from '../core/effect.ts'
-import type { Order } from '../core/event.ts'
+import type { News, Order } from '../core/event.ts'
 import type { Message } from '../core/message.ts'
 import type { GroupMember, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
+import { clonePromises } from './promises-clones.ts'
+import { detachPromises } from './promises-detach.ts'
+import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
+import { rejoinPromises } from './promises-rejoin.ts'
 import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
@@ -52,6 +56,8 @@ export interface Moments {
   /** The ring has put a message in order. */
   onMessage: { readonly daemon: Daemon; readonly message: Message }
   onOrder: Order
+  /** A daemon is about to be told how an operation of a resource ended. */
+  onOutcome: { readonly daemon: Daemon; readonly news: Extract<News, { kind: 'ran' }> }
   onRegroup: Ring
   /** A daemon is told who is in its group. */
   onTold: { readonly daemon: Daemon; readonly members: readonly GroupMember[] }
@@ -77,7 +83,11 @@ export type Invariant = {
 export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
+  ...clonePromises,
   ...intentPromises,
+  ...failurePromises,
+  ...detachPromises,
+  ...rejoinPromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,
@@ -97,6 +107,7 @@ const moments: readonly Moment[] = [
   'onReadAnswer',
   'onMessage',
   'onOrder',
+  'onOutcome',
   'onRegroup',
   'onTold',
   'onDaemonGone',
@@ -127,7 +138,9 @@ function judgesAt(moment: Moment): readonly (readonly [Invariant, Judge])[] {
 export function judge<K extends Moment>(world: World, moment: K, seen: Moments[K]): void {
   for (const [{ id, says }, check] of judgesAt(moment)) {
     const culprit = check(world, seen as never)
-    if (culprit !== undefined) throw new Violation(id, `${says}: ${culprit}`)
+    if (culprit === undefined || world.borne.includes(id)) continue
+    if (world.broken === undefined) throw new Violation(id, `${says}: ${culprit}`)
+    world.broken.push({ promise: id, text: `${says}: ${culprit}`, atMs: world.nowMs })
   }
   const note = notes[moment] as ((world: World, seen: Moments[K]) => void) | undefined
   note?.(world, seen)

@@ -211,7 +211,8 @@ function duel(world: World, { daemon, press }: Moments['onPress']): string | und
   if (last === undefined || ring === undefined || other === undefined) return undefined
   const together = Math.abs(ring.bornMs - other.bornMs) < SAME_CUT_MS
   const waited = last.sentMs - ring.bornMs >= priorityDelayMsOf(config)
-  if (!together || waited || world.nowMs - last.sentMs >= priorityDelayMsOf(config)) return undefined
+  if (!together || waited || world.nowMs - last.sentMs >= priorityDelayMsOf(config))
+    return undefined
   return `${daemon.machine.id} presses off of ${press.target}, which has just done the same`
 }
 

@@ -3,6 +3,7 @@
  * believe, and must not leave as it is.
  */
 import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/ledger.ts'
+import { whySpared } from '../core/maintenance.ts'
 import type { Message } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'
 import { type State, sessionId } from '../core/state.ts'
@@ -163,9 +164,14 @@ function forgotten(world: World): string | undefined {
     const entry = ledger.nodes[id]
     if (entry === undefined || !isOpen(entry.standing) || entry.fencing !== undefined) continue
     if (!fenceable(world, id)) continue
-    const name = `open ${id}`
+    // It is said that it waits, and for what.
+    if (entry.deferred !== '' && entry.deferred === whySpared(ledger, id)) continue
+    // Another daemon may follow one that has detached, for as long as its ring lives on.
+    const inRing = decidingRing(world)?.members.some((machine) => machine.id === id) === true
+    const awaitedMs = entry.detached && inRing ? world.site.config.timing.detachMs : 0
+    const name = `open ${id} ${inRing}`
     present.add(name)
-    if (lasting(world, name) > patienceMs(world.site.config)) {
+    if (lasting(world, name) > patienceMs(world.site.config) + awaitedMs) {
       broken = `${id} is ${entry.standing} (${entry.because}), and nobody fences it`
     }
   }

@@ -1,4 +1,5 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
+import { maintenanceOf } from '../core/intents.ts'
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
 import { keepersNeeded } from './bounds.ts'
 import { isReal } from './core.ts'
@@ -122,7 +123,7 @@ export const servicePromises: readonly Invariant[] = [
         for (const [thing, { foreign, sinceMs: activeMs }] of machine.things) {
           const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? 0
           // It may fail to stop; what counts is that it tries.
-          if (!foreign && stoppedMs < activeMs && activeMs < sinceMs && known(machine, thing)) {
+          if (!foreign && stoppedMs < activeMs && activeMs < sinceMs && stops(machine, thing)) {
             return `${machine.id} runs ${thing}`
           }
         }
@@ -142,9 +143,16 @@ export const servicePromises: readonly Invariant[] = [
   },
 ]
 
-/** Does its daemon's config name the thing at all? */
-function known({ daemon }: Machine, thing: string): boolean {
-  return daemon?.config.resources.some((resource) => resource.thing === thing) === true
+/**
+ * Does its daemon's config name the thing at all, and neither tell to leave it running (H20), nor an
+ * operator want it left alone there?
+ */
+function stops({ daemon, id: node }: Machine, thing: string): boolean {
+  const intents = daemon?.mind.ledger?.intents ?? []
+  const named = daemon?.config.resources.filter((resource) => resource.thing === thing) ?? []
+  return named.some(({ id, noQuorum }) => {
+    return noQuorum !== 'freeze' && maintenanceOf(intents, id, node) === undefined
+  })
 }
 
 /** Other powered machines on which the thing is active, and not by a stranger's hand. */

@@ -3,6 +3,7 @@
  * node defers its fencing, but not for ever.
  */
 import { priorityDelayMsOf } from '../core/halves.ts'
+import { whySpared } from '../core/maintenance.ts'
 import type { Invariant } from './invariants.ts'
 import { commonLedger, forget, isOf, lasting } from './promises-memory.ts'
 import { decidingRing } from './witness.ts'
@@ -43,6 +44,7 @@ function spared(world: World): string | undefined {
   let broken: string | undefined
   for (const [node, { standing, seen, fencing, deferred }] of Object.entries(ledger.nodes)) {
     if (standing !== 'lost' || !seen || fencing !== undefined || deferred === '') continue
+    if (deferred === whySpared(ledger, node)) continue
     // In the ring it is another matter: its daemon may come back to it.
     if (world.machine(node).corosync?.ring === ring) continue
     // A new ring and a new coordinator begin their waits anew.
@@ -77,7 +79,7 @@ function unseen(world: World): string | undefined {
   let broken: string | undefined
   for (const machine of world.machines) {
     const entry = ledger.nodes[machine.id]
-    if (entry?.standing !== 'fenced') continue
+    if (entry?.standing !== 'fenced' || whySpared(ledger, machine.id) !== '') continue
     const fenced = `back: fenced ${machine.id}`
     const back = `back: on ${machine.id}`
     present.add(fenced)

@@ -9,10 +9,10 @@ import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
 import type { Device, Manner } from './devices.ts'
 import { corrupt } from './disks.ts'
-import { becomeStranger, cut, heal, swapCables } from './fate.ts'
+import { becomeStranger, cut, heal, swapCables, upgrade } from './fate.ts'
 import { calm } from './faults.ts'
 import { judge } from './invariants.ts'
-import { applyPower, freeze, switchOn, thaw } from './machines.ts'
+import { applyPower, freeze, panic, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
 import { comeBack, leave, order } from './operator.ts'
 import { activate, die, type Habit } from './resources.ts'
@@ -93,9 +93,10 @@ function namedIn(words: readonly string[]): Readonly<Record<string, string>> {
   )
 }
 
-type Deed = (world: World, words: readonly string[]) => void
+export type Deed = (world: World, words: readonly string[]) => void
 
-const deeds: Readonly<Record<string, Deed>> = {
+/** Every command of the language, but `site`. */
+export const deeds: Readonly<Record<string, Deed>> = {
   run: pass,
   skip: pass,
   'power-on': each((world, machine) => switchOn(world, machine, 'operator')),
@@ -111,10 +112,15 @@ const deeds: Readonly<Record<string, Deed>> = {
     machine.switchedOn = false
     applyPower(world, machine, 'it dies')
   }),
+  panic: each((world, machine) => panic(world, machine)),
   freeze: (world, words) => freeze(world, machineOf(world, words), partsOf(words), undefined),
   // `thaw a daemon news-first`: what waits for it is heard before an alarm that is overdue.
   thaw: (world, words) =>
     thaw(world, machineOf(world, words), partsOf(words), words.includes('news-first')),
+  'current-returns': each((world, machine) => {
+    machine.wall = true
+    applyPower(world, machine, 'the current is back')
+  }),
   cut: (world, words) => {
     cut(world, (from, to) => words.includes(from.id) !== words.includes(to.id))
   },
@@ -142,6 +148,11 @@ const deeds: Readonly<Record<string, Deed>> = {
   'kill-corosync': each(killCorosync),
   leave: each(leave),
   'come-back': each(comeBack),
+  detach: each((world, machine) => order(world, machine, 'detach', machine.id)),
+  // What has just ended is not started again before somebody does it.
+  'stay-away': each((_, machine) => {
+    machine.resting = true
+  }),
   order: (world, [action, target, , via]) => {
     order(world, world.machine(via!), action as OrderAction, target!)
   },
@@ -165,6 +176,7 @@ const deeds: Readonly<Record<string, Deed>> = {
   'start-fails': habit('start-fails'),
   'stop-hangs': habit('stop-hangs'),
   'stop-fails': habit('stop-fails'),
+  'monitor-fails': habit('monitor-fails'),
   'disk-full': each((_, machine) => {
     machine.disk.full = true
   }),
@@ -178,6 +190,7 @@ const deeds: Readonly<Record<string, Deed>> = {
     if (ring === undefined) throw new Error(`${node} is in no ring`)
     setVerdict(world, ring, word === 'on')
   },
+  upgrade: each(upgrade),
   'config-differs': (world, [node, seconds]) => {
     becomeStranger(world, world.machine(node!), 1_000 * Number(seconds ?? 3_600))
   },

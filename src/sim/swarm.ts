@@ -3,6 +3,7 @@ import {
   type Config,
   type DeviceConfig,
   type FencingRules,
+  failureActions,
   type Level,
   type NodeConfig,
   type NodeId,
@@ -74,6 +75,32 @@ export function withResets(site: Site, of: (node: NodeId) => boolean): Site {
     levels: node.levels.map((level) => (isReset(level) ? { ...level, verify: false } : level)),
   }))
   return { ...site, config: { ...config, nodes, devices } }
+}
+
+/** The same site, with a rule of its own for the failures of each resource (H3, H20). */
+export function withFailing(site: Site, lot: Rng): Site {
+  const { config } = site
+  const isPower = (node: NodeId): boolean => {
+    const levels = config.nodes.find(({ id }) => id === node)?.levels ?? []
+    const names = levels.flatMap(({ devices }) => devices)
+    const used = config.devices.filter(({ id }) => names.includes(id))
+    return levels.length > 0 && used.every(({ isolation }) => isolation === 'power')
+  }
+  const allFreeze = lot.chance(40)
+  const resources = config.resources.map((each): ResourceConfig => {
+    const actions = failureActions.filter(
+      (action) => action !== 'fence' || each.nodes.every(isPower),
+    )
+    const action = lot.pick(actions)
+    const max = action === 'restart' ? lot.int(1, 4) : 1
+    const startsMax = lot.chance(50) ? 1 : max
+    const failing = { action, monitorsMax: max, startsMax, timeoutMs: lot.int(2_000, 30_000) }
+    // Whoever starts after one that stops could not stay.
+    const may = config.resources.every(({ nodes }) => nodes.every(isPower))
+    const freezes = may && (allFreeze || (each.after.length === 0 && lot.chance(40)))
+    return { ...each, failing, ...(freezes && { noQuorum: 'freeze' }) }
+  })
+  return { ...site, config: { ...config, resources } }
 }
 
 interface Layout {
@@ -175,6 +202,7 @@ function timingOf(lot: Rng): Timing {
     coolDownMs: lot.int(2_000, 10_000),
     stopAttemptsMax: lot.int(2, 4),
     leaveMs: lot.int(5_000, 15_000),
+    detachMs: 15_000,
   }
 }
 
@@ -188,6 +216,7 @@ function rulesOf(lot: Rng): FencingRules {
     minIntervalMs: strict ? lot.int(0, 15_000) : 0,
     stormMax: strict ? lot.int(1, 3) : 1_000,
     stormWindowMs: strict ? lot.int(10_000, 30_000) : 1_000,
+    rejoin: 'automatic',
   }
 }
 
@@ -216,10 +245,9 @@ function variant(config: Config, self: NodeId, lot: Rng): Config {
         ...config,
         nodes: config.nodes.map((node) => (node.id === gone ? { ...node, ...unknown } : node)),
         devices: config.devices.filter(({ id }) => !id.startsWith(`${gone}/`)),
-        resources: config.resources.map((each) => ({
-          ...each,
-          nodes: each.nodes.filter((id) => id !== gone),
-        })),
+        resources: config.resources
+          .filter(({ clone, nodes }) => clone === undefined || !nodes.includes(gone))
+          .map((each) => ({ ...each, nodes: each.nodes.filter((id) => id !== gone) })),
       }
     }
     default:

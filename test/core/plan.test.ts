@@ -18,7 +18,13 @@ function resource(id: string, changes: Partial<ResourceConfig> = {}): ResourceCo
 }
 
 const nowhere = () => undefined
-const idle: Facts = { now: nowhere, wanted: nowhere, whyNot: () => '', capacity: () => ({}) }
+const idle: Facts = {
+  now: nowhere,
+  wanted: nowhere,
+  whyNot: () => '',
+  capacity: () => ({}),
+  ails: () => false,
+}
 
 function placesOf(resources: readonly ResourceConfig[], facts: Partial<Facts> = {}) {
   const places = plan(resources, { ...idle, ...facts })
@@ -150,6 +156,7 @@ const anyFacts = fc
       whyNot: ({ id }, node) =>
         unable.some(([whose, where]) => whose === id && where === node) ? 'it cannot' : '',
       capacity: () => ({ cpu: room }),
+      ails: () => false,
     }),
   )
 
