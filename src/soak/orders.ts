@@ -1,7 +1,7 @@
 /**
  * Orders of operators during a soak, given on the first node that takes them, and taken back.
  */
-import { type IntentAction, meanings } from '../core/intents.ts'
+import { intentActions, meanings } from '../core/intents.ts'
 import type { IntentStatus, Status } from '../core/status.ts'
 import type { Stage } from '../demo/stage.ts'
 import { exec, initOf } from '../lab/lab.ts'
@@ -34,10 +34,10 @@ export function leftOf(seen: readonly (Status | undefined)[]): readonly (readonl
   return [...barred.map((node) => ['fence', 'on', node, '--yes']), ...status.intents.map(backWords)]
 }
 
-const backOf = { standby: 'unstandby', disabled: 'enable', moved: 'unmove', banned: 'unban' }
-
 function backWords({ kind, resource, node }: IntentStatus): readonly string[] {
-  const action = backOf[kind] as IntentAction
+  const action = intentActions.find((each) => meanings[each].kind === kind && !meanings[each].sets)
+  if (action === undefined) throw new LabError(`nothing takes back what is ${kind}`)
   const { names } = meanings[action]
-  return [action, ...(names.resource ? [resource] : []), ...(names.node ? [node] : [])]
+  const words = [names.resource ? resource : '', names.node ? node : '']
+  return [action, ...words.filter((word) => word !== '')]
 }
