@@ -87,6 +87,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
   demo: ['core', 'net', 'config', 'daemon', 'lab', 'sim'],
   bench: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'lab', 'demo'],
+  soak: ['core', 'daemon', 'sim', 'lab', 'demo'],
   cli: [
     'core',
     'audit',
