@@ -76,15 +76,18 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   dbus: [],
   resources: ['core', 'net', 'foreign', 'dbus'],
   audit: [],
+  watchdog: [],
   config: ['core', 'foreign', 'fence', 'resources'],
   daemon: [
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'checks', 'fence', 'resources', 'config'],
+    'watchdog',
   ],
   sim: ['core'],
   drill: ['core', 'config', 'sim'],
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
   demo: ['core', 'net', 'config', 'daemon', 'lab', 'sim'],
   bench: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'lab', 'demo'],
+  soak: ['core', 'daemon', 'sim', 'lab', 'demo'],
   cli: [
     'core',
     'audit',

@@ -23,6 +23,7 @@ import { keysAt } from './schema-keys.ts'
 import { readSecrets, unreadSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
 import { warningsOf } from './warnings.ts'
+import { readWatchdog, type WatchdogHands } from './watchdog.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
 /** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
@@ -54,6 +55,8 @@ export interface Loaded {
   readonly core: Config
   readonly devices: ReadonlyMap<DeviceId, LoadedDevice>
   readonly resources: readonly LoadedResource[]
+  /** The watchdogs, where any node uses one. */
+  readonly watchdog?: WatchdogHands
   /** Sentences that have to be said at every start. */
   readonly warnings: readonly string[]
   /** Every secrets file and credential that was read: to be read again when it changes (F12). */
@@ -83,7 +86,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   const config = withoutFaults(source.value)
   const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
   if (config === undefined) return failed(faults)
-  const { topology, resources, timing, secretsFiles, problems } = await readRest({
+  const { topology, resources, timing, watchdog, secretsFiles, problems } = await readRest({
     config,
     main: source,
     catalog,
@@ -98,12 +101,14 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     timing,
     rules: readRules(config),
     halves: false,
+    ...(watchdog !== undefined && { watchdog: watchdog.core }),
   }
   const loaded: Loaded = {
     file,
     core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
+    ...(watchdog !== undefined && { watchdog: watchdog.hands }),
     warnings: [
       ...warningsOf({
         ...{ config, file, mode },
@@ -171,6 +176,7 @@ async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
   const topology = await readTopology({ ...context, secrets })
   const resources = await readResources({ ...context, secrets })
   const timing = readTiming(config, main)
+  const watchdog = readWatchdog(config, main, resources.resources, timing.timing)
   const problems = [
     ...repeated(config, main),
     ...secrets.problems,
@@ -184,11 +190,13 @@ async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
       main,
     ),
     ...timing.problems,
+    ...watchdog.problems,
   ]
   return {
     topology,
     resources: resources.resources,
     timing: timing.timing,
+    watchdog: watchdog.watchdog,
     secretsFiles: [...secrets.files, ...origins.files],
     problems,
   }

@@ -30,6 +30,10 @@ export type News = Readonly<
   | { kind: 'identified'; id: number; ok: boolean; identity?: string; detail: string }
   | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
   | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }
+  /**
+   * What became of `arm`; and, with the same id, of a watchdog that was armed and works no more.
+   */
+  | { kind: 'armed'; id: number; ok: boolean; timeoutMs: number; detail: string }
   // ---- this node ----
   /** A resource may have ended by itself. Proves nothing: it is a reason to look now. */
   | { kind: 'hint'; resource: ResourceId; because: string }

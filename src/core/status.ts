@@ -21,6 +21,7 @@ import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
 import { authority, type OrderState, quorateHere, type State } from './state.ts'
+import { type WatchdogStatus, watchdogStatus } from './watchdog.ts'
 
 export interface Status {
   readonly cluster: string
@@ -64,6 +65,8 @@ export interface NodeStatus {
   readonly deferred: string
   readonly fencing: FencingStatus | undefined
   readonly devices: readonly DeviceStatus[]
+  /** Where it is to use one. */
+  readonly watchdog?: WatchdogStatus
 }
 
 export interface FencingStatus {
@@ -200,6 +203,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     devices: (node?.levels ?? [])
       .flatMap((level) => level.devices)
       .map((device) => deviceStatus(state, device, troubles, nowMs)),
+    ...watchdogStatus(state, id, nowMs),
   }
 }
 

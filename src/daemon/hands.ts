@@ -9,6 +9,7 @@ import type { Message } from '../core/message.ts'
 import type { DeviceId, NodeId } from '../core/model.ts'
 import type { Device, PowerRead } from '../fence/device.ts'
 import type { Resources } from '../resources/runner.ts'
+import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { Clock } from './clock.ts'
 import type { Fencings } from './fencings.ts'
 import type { Hands, Tell } from './runner.ts'
@@ -37,6 +38,8 @@ export interface Body {
   readonly fencings: Fencings
   readonly listen: (addresses: readonly string[], windowMs: number) => Promise<Heard>
   readonly resources: Pick<Resources, 'run' | 'abort' | 'prepare'>
+  /** Where this node is to have one. */
+  readonly watchdog?: Pick<Watchdog, 'arm' | 'feedUntil' | 'disarm'>
   readonly say: (say: Say) => void
   readonly exit: (code: number, because: string) => void
 }
@@ -74,6 +77,12 @@ export function handsOf(body: Body): Hands {
           return body.resources.abort(effect.id)
         case 'prepare':
           return body.resources.prepare(effect.resource)
+        case 'arm':
+          return arm(body, effect, tell)
+        case 'lease':
+          return body.watchdog?.feedUntil(effect.untilMs)
+        case 'disarm':
+          return body.watchdog?.disarm()
         case 'say':
           return body.say(effect)
         case 'exit':
@@ -202,6 +211,11 @@ function run(body: Body, { id, resource, op, timeoutMs }: Of<'run'>, tell: Tell)
     news: ({ outcome, detail }) => ({ kind: 'ran', id, resource, outcome, detail }),
     failed: (detail) => ({ kind: 'ran', id, resource, outcome: 'unknown', detail }),
   })
+}
+
+function arm({ watchdog }: Body, { id, untilMs }: Of<'arm'>, tell: Tell): void {
+  // More than once: what was armed may fail later.
+  watchdog?.arm(untilMs, (word) => tell({ kind: 'armed', id, ...word }))
 }
 
 /** Tells what a deed came to, also where it threw. */

@@ -4,11 +4,11 @@
  * `lastsMs`.
  */
 import type { NodeId, ResourceId } from '../core/model.ts'
+import { decidingRing } from '../sim/deciding.ts'
 import { cut, heal } from '../sim/fate.ts'
 import { applyPower, freeze, panic } from '../sim/machines.ts'
 import { order } from '../sim/operator.ts'
 import { die } from '../sim/resources.ts'
-import { decidingRing } from '../sim/witness.ts'
 import type { Machine, World } from '../sim/world.ts'
 import { BOOT_MS } from './pace.ts'
 import { type Box, boxesOf, type Plant, together } from './plant.ts'

@@ -22,6 +22,7 @@ import { rejoinPromises } from './promises-rejoin.ts'
 import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
+import { watchdogPromises } from './promises-watchdog.ts'
 import type { Operation } from './resources.ts'
 import { notes } from './witness.ts'
 import { type Machine, Violation, type World } from './world.ts'
@@ -65,6 +66,14 @@ export interface Moments {
   onPowerOff: Machine
   /** A daemon was woken by its alarm, sends, or runs something. */
   onBusy: Daemon
+  /** A watchdog is to be fed until then, on the machine's clock. */
+  onLease: { readonly daemon: Daemon; readonly untilMs: number }
+  onArm: Daemon
+  onDisarm: Machine
+  /** A daemon ends by its own decision. */
+  onExit: Daemon
+  /** A watchdog that nobody has fed is about to reset its machine. */
+  onBite: Machine
   /** Once a virtual second. */
   onScan: undefined
 }
@@ -93,6 +102,7 @@ export const invariants: readonly Invariant[] = [
   ...memoryPromises,
   ...livenessPromises,
   ...watchPromises,
+  ...watchdogPromises,
 ]
 
 const moments: readonly Moment[] = [
@@ -113,6 +123,11 @@ const moments: readonly Moment[] = [
   'onDaemonGone',
   'onPowerOff',
   'onBusy',
+  'onLease',
+  'onArm',
+  'onDisarm',
+  'onExit',
+  'onBite',
   'onScan',
 ]
 

@@ -116,6 +116,7 @@ function lose(world: World, machine: Machine): void {
   machine.corosync = undefined
   machine.starting = false
   machine.resting = false
+  machine.dog = undefined
   if (machine.daemon) buryDaemon(world, machine.daemon)
   dropWrites(world, machine)
   for (const thing of machine.things.keys()) judge(world, 'onInactive', { machine, thing })

@@ -9,6 +9,7 @@ import { switchOn } from './machines.ts'
 import { settles, unsettled } from './promises-liveness.ts'
 import { lotsOf, rng } from './rng.ts'
 import { swarmSite } from './swarm.ts'
+import { withWatchdogs } from './watchdogs.ts'
 import { noteDisturbance } from './witness.ts'
 import { Violation, World } from './world.ts'
 
@@ -52,7 +53,11 @@ export function simulate(seed: number, { core, biased, strict, verbose }: Option
   const drawn = swarmFaults(lot)
   const world = new World({
     core,
-    site: bias?.site ? bias.site(site, lot) : site,
+    site: withWatchdogs(
+      bias?.site ? bias.site(site, lot) : site,
+      rng(seed, 'watchdogs'),
+      bias?.watchdogs === true,
+    ),
     faults: bias?.faults ? bias.faults(drawn, lot) : drawn,
     lots: lotsOf(seed),
     strict: strict === true,

@@ -9,6 +9,7 @@ import {
   type Failing,
   failureActions,
   type NodeConfig,
+  type NodeId,
   plainWishes,
   type Timing,
 } from '../core/model.ts'
@@ -65,6 +66,14 @@ export interface Wishes {
   readonly beside?: string
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
+  /** The timeout of every node's watchdog in seconds; `lease=30` goes with it. */
+  readonly watchdog?: string
+  /** Seconds until a node that holds something is reset. */
+  readonly lease?: string
+  /** Nothing runs where the watchdog is missing. */
+  readonly required?: string
+  /** `a,b`: nodes without the watchdog that their config wants. */
+  readonly undogged?: string
   /** `vip:stop,db:fence`: what a failure of it comes to. */
   readonly fail?: string
   /** How many failures within `forget` seconds keep it away from a node. */
@@ -147,6 +156,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       stormWindowMs: 60_000,
       rejoin: wishes.rejoin === 'manual' ? 'manual' : 'automatic',
     },
+    ...watchdogWishes(wishes, ids),
   }
   return {
     config,
@@ -156,7 +166,16 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     bootMs: 5_000,
     announces: identities,
     identifies: identities,
+    undogged: (wishes.undogged ?? '').split(','),
   }
+}
+
+function watchdogWishes({ watchdog, lease, required }: Wishes, ids: readonly NodeId[]) {
+  if (watchdog === undefined) return {}
+  const mode = required === undefined ? ('automatic' as const) : ('required' as const)
+  const modes = Object.fromEntries(ids.map((id) => [id, mode]))
+  const timeoutMs = 1_000 * Number(watchdog)
+  return { watchdog: { modes, timeoutMs, leaseMs: 1_000 * Number(lease ?? 30) } }
 }
 
 function instancesOf({ clone = '' }: Wishes, id: string, all: number): number {

@@ -19,6 +19,7 @@ import { makeNetwork, type Network } from './network.ts'
 import type { Pace } from './pace.ts'
 import type { Habits, Operation } from './resources.ts'
 import type { Lots } from './rng.ts'
+import type { Dog } from './watchdogs.ts'
 import { makeWitness, type Witness } from './witness.ts'
 
 /** The cluster's config, and the facts of the site that no config tells. */
@@ -37,6 +38,8 @@ export interface Site {
   /** What the devices are; a BMC where nothing is said, and an outlet where its driver is `pdu`. */
   readonly kinds?: ReadonlyMap<DeviceId, DeviceKind>
   readonly pace?: Pace
+  /** Machines whose watchdog cannot be had, although their config wants one. */
+  readonly undogged?: readonly NodeId[]
 }
 
 export interface Setup {
@@ -91,6 +94,8 @@ export interface Machine {
   readonly things: Map<string, Active>
   readonly stuck: Set<string>
   readonly operations: Set<Operation>
+  /** Its watchdog, while it counts. */
+  dog: Dog | undefined
 }
 
 export interface Corosync {
@@ -250,5 +255,6 @@ function makeMachine(id: NodeId, nodeid: number, site: Site): Machine {
     things: new Map(),
     stuck: new Set(),
     operations: new Set(),
+    dog: undefined,
   }
 }

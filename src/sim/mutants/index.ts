@@ -11,6 +11,7 @@ import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
 import { rejoinMutants } from './rejoin.ts'
 import { serviceMutants } from './service.ts'
+import { watchdogMutants } from './watchdog.ts'
 
 export const mutants: readonly Mutant[] = [
   ...serviceMutants,
@@ -21,6 +22,7 @@ export const mutants: readonly Mutant[] = [
   ...rejoinMutants,
   ...memoryMutants,
   ...intentMutants,
+  ...watchdogMutants,
   ...halvesMutants,
   ...failureMutants,
   ...cloneMutants,
