@@ -50,7 +50,7 @@ function together(rows: readonly Row[]): readonly (readonly Row[])[] {
     const { verdict, failure, victim } = row
     const { had = [] } = row.outcomes[0] ?? {}
     const still = row.services.flatMap(({ id, stays }) => (stays ? [id] : []))
-    const how = verdict === 'back' ? '' : plainText(row)
+    const how = verdict === 'back' && row.commands.length === 0 ? '' : plainText(row)
     return JSON.stringify([failure, verdict, how, still, victim.others, had.length === 0])
   }
   return [...Map.groupBy(rows, key).values()]
@@ -115,14 +115,17 @@ export function serviceLines(rows: readonly Row[], page: Page): readonly string[
   return [page.paint('dim', `${head}  comes back by itself`), ...lines]
 }
 
-/** Of a clone: how many nodes are left to serve it where it is never down. */
-function fewestIn(own: readonly Downtime[]): readonly string[] {
+/** Of a clone: where it is down for a while, and how many nodes are left to serve it elsewhere. */
+function fewestIn(own: readonly (Downtime & Pick<Row, 'failure'>)[]): readonly string[] {
   const kept = own
     .filter(({ worstMs }) => worstMs === 0)
     .flatMap(({ instances }) => instances ?? [])
   const [few] = kept.sort((a, b) => a.least - b.least)
   if (few === undefined || few.least === few.usual) return []
-  return [`where it is not down, on ${few.least} of ${few.usual} nodes at least`]
+  const back = own.filter(({ stays, worstMs }) => !stays && worstMs > 0)
+  const names = [...new Set(back.map(({ failure }) => failure))]
+  const down = names.length === 0 ? '' : `down for a while in ${names.join(', ')}, else `
+  return [`${down}on ${few.least} of ${few.usual} nodes at least`]
 }
 
 export function adviceLines(advice: readonly Advice[], page: Page): readonly string[] {

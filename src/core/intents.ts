@@ -104,9 +104,9 @@ export function isFulfilled(intents: readonly Intent[], order: IntentOrder): boo
   return sets ? found?.node === order.node : found === undefined
 }
 
-/** Has the cluster disabled it by itself, because it failed? Then `cleanup` takes that back. */
+/** Has the cluster disabled it, or an instance of it, because it failed? `cleanup` ends that. */
 function isStoppedByFailure({ kind, resource, by }: Intent, id: ResourceId): boolean {
-  return kind === 'disabled' && resource === id && by === OURSELVES
+  return kind === 'disabled' && isOf(resource, id) && by === OURSELVES
 }
 
 /** A resource is moved to one node only. */

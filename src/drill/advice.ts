@@ -4,11 +4,11 @@
  * those who were in it; what did not happen is no reason for advice.
  */
 import { targetsOf } from '../core/clones.ts'
-import { priorityDelayMsOf } from '../core/halves.ts'
 import type { NodeConfig, NodeId } from '../core/model.ts'
+import { halvesAdvisers } from './advice-halves.ts'
 import { boxesOf, boxOf, type Plant } from './plant.ts'
 import { servicesOf } from './services.ts'
-import { listOf, nodesOf, type Row, spanText, spreadOf } from './summary.ts'
+import { listOf, nodesOf, oneOf, type Row, spanText, typical } from './summary.ts'
 
 export interface Advice {
   /** Where in the configuration, as a dotted path; or another file. */
@@ -24,7 +24,7 @@ export interface Written {
   readonly verify: boolean
 }
 
-type Adviser = (plant: Plant, rows: readonly Row[], written: Written) => readonly Advice[]
+export type Adviser = (plant: Plant, rows: readonly Row[], written: Written) => readonly Advice[]
 
 /** From what helps most. */
 export function advise(plant: Plant, rows: readonly Row[], written: Written): readonly Advice[] {
@@ -42,8 +42,7 @@ const SLOW_STOP_MS = 120_000
 const advisers: readonly Adviser[] = [
   ours,
   nowhere,
-  twoNodes,
-  cutHalf,
+  ...halvesAdvisers,
   withoutFencing,
   withoutDevice,
   oneHost,
@@ -79,32 +78,6 @@ function nowhere(_: Plant, rows: readonly Row[]): readonly Advice[] {
     place: `resources[${resource}]`,
     text: `${resource} runs nowhere even while all is well: ${because}`,
   }))
-}
-
-/** Of two nodes one always waits before it fences the other, so that not both die (S18). */
-function twoNodes({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
-  const { downMs } = typical(rows)
-  const waitMs = priorityDelayMsOf(config)
-  if (config.nodes.length !== 2 || downMs === undefined || downMs < waitMs) return []
-  const text =
-    `${spanText(waitMs)} of the ${spanText(downMs)} that a crash takes are the wait of the node ` +
-    'that ran less, lest both fence each other; with a third node, which may be a small one that ' +
-    'runs nothing, nobody has to wait'
-  return [{ place: 'cluster.nodes', text }]
-}
-
-/** Cut off from the other one, the one that matters more fences it, and clients reach neither. */
-function cutHalf({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
-  if (!config.halves) return []
-  const lost = rows.filter(({ failure, verdict }) => failure === 'cut' && verdict === 'down')
-  const nodes = nodesOf(lost.filter(({ provenMs }) => provenMs === undefined))
-  if (nodes.length === 0) return []
-  const text =
-    `when ${oneOf(nodes)} is active and loses its network, it fences the healthy one and stays ` +
-    'cut off: neither can tell which of the two clients reach. A quorum device ' +
-    '(corosync-qdevice) that is reached the way the clients are decides for the one that they ' +
-    'can reach; so does a third node'
-  return [{ place: 'corosync.conf: quorum.device', text }]
 }
 
 function withoutFencing(_: Plant, rows: readonly Row[], written: Written): readonly Advice[] {
@@ -334,19 +307,6 @@ function slowStops({ config }: Plant, rows: readonly Row[]): readonly Advice[] {
   })
 }
 
-/** How long a crash takes here. */
-function typical(rows: readonly Row[]): {
-  readonly detectedMs: number | undefined
-  readonly downMs: number | undefined
-} {
-  const crashes = rows.filter(({ failure, verdict }) => failure === 'crash' && verdict === 'back')
-  const median = (pick: (row: Row) => number | undefined) => spreadOf(crashes.map(pick))?.medianMs
-  return {
-    detectedMs: median(({ detectedMs }) => detectedMs?.medianMs),
-    downMs: median(({ downMs }) => downMs?.medianMs),
-  }
-}
-
 function isDown({ verdict }: Row): boolean {
   return verdict === 'person' || verdict === 'down'
 }
@@ -381,9 +341,4 @@ function levelsOf(plant: Plant, node: NodeId): NodeConfig['levels'] {
 
 function fencePlace(nodes: readonly NodeId[]): string {
   return `cluster.nodes[${nodes.join(', ')}].fence`
-}
-
-function oneOf(nodes: readonly NodeId[]): string {
-  const last = nodes.at(-1) ?? ''
-  return nodes.length < 2 ? last : `${nodes.slice(0, -1).join(', ')} or ${last}`
 }

@@ -57,7 +57,7 @@ function whyDown(world: World, status: Status | undefined, service: Served | und
   const found = own.find(({ state }) => state !== 'stopped') ?? own[0]
   const machine = world.machines.find(({ id }) => id === found?.node)
   if (found?.state === 'running' && machine !== undefined && !isReachable(world, machine)) {
-    return `it runs on ${machine.id}, which is cut off from its clients`
+    return 'it runs where no client reaches it'
   }
   const at = `it is ${found?.state ?? 'unknown'} on ${found?.node ?? 'no node'}`
   return found?.because || at

@@ -212,3 +212,22 @@ export function listOf(names: readonly string[]): string {
 export function nodesOf(rows: readonly Row[]): readonly NodeId[] {
   return [...new Set(rows.map(({ victim }) => victim.node))]
 }
+
+/** `a`, `a or b`, `a, b or c`. */
+export function oneOf(nodes: readonly NodeId[]): string {
+  const last = nodes.at(-1) ?? ''
+  return nodes.length < 2 ? last : `${nodes.slice(0, -1).join(', ')} or ${last}`
+}
+
+/** How long a crash takes here. */
+export function typical(rows: readonly Row[]): {
+  readonly detectedMs: number | undefined
+  readonly downMs: number | undefined
+} {
+  const crashes = rows.filter(({ failure, verdict }) => failure === 'crash' && verdict === 'back')
+  const median = (pick: (row: Row) => number | undefined) => spreadOf(crashes.map(pick))?.medianMs
+  return {
+    detectedMs: median(({ detectedMs }) => detectedMs?.medianMs),
+    downMs: median(({ downMs }) => downMs?.medianMs),
+  }
+}

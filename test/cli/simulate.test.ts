@@ -107,7 +107,8 @@ test('--json tells the same, under names that stay', async () => {
     ...['failure', 'node', 'box', 'resource', 'seeds', 'verdict', 'text'],
     ...['detectedMs', 'provenMs', 'services', 'broken', 'commands'],
   ])
-  assert.deepEqual(Object.keys(first?.services[0] ?? {}), ['id', 'medianMs', 'worstMs', 'stays'])
+  const names = ['id', 'medianMs', 'worstMs', 'stays', 'instances']
+  assert.deepEqual(Object.keys(first?.services[0] ?? {}), names)
   const lost = report.cases.find(({ failure }) => failure === 'power-loss')
   assert.deepEqual(
     [lost?.verdict, lost?.provenMs, lost?.commands, lost?.services[0]?.stays],

@@ -335,3 +335,13 @@ test('H2 orders about a clone have a meaning, also where they are taken back', (
   assert.equal(whyMeaningless(config, intents, { ...banned, resource: 'web@a' }), undefined)
   assert.match(whyMeaningless(config, [], { ...banned, resource: 'web@a', node: 'b' })!, /none of/)
 })
+
+test('H3 a cleanup of a clone takes back what the failure of an instance has stopped', () => {
+  const stopped = withOrder([], { action: 'disable', resource: 'web@a', node: '' }, 'picket', '')
+  const others = withOrder(stopped, { action: 'disable', resource: 'webs', node: '' }, 'picket', '')
+  const left = withOrder(others, { action: 'cleanup', resource: 'web', node: '' }, 'me', '')
+  assert.deepEqual(
+    left.map(({ resource }) => resource),
+    ['webs'],
+  )
+})

@@ -41,6 +41,20 @@ const needs: Readonly<Record<string, Need>> = {
     place: 'cluster.nodes',
     says: /^10(\.0)? s of the .* that a crash takes are the wait .* with a third node/,
   },
+  'two nodes of which the active one is cut off': {
+    config: cluster({ a: bmc(1), b: bmc(2) }),
+    better: cluster(bmcs),
+    names: ['cut'],
+    place: 'corosync.conf: quorum.device',
+    says: /^when a or b is active and loses its network, it fences the healthy one and stays cut off/,
+  },
+  'two nodes of which one comes back alone': {
+    config: cluster({ a: bmc(1), b: bmc(2) }),
+    better: cluster(bmcs),
+    names: ['power-outage'],
+    place: 'cluster.nodes',
+    says: /^when both nodes lose their current .* `corosync-cmapctl -s quorum\.cancel_wait_for_all/,
+  },
   'one level only': {
     config: cluster({ ...well, c: heard(3) + bmc(3) }),
     better: cluster(well),
@@ -110,6 +124,16 @@ const needs: Readonly<Record<string, Need>> = {
     place: 'resources[vip].nodes',
     says: /^vip may run on b alone and stays down with it/,
   },
+  'a clone with one node': {
+    config: cluster(
+      bmcs,
+      'resources: [{ id: web, type: systemd, unit: w, clone: true, nodes: [b] }]',
+    ),
+    better: cluster(bmcs, 'resources: [{ id: web, type: systemd, unit: w, clone: true }]'),
+    names: ['crash'],
+    place: 'resources[web].nodes',
+    says: /^web may run on b alone and stays down with it/,
+  },
   'no room after a crash': {
     config: roomy(10),
     better: roomy(20),
@@ -164,6 +188,14 @@ for (const [name, { config, better, names, place, says }] of Object.entries(need
     )
   })
 }
+
+test('what has failed and was stopped for that is no reason for advice', async (t) => {
+  const rest = 'resources: [{ id: web, type: systemd, unit: w, nodes: [b], on_fail: stop }]'
+  const { rows, advice } = await drilled(t, cluster({ ...bmcs, b: '' }, rest), {
+    names: ['start-fails'],
+  })
+  assert.deepEqual([rows.map(({ verdict }) => verdict), advice], [['person'], []])
+})
 
 test("advice on Corosync's token, and none where it is short", async (t) => {
   const slow = await drilled(t, cluster(bmcs), { names: ['crash'], tokenMs: 5_000 })

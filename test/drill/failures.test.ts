@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { failureNames } from '../../src/drill/failures.ts'
 import { boxesOf, together } from '../../src/drill/plant.ts'
 import type { Row, Verdict } from '../../src/drill/summary.ts'
-import { bmc, cluster, drilled, plantIn, strip } from './plants.ts'
+import { bmc, cluster, drilled, plantIn, strip, vip } from './plants.ts'
 
 const bmcs = { a: bmc(1), b: bmc(2), c: bmc(3) }
 /** A BMC, then an outlet that does not hang on the node; nobody is believed who answers. */
@@ -111,6 +111,91 @@ test('S18 two nodes: the one that is left takes over, and nothing is broken by t
   assert.deepEqual(
     [...new Set(rows.map(({ failure, verdict }) => `${failure} ${verdict}`))],
     ['crash back', 'freeze back', 'cut down', 'power-loss person'],
+  )
+  const cut = rows.find(({ failure }) => failure === 'cut')
+  assert.equal(cut?.text, 'vip stays down: it runs where no client reaches it')
+})
+
+const web = (more: string) =>
+  cluster(bmcs, `resources: [{ id: web, type: systemd, unit: w, ${more} }]`)
+
+test('a clone is one service, which serves as long as one of its instances does', async (t) => {
+  const names = ['crash', 'power-outage', 'slow-stop', 'start-fails'] as const
+  const { rows, advice } = await drilled(t, web('clone: true'), { names })
+  assert.deepEqual(
+    rows.map(({ failure, victim, verdict }) => `${failure} of ${victim.node}: ${verdict}`),
+    [
+      ...['a', 'b', 'c'].map((node) => `crash of ${node}: kept`),
+      ...['a', 'b', 'c'].map((node) => `power-outage of ${node}: back`),
+      'slow-stop of a: kept',
+      'start-fails of a: kept',
+    ],
+  )
+  for (const { services, outcomes } of rows) {
+    assert.deepEqual(
+      services.map(({ id }) => id),
+      ['web'],
+    )
+    assert.deepEqual(outcomes[0]?.had, ['web'])
+  }
+  assert.deepEqual(rows[0]?.services[0]?.instances, { usual: 3, least: 2 })
+  assert.deepEqual(rows[3]?.services[0]?.instances, { usual: 3, least: 0 })
+  assert.deepEqual(advice, [])
+})
+
+test('of a clone with less instances than nodes one is hit that runs', async (t) => {
+  const { rows } = await drilled(t, web('clone: 2'), { names: ['crash', 'start-fails'] })
+  for (const { verdict, text } of rows) assert.equal(verdict, 'kept', text)
+  const fails = rows.at(-1)
+  assert.ok(fails?.outcomes[0]?.had.includes('web'))
+  assert.deepEqual(fails?.services[0]?.instances, { usual: 2, least: 1 })
+})
+
+test('an instance that its cluster has stopped waits for a person, while others serve', async (t) => {
+  const { rows } = await drilled(t, web('clone: true, on_fail: stop'), { names: ['start-fails'] })
+  const [row] = rows
+  assert.equal(row?.verdict, 'kept')
+  assert.match(row.text, /^no service is down at any moment; web stays on fewer nodes until a pers/)
+  assert.deepEqual(row.commands, ['picket cleanup web'])
+})
+
+test('beside a clone there is still something that is moved to the victim', async (t) => {
+  const clone = '{ id: web, type: systemd, unit: w, clone: true }'
+  const { rows } = await drilled(t, cluster(bmcs, vip.replace('[', `[${clone}, `)), {
+    names: ['crash'],
+  })
+  for (const { outcomes, verdict } of rows) {
+    assert.deepEqual(outcomes[0]?.had, ['web', 'vip'])
+    assert.equal(verdict, 'back')
+  }
+})
+
+test('H3 on_fail: what has failed is stopped, and waits for a person', async (t) => {
+  const { rows } = await drilled(t, web('on_fail: stop'), { names: ['crash', 'start-fails'] })
+  assert.deepEqual(
+    rows.map(({ verdict }) => verdict),
+    ['back', 'back', 'back', 'person'],
+  )
+  assert.equal(
+    rows.at(-1)?.text,
+    'web stays stopped until a person has looked: on a it failed: inactive, and its on_fail is stop',
+  )
+  assert.deepEqual(rows.at(-1)?.commands, ['picket cleanup web'])
+})
+
+test('H3 on_fail: where a failure is fenced, a stop and a start that fail end with that', async (t) => {
+  const { rows } = await drilled(t, web('on_fail: fence'), { names: ['slow-stop', 'start-fails'] })
+  for (const { verdict, provenMs, text } of rows) {
+    assert.equal(verdict, 'back', text)
+    assert.ok(provenMs !== undefined)
+  }
+})
+
+test('H20 what is left running without quorum is taken over when its node is dead', async (t) => {
+  const { rows } = await drilled(t, web('no_quorum: freeze'), { names: ['cut', 'power-loss'] })
+  assert.deepEqual(
+    [...new Set(rows.map(({ failure, verdict }) => `${failure} ${verdict}`))],
+    ['cut back', 'power-loss person'],
   )
 })
 

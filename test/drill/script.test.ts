@@ -68,6 +68,37 @@ test('every mistake is told at once, with its line and column', async (t) => {
 const manners =
   'ok, ignore, hang, slow, late, lie, unknown, refuse, vouch, stuck, markless, deceive'
 
+test('a clone is called by its name, and its instance by the node beside that', async (t) => {
+  const clone = 'resources: [{ id: web, type: systemd, unit: w, clone: true, nodes: [a, b] }]'
+  const plant = await plantIn(t, cluster({ a: bmc(1), b: bmc(2), c: bmc(3) }, clone))
+  const wrong = readScript('> resource-dies web c\n> start-fails web@a a\n', plant)
+  assert.deepEqual(
+    wrong.mistakes.map(({ column, message }) => `${column} ${message}`),
+    [
+      '21 web has no instance on c. It has: a, b.',
+      '15 there is no resource web@a. Did you mean web?',
+    ],
+  )
+  const script = '> monitor-fails web a\n> run 20\n> want disable resource=web via=b\n> run 20\n'
+  const { commands, mistakes } = readScript(script, plant)
+  assert.deepEqual(mistakes, [])
+  const outcome = runFailure(plant, { ...failureOf(commands), asIs: true }, { node: 'a' }, 1)
+  assert.match(outcome.trace.join('\n'), /a: web@a stops here: it failed/)
+  const [service] = outcome.services
+  assert.ok((service?.gaps[0]?.fromMs ?? 0) > 20_000)
+  assert.match(service?.because ?? '', /^web is disabled: /)
+})
+
+test('picketd is replaced, and what runs there runs on', async (t) => {
+  const plant = await plantIn(t, text)
+  const script =
+    '> detach a\n> stay-away a\n> run 20\n> come-back a\n> run 20\n> upgrade b\n> run 30\n'
+  const { commands, mistakes } = readScript(script, plant)
+  assert.deepEqual(mistakes, [])
+  const outcome = runFailure(plant, { ...failureOf(commands), asIs: true }, { node: 'a' }, 1)
+  assert.deepEqual([outcome.services[0]?.downMs, outcome.services[0]?.home], [0, 'a'])
+})
+
 test('a script without a command is a mistake', async (t) => {
   const { mistakes } = readScript('# nothing\n', await plantIn(t, text))
   assert.equal(mistakes.length, 1)
