@@ -69,7 +69,10 @@ export interface Instances {
 
 /** The promises that are about picketd and the bounds of a storm, and about no configuration. */
 const BORNE = ['P8']
+/** For so long nothing is busy any more when it is over. */
 const QUIET_MS = 6_000
+/** Before the failure nothing is late: what has been ordered begins within milliseconds. */
+const SETTLED_MS = 2_000
 /** How often it is asked whether all is over. */
 const LOOK_MS = 100
 /** Long enough for a node to be given up and tried, and for what comes after a failure. */
@@ -126,15 +129,13 @@ function strike({ world, failure, at, seed, never, before, plant }: Scene): Outc
   const endMs = zeroMs + failure.lastsMs + patienceMs(plant, at.node)
   const asleep = new Set(never.map(({ resource }) => resource))
   const isOver = () => world.nowMs - zeroMs > failure.lastsMs
-  pass(
-    world,
+  pass(world, {
     endMs,
+    quietMs: QUIET_MS,
     look,
-    () => !isOver() || isBusy(world, seen, asleep),
-    () => {
-      return world.nowMs - zeroMs > failure.lastsMs + HOPE_MS && isHopeless(world)
-    },
-  )
+    busy: () => !isOver() || isBusy(world, seen, asleep),
+    hopeless: () => world.nowMs - zeroMs > failure.lastsMs + HOPE_MS && isHopeless(world),
+  })
   const status = picture(world)
   const notMembers = status?.nodes.filter(({ standing }) => standing !== 'member') ?? []
   const services = servicesOf(world.site.config.resources)
@@ -209,31 +210,35 @@ function note(
 
 /** Until every service runs and every node takes part, or until that has to be given up. */
 function settle(world: World, seen: Watch, boundMs: number): void {
-  pass(
-    world,
-    world.nowMs + boundMs,
-    seen.look,
-    () => isBusy(world, seen, new Set()),
-    () => false,
-  )
+  pass(world, {
+    endMs: world.nowMs + boundMs,
+    quietMs: SETTLED_MS,
+    look: seen.look,
+    busy: () => isBusy(world, seen, new Set()),
+    hopeless: () => false,
+  })
+}
+
+interface Passing {
+  readonly endMs: number
+  /** For how long it has to be quiet. */
+  readonly quietMs: number
+  /** After every event. */
+  readonly look: () => void
+  readonly busy: () => boolean
+  readonly hopeless: () => boolean
 }
 
 /** Lets time pass until it has been quiet for a while, or there is no hope of that. */
-function pass(
-  world: World,
-  endMs: number,
-  look: () => void,
-  busy: () => boolean,
-  hopeless: () => boolean,
-): void {
-  let quietMs = world.nowMs
+function pass(world: World, { endMs, quietMs, look, busy, hopeless }: Passing): void {
+  let busyMs = world.nowMs
   let nextMs = world.nowMs
   while (world.agenda.advance(endMs)) {
     look()
     if (world.nowMs < nextMs) continue
     nextMs = world.nowMs + LOOK_MS
-    if (busy()) quietMs = world.nowMs
-    if (world.nowMs - quietMs > QUIET_MS || hopeless()) return
+    if (busy()) busyMs = world.nowMs
+    if (world.nowMs - busyMs > quietMs || hopeless()) return
   }
 }
 
