@@ -128,7 +128,8 @@ function liars(plant: Plant, rows: readonly Row[], { verify }: Written): readonl
   const unheard = believed.filter((id) => nodeOf(plant, id)?.addresses.length === 0)
   const unasked = believed.filter((id) => !unheard.includes(id))
   const why = (nodes: readonly NodeId[]) =>
-    `a device of ${listOf(nodes)} that says off and lies is believed, and its services may run twice`
+    `a device of ${listOf(nodes)} that says off and lies is believed, and its services may run ` +
+    'twice'
   return [
     ...(unheard.length === 0
       ? []

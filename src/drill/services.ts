@@ -30,7 +30,7 @@ export function nameOf({ id, clone }: ResourceConfig): ResourceId {
   return clone?.id ?? id
 }
 
-/** The resource of a service that runs on a node: of a clone the instance there, if there is one. */
+/** What of a service runs on a node: of a clone the instance there, if there is one. */
 export function resourceAt(
   resources: Resources,
   id: ResourceId,

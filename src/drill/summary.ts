@@ -5,9 +5,9 @@ import type { Reason } from './picture.ts'
 import type { Instances, Outcome } from './run.ts'
 
 /**
- * `broken`: a promise did not hold. `person`: a service waits for somebody, because nothing can prove
- * a node dead, or because it has failed and its `on_fail` is stop. `down`: it is down for another reason. `back`: all services came back.
- * `kept`: none of them was down at all.
+ * `broken`: a promise did not hold. `person`: a service waits for somebody, because nothing can
+ * prove a node dead, or because it has failed and its `on_fail` is stop. `down`: it is down for
+ * another reason. `back`: all services came back. `kept`: none of them was down at all.
  */
 export type Verdict = 'broken' | 'person' | 'down' | 'back' | 'kept'
 
