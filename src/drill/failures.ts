@@ -10,6 +10,7 @@ import { applyPower, freeze, panic } from '../sim/machines.ts'
 import { order } from '../sim/operator.ts'
 import { die } from '../sim/resources.ts'
 import type { Machine, World } from '../sim/world.ts'
+import { noteCut } from './clients.ts'
 import { BOOT_MS } from './pace.ts'
 import { type Box, boxesOf, type Plant, together } from './plant.ts'
 import { resourceAt, servicesOf } from './services.ts'
@@ -163,6 +164,7 @@ function resourceOn({ site }: World, service: ResourceId, node: NodeId): Resourc
 
 function cutOff(world: World, machine: Machine): void {
   world.say(`the cables of ${machine.id} are out`)
+  noteCut(world, [machine.id])
   cut(world, (from, to) => from === machine || to === machine)
 }
 
@@ -170,6 +172,7 @@ function cutOff(world: World, machine: Machine): void {
 function flap(world: World, machine: Machine, forMs: number): void {
   cutOff(world, machine)
   world.after(forMs, () => {
+    noteCut(world, [])
     heal(world)
     if (forMs < 8_000) world.after(5_000, () => flap(world, machine, 2 * forMs))
   })

@@ -8,8 +8,8 @@ import { isReal } from '../sim/core.ts'
 import { decidingRing } from '../sim/deciding.ts'
 import { clockMs } from '../sim/machines.ts'
 import type { Machine, World } from '../sim/world.ts'
+import { isReachable } from './clients.ts'
 import { type Served, servicesOf } from './services.ts'
-import { isReachable } from './watch.ts'
 
 export interface Reason {
   /** As people call it: a clone, not its instance. */

@@ -7,6 +7,7 @@ import { didYouMean } from '../config/suggest.ts'
 import { intentActions } from '../core/intents.ts'
 import { type Deed, deeds } from '../sim/scenario.ts'
 import type { World } from '../sim/world.ts'
+import { noteCut } from './clients.ts'
 import type { Case, Failure } from './failures.ts'
 import type { Plant } from './plant.ts'
 import { resourceAt, servicesOf } from './services.ts'
@@ -226,6 +227,7 @@ export function failureOf(commands: readonly Command[]): Failure {
         if (deed !== undefined && spanMs(command) === 0) {
           world.after(atMs, () => {
             world.say(`> ${[verb, ...words].join(' ')}`)
+            if (verb === 'cut' || verb === 'heal') noteCut(world, words)
             deed(world, spoken(world, command))
           })
         }

@@ -4,6 +4,7 @@
  */
 import type { NodeId, ResourceId } from '../core/model.ts'
 import type { Machine, World } from '../sim/world.ts'
+import { isReachable } from './clients.ts'
 import { type Served, servicesOf } from './services.ts'
 
 /** Two nodes ran one service at the same time, or one instance of a clone. */
@@ -86,12 +87,6 @@ function serves(world: World, machine: Machine, thing: string): boolean {
     machine.things.has(thing) &&
     isReachable(world, machine)
   )
-}
-
-/** Is there a cable between this machine and any other one? */
-export function isReachable({ machines, network: { up } }: World, machine: Machine): boolean {
-  const at = machine.nodeid - 1
-  return machines.length === 1 || machines.some((_, i) => i !== at && up[i]?.[at] && up[at]?.[i])
 }
 
 /** On which powered machines it is active: a hanging or a lonely one may go on at any moment. */

@@ -116,6 +116,23 @@ test('S18 two nodes: the one that is left takes over, and nothing is broken by t
   assert.equal(cut?.text, 'vip stays down: it runs where no client reaches it')
 })
 
+test('S18 two nodes: clients reach the one whose cables are in, where that one wins', async (t) => {
+  const { rows } = await drilled(t, cluster({ a: `${bmc(1)}, priority: 1`, b: bmc(2) }), {
+    names: ['cut'],
+  })
+  assert.deepEqual(
+    rows.map(({ victim, verdict, outcomes }) => [
+      victim.node,
+      verdict,
+      outcomes[0]?.services[0]?.home,
+    ]),
+    [
+      ['a', 'down', undefined],
+      ['b', 'back', 'a'],
+    ],
+  )
+})
+
 const web = (more: string) =>
   cluster(bmcs, `resources: [{ id: web, type: systemd, unit: w, ${more} }]`)
 
