@@ -9,6 +9,7 @@ import type { z } from 'zod'
 import { commands } from '../src/cli/main.ts'
 import { configSchema } from '../src/config/schema.ts'
 import { driverNames, loadDriver } from '../src/fence/drivers/index.ts'
+import { checkTypeNames, loadCheckType } from '../src/health/index.ts'
 import { loadResourceType, resourceTypeNames } from '../src/resources/index.ts'
 import { codeOf } from './source.ts'
 
@@ -71,14 +72,14 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   net: ['core'],
   foreign: [],
   corosync: ['core', 'net'],
-  checks: ['core', 'net'],
   fence: ['core', 'net', 'foreign'],
   dbus: [],
   resources: ['core', 'net', 'foreign', 'dbus'],
+  health: ['foreign', 'fence', 'resources'],
   audit: [],
-  config: ['core', 'foreign', 'fence', 'resources'],
+  config: ['core', 'foreign', 'fence', 'resources', 'health'],
   daemon: [
-    ...['core', 'audit', 'net', 'foreign', 'corosync', 'checks', 'fence', 'resources', 'config'],
+    ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
   ],
   sim: ['core'],
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
@@ -300,12 +301,15 @@ test('every option of the configuration has a title', () => {
   none(untitled(configSchema, 'config'), 'give it a .meta({ title }), as the last call')
 })
 
-test('every option of a driver and of a resource type has a title', async () => {
+test('every option of a driver, of a resource type and of a check has a title', async () => {
   for (const name of driverNames) {
     none(untitled((await loadDriver(name)).options, name), 'give it a .meta({ title }) last')
   }
   for (const name of resourceTypeNames) {
     none(untitled((await loadResourceType(name)).options, name), 'give it a .meta({ title }) last')
+  }
+  for (const name of checkTypeNames) {
+    none(untitled((await loadCheckType(name)).options, name), 'give it a .meta({ title }) last')
   }
 })
 

@@ -50,7 +50,10 @@ function measure({ resources: count, nodes: nodeCount, lost }: Case, runs: numbe
   const nodes = Array.from({ length: nodeCount }, (_, at) => `node-${at}`)
   const resources = resourcesFor(count, nodes)
   const nowhere = () => undefined
-  const all: Facts = { now: nowhere, wanted: nowhere, whyNot: () => '', capacity: () => capacity }
+  const none = () => ''
+  const wanted = nowhere
+  const facts = { now: nowhere, wanted, whyNot: none, ails: none, unsure: none }
+  const all: Facts = { ...facts, capacity: () => capacity }
   const settled = plan(resources, all)
   const without: Facts = {
     ...all,

@@ -37,7 +37,20 @@ function explanationIn({ explanation, because }: Line): Explanation {
 }
 
 function sentences(
-  { id, thing, node, state, because, belongs, why, waits, elsewhere, wishes, intents }: Explanation,
+  {
+    id,
+    thing,
+    node,
+    state,
+    because,
+    belongs,
+    why,
+    waits,
+    elsewhere,
+    wishes,
+    intents,
+    checks,
+  }: Explanation,
   paint: Paint,
 ): string[] {
   const where = node === undefined ? 'runs nowhere' : `is ${state} on ${node}`
@@ -57,6 +70,7 @@ function sentences(
     ...(waits === '' ? [] : [`  ${plain(waits)}`]),
     ...nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`),
     ...intents.map((intent) => `  ordered: ${plain(intent)}`),
+    ...checks.map((check) => `  check: ${plain(check)}`),
     ...wishes.map((wish) => `  wish: ${plain(wish)}`),
   ]
 }

@@ -2,6 +2,7 @@
  * One look at the cluster, for whoever decides about resources: who may hold what, who is able to
  * take it, and the plan that follows from both.
  */
+import { healthKey, whyAiling, whyFailing, whyUnsure, whyWavering } from './health.ts'
 import { wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger, mayHold } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
@@ -28,7 +29,11 @@ export function holdersOf({ ledger }: Pick<State, 'ledger'>, thing: string): Nod
 export function lookAt(state: State, session: Session): Look {
   const members = session.merged?.members ?? []
   const reports = members.map((id) => session.reports[id])
-  const said = reports.flatMap((report) => [report?.resources, report?.leaving])
+  const said = reports.flatMap((report) => [
+    report?.resources,
+    report?.leaving,
+    report && healthKey(report.checks),
+  ])
   // Also who they are: two rings may have heard equally little of different members.
   const key = [...members, ...said]
   const before = looks.get(state.ledger)
@@ -55,6 +60,8 @@ function freshLook(state: State, session: Session): Look {
     plan: plan(resources, {
       now: (resource) => whereNow(session, resource, known(resource)),
       whyNot: (resource, node) => whyUnable(state, session, resource, node, known(resource)),
+      ails: (resource, node) => whyRatherNot(session, resource, node, known(resource)),
+      unsure: (resource, node) => whyNotSure(session, resource, node, known(resource)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
       capacity: (node) => capacities.get(node) ?? {},
     }),
@@ -75,7 +82,7 @@ function whereNow(
 function whyUnable(
   { ledger }: State,
   session: Session,
-  { id }: ResourceConfig,
+  { id, onlyWhere }: ResourceConfig,
   node: NodeId,
   holders: readonly NodeId[],
 ): string {
@@ -94,5 +101,39 @@ function whyUnable(
   if (local === undefined) return 'its config does not know it'
   if (local.state === 'unknown') return 'it is still looked for there'
   if (local.state !== 'stopped') return `it is ${local.state} there`
-  return local.refuses ? 'it failed there a moment ago, or that node takes nothing new' : ''
+  if (local.refuses) return 'it failed there a moment ago, or that node takes nothing new'
+  // Where it was a moment ago it may be mended, as it might have gone on there: see plan.ts.
+  return local.mends ? '' : whyFailing(report.checks, onlyWhere)
+}
+
+/** Why it may not start there yet; what is there is not ended for that. */
+function whyNotSure(
+  session: Session,
+  resource: ResourceConfig,
+  node: NodeId,
+  holders: readonly NodeId[],
+): string {
+  if (isThere(session, resource, node, holders)) return ''
+  return whyUnsure(session.reports[node]?.checks ?? [], resource.onlyWhere)
+}
+
+/** Why it would be better off elsewhere, if it is there; else why it is no better off there. */
+function whyRatherNot(
+  session: Session,
+  resource: ResourceConfig,
+  node: NodeId,
+  holders: readonly NodeId[],
+): string {
+  const why = isThere(session, resource, node, holders) ? whyAiling : whyWavering
+  return why(session.reports[node]?.checks ?? [], resource.onlyWhere)
+}
+
+/** Does it run there, or is it about to be mended there? */
+function isThere(
+  session: Session,
+  { id }: ResourceConfig,
+  node: NodeId,
+  holders: readonly NodeId[],
+): boolean {
+  return holders.includes(node) || session.reports[node]?.resources[id]?.mends === true
 }

@@ -12,6 +12,9 @@ export type ResourceId = string
 /** A fence device's name: `node/level/step`, for example `web-02/1/1`. */
 export type DeviceId = string
 
+/** A health check's name in the config. */
+export type CheckId = string
+
 /** What a fence device says about a node's power. `unknown` never counts as off. */
 export type Power = 'on' | 'off' | 'unknown'
 
@@ -105,6 +108,10 @@ export interface Wishes {
   readonly priority: number
   /** What it takes of the capacity of its node. */
   readonly needs: Readonly<Record<string, number>>
+  /** Checks that are asked where it runs: when one falls, it has failed. */
+  readonly health: readonly CheckId[]
+  /** Checks of nodes: one on which any of them fails attracts it no more. */
+  readonly onlyWhere: readonly CheckId[]
 }
 
 export interface ResourceConfig extends Wishes {
@@ -122,6 +129,16 @@ export interface ResourceConfig extends Wishes {
   readonly probeMs: number
   /** Gap between two monitors of a running resource. */
   readonly monitorEveryMs: number
+}
+
+/** A question to a node or to what runs there, asked again and again (H4). */
+export interface CheckConfig {
+  readonly id: CheckId
+  readonly everyMs: number
+  readonly timeoutMs: number
+  /** Good answers in a row that make it healthy again, and bad ones that make it fail. */
+  readonly rise: number
+  readonly fall: number
 }
 
 export interface Timing {
@@ -178,6 +195,8 @@ export const plainWishes: Wishes = {
   stays: 'must',
   priority: 0,
   needs: {},
+  health: [],
+  onlyWhere: [],
 }
 
 /** One cluster, as every node must see it. `hash` differs as soon as anything else here differs. */
@@ -187,6 +206,7 @@ export interface Config {
   /** The union of the config's nodes and of Corosync's nodelist (S16). */
   readonly nodes: readonly NodeConfig[]
   readonly resources: readonly ResourceConfig[]
+  readonly checks: readonly CheckConfig[]
   readonly devices: readonly DeviceConfig[]
   readonly timing: Timing
   readonly rules: FencingRules

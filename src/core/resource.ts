@@ -170,6 +170,17 @@ export function stopResource(turn: Turn, config: ResourceConfig, because: string
   }
 }
 
+/** It is there and does not do what it should: mended in place, and moved when that has not helped. */
+export function failResource(turn: Turn, config: ResourceConfig, because: string): void {
+  const local = turn.state.resources[config.id]!
+  // The first failure is mended in place; a second one soon after sends it elsewhere.
+  const { coolDownMs } = turn.state.config.timing
+  const again = turn.nowMs - local.failedMs < coolDownMs
+  const coolUntilMs = again ? turn.nowMs + coolDownMs : local.coolUntilMs
+  put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs })
+  stopResource(turn, config, `it failed: ${because}`)
+}
+
 /** An operation is over, and so are all its processes. */
 export function onRan(
   turn: Turn,
@@ -266,12 +277,7 @@ function onMonitored(
     put(turn, config.id, { misses: 1, nextMs: turn.nowMs + RETRY_MS })
     return
   }
-  // The first failure is mended in place; a second one soon after sends it elsewhere.
-  const { coolDownMs } = turn.state.config.timing
-  const again = turn.nowMs - local.failedMs < coolDownMs
-  const coolUntilMs = again ? turn.nowMs + coolDownMs : local.coolUntilMs
-  put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs })
-  end(turn, config, `it failed: ${ran.detail}`)
+  failResource(turn, config, ran.detail)
 }
 
 function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {

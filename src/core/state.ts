@@ -6,6 +6,7 @@
  * effects of one event, so that the machines can be read from top to bottom.
  */
 import type { Effect, Say } from './effect.ts'
+import type { Health } from './health.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
@@ -41,6 +42,8 @@ export interface State {
   readonly shown: readonly NodeId[]
   readonly disk: Disk
   readonly resources: Readonly<Record<ResourceId, Local>>
+  /** The health checks that are asked here, by what they are about. */
+  readonly health: Readonly<Record<string, Health>>
   /** The fencings whose buttons we press, by target. */
   readonly fencings: Readonly<Record<NodeId, Fencing>>
   /** Until when a command to a node may still be carried out, of fencings that are over here. */

@@ -1,10 +1,11 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+import { healthReport } from './health.ts'
 import { type Intent, intentText } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { holdersOf } from './look.ts'
-import type { Verdict } from './message.ts'
+import type { CheckReport, Verdict } from './message.ts'
 import {
   majorityOf,
   type NodeId,
@@ -57,6 +58,8 @@ export interface NodeStatus {
   readonly deferred: string
   readonly fencing: FencingStatus | undefined
   readonly devices: readonly DeviceStatus[]
+  /** Its health checks that are not plainly well. */
+  readonly checks: readonly CheckReport[]
 }
 
 export interface FencingStatus {
@@ -183,7 +186,16 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     devices: (node?.levels ?? [])
       .flatMap((level) => level.devices)
       .map((device) => deviceStatus(state, device, troubles, nowMs)),
+    checks: checksOf(state, id, nowMs),
   }
+}
+
+/** As we know them here, or as they were when that node last reported. */
+function checksOf(state: State, id: NodeId, nowMs: number): readonly CheckReport[] {
+  if (id === state.self) return healthReport(state, nowMs)
+  const { session } = state
+  if (session?.merged?.members.includes(id) !== true) return []
+  return session.reports[id]?.checks ?? []
 }
 
 function stageOf(state: State, round: Fencing | undefined): string | undefined {

@@ -20,6 +20,7 @@ import type {
 } from '../core/ledger.ts'
 import type {
   Body,
+  CheckReport,
   Evidence,
   Message,
   Report,
@@ -148,12 +149,24 @@ const resourceReport = object<ResourceReport>({
   mends: flag,
 })
 
+const checkReport = object<CheckReport>({
+  check: name,
+  resource: name,
+  verdict: oneOf(['unknown', 'healthy', 'failing']),
+  settled: flag,
+  forMs: number,
+  against: integer,
+  needed: integer,
+  detail: text,
+})
+
 const report = object<Report>({
   seq: integer,
   sentMs: number,
   step: integer,
   saved: integer,
   resources: record(resourceReport),
+  checks: list(checkReport),
   pressing: list(name),
   hears: record(text),
   leaving: flag,

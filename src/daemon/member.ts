@@ -60,6 +60,7 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   const code = await ended.promise
   parts.notify('STOPPING=1')
   control.close()
+  parts.checks.close()
   corosync.leave()
   corosync.close()
   journal.close()
@@ -101,7 +102,7 @@ function beginningOf({ given, loaded, life, store }: Parts, { self, nodes }: Cor
 }
 
 function handsFor(
-  { log, store, devices, fencings, resources, control }: Parts,
+  { log, store, devices, fencings, resources, checks, control }: Parts,
   corosync: Corosync,
   awaits: (press: Press) => boolean,
   exit: (code: number, because: string) => void,
@@ -115,6 +116,7 @@ function handsFor(
     fencings,
     listen: hush,
     resources,
+    checks,
     say(said) {
       log.say(said.level, said.text, said.facts)
       control.said(said)

@@ -2,6 +2,7 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
+import { withChecks } from './checks.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
 import { withResets } from './swarm.ts'
@@ -314,6 +315,25 @@ export const biases: Readonly<Record<string, Bias>> = {
       const all = lot.chance(50)
       return withResets(site, () => all || lot.chance(60))
     },
+  },
+  'sick-services': {
+    about: 'health checks fail on one node or on all, hang, and flap',
+    faults: (faults) => ({
+      ...faults,
+      checkBadPercent: 20,
+      checkHangsPercent: 6,
+      startFailsPercent: 0,
+      startHalfPercent: 0,
+      stopHangsPercent: 0,
+      stuckPercent: 0,
+      freezePercent: 0,
+      reformPercent: 0,
+      splitPercent: 1,
+      crashPercent: 1,
+      powerLossPercent: 1,
+      powerOnPercent: 40,
+    }),
+    site: (site, lot) => (site.config.checks.length > 0 ? site : withChecks(site, lot)),
   },
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',

@@ -1,5 +1,6 @@
 /** How long things may take, computed from the config alone. */
 import type { Config, NodeId } from '../core/model.ts'
+import { recoveryMs } from './checks.ts'
 
 /** A generous pause for messages, saves, beats and starved alarms. */
 const SLACK_MS = 15_000
@@ -51,6 +52,7 @@ export function calmMs(config: Config, bootMs: number): number {
     3 * rounds +
     timing.stopAttemptsMax * (stops + 10_000) +
     timing.coolDownMs +
+    recoveryMs(config) +
     6 * bootMs +
     60_000
   )

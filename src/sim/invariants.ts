@@ -6,11 +6,13 @@
 import type { Effect, Press } from '../core/effect.ts'
 import type { Order } from '../core/event.ts'
 import type { Message } from '../core/message.ts'
-import type { GroupMember, Power } from '../core/model.ts'
+import type { CheckId, GroupMember, Power, ResourceId } from '../core/model.ts'
+import type { Mind } from './core.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import { fencingPromises } from './promises-fencing.ts'
+import { healthPromises } from './promises-health.ts'
 import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
@@ -59,6 +61,21 @@ export interface Moments {
   onPowerOff: Machine
   /** A daemon was woken by its alarm, sends, or runs something. */
   onBusy: Daemon
+  /** A health check is asked. */
+  onCheck: {
+    readonly daemon: Daemon
+    readonly check: CheckId
+    readonly resource: ResourceId
+    readonly id: number
+  }
+  /** A check has answered; `before`: what the daemon thought then. */
+  onChecked: {
+    readonly daemon: Daemon
+    readonly before: Mind
+    readonly check: CheckId
+    readonly id: number
+    readonly ok: boolean
+  }
   /** Once a virtual second. */
   onScan: undefined
 }
@@ -78,6 +95,7 @@ export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
   ...intentPromises,
+  ...healthPromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,
@@ -102,6 +120,8 @@ const moments: readonly Moment[] = [
   'onDaemonGone',
   'onPowerOff',
   'onBusy',
+  'onCheck',
+  'onChecked',
   'onScan',
 ]
 

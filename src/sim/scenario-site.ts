@@ -3,6 +3,7 @@
  * two feeds for each node. A scenario may ask for another one in its first line.
  */
 import {
+  type CheckConfig,
   type Config,
   type DeviceConfig,
   type NodeConfig,
@@ -57,6 +58,10 @@ export interface Wishes {
   readonly after?: string
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
+  /** `vip:gateway,db:storage`: a check of nodes without which a resource attracts none. */
+  readonly where?: string
+  /** `web:answers`: a check of what runs. */
+  readonly health?: string
   readonly qdevice?: string
   readonly identities?: string
 }
@@ -109,6 +114,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       probeMs: 1_000,
       monitorEveryMs: 10_000,
     })),
+    checks: checksOf(wishes),
     devices,
     timing,
     rules: {
@@ -131,7 +137,26 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   }
 }
 
-function resourceWishes({ group = '', apart = '', after = '', prefers = '' }: Wishes, id: string) {
+/** The checks that are named: every two seconds, up after two good answers, down after two bad. */
+function checksOf({ where, health }: Wishes): readonly CheckConfig[] {
+  const names = [...pairsOf(where), ...pairsOf(health)].map(([, check]) => check)
+  const often = { everyMs: 2_000, timeoutMs: 1_000, rise: 2, fall: 2 }
+  return [...new Set(names)].map((id) => ({ id, ...often }))
+}
+
+function pairsOf(text = ''): readonly (readonly [resource: string, check: string])[] {
+  const pairs = text.split(',').map((each) => each.split(':'))
+  return pairs.flatMap(([resource, check]) =>
+    resource !== undefined && check !== undefined ? [[resource, check] as const] : [],
+  )
+}
+
+function resourceWishes(
+  { group = '', apart = '', after = '', prefers = '', ...rest }: Wishes,
+  id: string,
+) {
+  const checksIn = (text: string | undefined) =>
+    pairsOf(text).flatMap(([resource, check]) => (resource === id ? [check] : []))
   const members = group.split(',')
   const leader = members[members.indexOf(id) - 1]
   const [one, foe] = apart.split(':')
@@ -145,6 +170,8 @@ function resourceWishes({ group = '', apart = '', after = '', prefers = '' }: Wi
     to === undefined ? [] : [{ to, strength: 'must' } as const]
   return {
     ...plainWishes,
+    onlyWhere: checksIn(rest.where),
+    health: checksIn(rest.health),
     beside: must(leader),
     apart: one === id ? must(foe) : [],
     after: [leader, second === id ? first : undefined].filter((each) => each !== undefined),

@@ -9,6 +9,7 @@ import type { Ledger } from '../core/ledger.ts'
 import type { Message } from '../core/message.ts'
 import type { Config, NodeId, ResourceId } from '../core/model.ts'
 import { Agenda } from './agenda.ts'
+import type { Ailments } from './checks.ts'
 import type { Core } from './core.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
@@ -130,6 +131,7 @@ export class World {
   readonly network: Network
   readonly witness: Witness
   readonly habits: Habits = new Map()
+  readonly ailments: Ailments = new Map()
   readonly #lines: string[] = []
   /** How many events the daemons have been told. */
   events = 0

@@ -12,6 +12,7 @@ const explanation = {
     'web-3': 'vip, beside which it must run, belongs on web-02',
   },
   intents: ['web is banned from node3 (by root)'],
+  checks: ['on web-02 answers of web has failed once: status 503'],
   wishes: ['beside vip, always'],
 }
 
@@ -27,6 +28,7 @@ test('H3 where it is, where it belongs, why, and why not elsewhere', async (t) =
   not on web-01  it is lost
   not on web-3   vip, beside which it must run, belongs on web-02
   ordered: web is banned from node3 (by root)
+  check: on web-02 answers of web has failed once: status 503
   wish: beside vip, always
 `,
   )

@@ -65,6 +65,7 @@ export const config = (change: Partial<Config> = {}): Config => {
         monitorEveryMs: 5_000,
       },
     ],
+    checks: [],
     devices: ids.map((id) => ({
       id: `${id}/1/1`,
       driver: 'ipmi',
@@ -108,6 +109,8 @@ export class Table {
   readonly log: string[] = []
   /** Those who are told every event of a seat, before its step, and the effects after it. */
   readonly ears = new Map<NodeId, Ear>()
+  /** Checks that fail, as `node/check`. */
+  readonly ailing = new Set<string>()
   readonly #config: Config
   #ring = 0
   readonly #wire: { to: NodeId; news: News }[] = []
@@ -267,6 +270,12 @@ export class Table {
       case 'exit':
         this.say(`${seat.id} exits: ${effect.because}`)
         return
+      case 'check': {
+        const { id, check } = effect
+        const ok = !this.ailing.has(`${seat.id}/${check}`)
+        answer({ kind: 'checked', id, check, ok, detail: ok ? 'fine' : 'no answer' })
+        return
+      }
       case 'abort':
       case 'prepare':
         return

@@ -11,6 +11,18 @@ const report: Report = {
   step: 2,
   saved: -1,
   resources: { vip: { thing: 'ip 192.0.2.7/24', state: 'running', refuses: false, mends: false } },
+  checks: [
+    {
+      check: 'gateway',
+      resource: '',
+      verdict: 'failing',
+      settled: true,
+      forMs: 1_500,
+      against: 1,
+      needed: 4,
+      detail: 'no answer',
+    },
+  ],
   pressing: ['f-1'],
   hears: { node3: 'it answers on 192.0.2.3' },
   leaving: false,

@@ -78,6 +78,7 @@ function node(t: TestContext, change: Partial<Body> = {}, slowS = 0) {
       abort: () => {},
       prepare: () => {},
     },
+    checks: { ask: async (name) => ({ ok: true, detail: `${name} is fine` }) },
     say: ({ level, text }) => say(level, text),
     exit: (code, because) => void world.ends.push(`${code} ${because}`),
     ...change,

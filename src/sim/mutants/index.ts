@@ -1,6 +1,7 @@
 /** All mutants, in the order of the rules that they break. */
 import type { Mutant } from '../mutant.ts'
 import { fencingMutants } from './fencing.ts'
+import { healthMutants } from './health.ts'
 import { intentMutants } from './intents.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
@@ -12,4 +13,5 @@ export const mutants: readonly Mutant[] = [
   ...fencingMutants,
   ...memoryMutants,
   ...intentMutants,
+  ...healthMutants,
 ]
