@@ -327,6 +327,7 @@ test('every driver and every resource type has a test of its own', () => {
   const missing = [
     ...driverNames.map((name) => `test/fence/${name}.test.ts`),
     ...resourceTypeNames.map((name) => `test/resources/${name}.test.ts`),
+    ...checkTypeNames.map((name) => `test/health/${name}.test.ts`),
   ].filter((file) => !existsSync(join(home, file)))
   none(missing, 'write it; that of a driver calls `contract(...)` of test/fence/contract.ts')
   const tests = inFolder('test/fence').map(({ code }) => code)

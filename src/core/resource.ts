@@ -170,7 +170,7 @@ export function stopResource(turn: Turn, config: ResourceConfig, because: string
   }
 }
 
-/** It is there and does not do what it should: mended in place, and moved when that has not helped. */
+/** It is there and does not do what it should: mended in place, then moved. */
 export function failResource(turn: Turn, config: ResourceConfig, because: string): void {
   const local = turn.state.resources[config.id]!
   // The first failure is mended in place; a second one soon after sends it elsewhere.

@@ -41,22 +41,22 @@ export const healthPromises: readonly Invariant[] = [
   },
 ]
 
-function hasty(world: World, seen: Moments['onChecked']): string | undefined {
+function hasty(_: World, seen: Moments['onChecked']): string | undefined {
   const { daemon, check, ok } = seen
   if (!changes(seen, 'unknown', 'failing') && !changes(seen, 'healthy', 'failing')) {
     return undefined
   }
   const { fall } = daemon.config.checks.find(({ id }) => id === check)!
-  const answers = [...askedOf(world, daemon, check).answers, ok].slice(-fall)
+  const answers = [...askedOf(daemon, check).answers, ok].slice(-fall)
   if (answers.length === fall && !answers.includes(true)) return undefined
   return `${check} fails on ${daemon.machine.id} after ${textOf(answers)}`
 }
 
-function credulous(world: World, seen: Moments['onChecked']): string | undefined {
+function credulous(_: World, seen: Moments['onChecked']): string | undefined {
   const { daemon, check, ok } = seen
   if (!changes(seen, 'failing', 'healthy')) return undefined
   const { rise } = daemon.config.checks.find(({ id }) => id === check)!
-  const known = askedOf(world, daemon, check)
+  const known = askedOf(daemon, check)
   const needed = rise * 2 ** Math.min(Math.max(0, known.falls - 1), DOUBLINGS_MAX)
   const answers = [...known.answers, ok].slice(-needed)
   if (answers.length === needed && !answers.includes(false)) return undefined

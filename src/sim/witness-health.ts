@@ -20,36 +20,39 @@ export interface Asked {
   readonly sinceMs: number
 }
 
-export type AskedOf = Map<Daemon, Map<CheckId, Asked>>
+/** It goes with the daemon. */
+const asked = new WeakMap<Daemon, Map<CheckId, Asked>>()
 
 const never: Asked = { answers: [], open: undefined, falls: 0, fails: false, sinceMs: 0 }
 
-export function askedOf({ witness }: World, daemon: Daemon, check: CheckId): Asked {
-  return witness.asked.get(daemon)?.get(check) ?? never
+export function askedOf(daemon: Daemon, check: CheckId): Asked {
+  return asked.get(daemon)?.get(check) ?? never
 }
 
 export function noteCheck(world: World, { daemon, check, resource, id }: Moments['onCheck']): void {
   if (resource !== '') return
-  const known = askedOf(world, daemon, check)
+  const known = askedOf(daemon, check)
   const answers = known.open === undefined ? known.answers : [...known.answers, false]
   put(world, daemon, check, { ...known, answers, open: id })
 }
 
-export function noteChecked(world: World, { daemon, check, id, ok }: Moments['onChecked']): void {
-  const known = askedOf(world, daemon, check)
+export function noteChecked(world: World, seen: Moments['onChecked']): void {
+  const { daemon, before, check, id } = seen
+  const known = askedOf(daemon, check)
   if (known.open !== id) return
+  // What was given up before its answer came has counted as a bad one.
+  const ok = seen.ok && isReal(before) && before.health[check]?.asked?.id === id
   put(world, daemon, check, { ...known, answers: [...known.answers, ok], open: undefined })
 }
 
-function put(world: World, daemon: Daemon, check: CheckId, asked: Asked): void {
+function put({ nowMs }: World, daemon: Daemon, check: CheckId, seen: Asked): void {
   if (!isReal(daemon.mind)) return
-  const { nowMs, witness } = world
   const fails = daemon.mind.health[check]?.verdict === 'failing'
-  const calm = !asked.fails && nowMs - asked.sinceMs >= CALM_MS
-  const changed = fails !== asked.fails
-  const falls = changed && fails ? (calm ? 1 : asked.falls + 1) : asked.falls
-  const sinceMs = changed ? nowMs : asked.sinceMs
-  const answers = asked.answers.slice(-ANSWERS_MAX)
-  const all = witness.asked.get(daemon) ?? new Map<CheckId, Asked>()
-  witness.asked.set(daemon, all.set(check, { ...asked, answers, falls, fails, sinceMs }))
+  const calm = !seen.fails && nowMs - seen.sinceMs >= CALM_MS
+  const changed = fails !== seen.fails
+  const falls = changed && fails ? (calm ? 1 : seen.falls + 1) : seen.falls
+  const sinceMs = changed ? nowMs : seen.sinceMs
+  const answers = seen.answers.slice(-ANSWERS_MAX)
+  const all = asked.get(daemon) ?? new Map<CheckId, Asked>()
+  asked.set(daemon, all.set(check, { ...seen, answers, falls, fails, sinceMs }))
 }

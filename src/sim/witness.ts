@@ -9,7 +9,7 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
-import { type AskedOf, noteCheck, noteChecked } from './witness-health.ts'
+import { noteCheck, noteChecked } from './witness-health.ts'
 import { noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
@@ -64,8 +64,6 @@ export interface Witness {
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
-  /** What health checks have answered. */
-  readonly asked: AskedOf
 }
 
 export interface Proof {
@@ -131,7 +129,6 @@ export function makeWitness(): Witness {
     condemned: new Map(),
     silent: new Map(),
     standing: new Map(),
-    asked: new Map(),
   }
 }
 
