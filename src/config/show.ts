@@ -51,6 +51,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       ...hiddenOf(resources.find(({ id }) => id === resource.id)),
       nodes: resource.nodes,
     })),
+    ...(config.checks.length > 0 && { checks: config.checks }),
     timing: {
       beat_ms: timing.beatMs,
       echo_ms: timing.echoMs,

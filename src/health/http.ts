@@ -8,6 +8,7 @@ import { request as requestSecure } from 'node:https'
 import { z } from 'zod'
 import { readPlainFile } from '../fence/plain-file.ts'
 import { type Answer, defineCheck, short } from './check.ts'
+import { lookupInTurn } from './names.ts'
 import { troubleOf } from './trouble.ts'
 
 const BODY_MAX_BYTES = 65_536
@@ -120,7 +121,10 @@ function requested(options: Options, url: string, signal: AbortSignal): Promise<
       rejectUnauthorized: !insecure,
       ...(ca_file !== undefined && { ca: readPlainFile(ca_file, CA_MAX_BYTES) }),
     }
-    const common = { method, signal, agent: false, headers: { connection: 'close', ...headers } }
+    const common = {
+      ...{ method, signal, agent: false, lookup: lookupInTurn },
+      headers: { connection: 'close', ...headers },
+    } as const
     const asked = isSecure
       ? requestSecure(url, { ...common, ...tls }, resolve)
       : requestPlain(url, common, resolve)

@@ -30,6 +30,7 @@ export interface ChecksOptions {
 export interface Checks {
   /** Answers within `timeoutMs` and what it takes to end what runs then. Never rejects. */
   ask(check: string, resource: string, timeoutMs: number): Promise<Answer>
+  /** Ends what is under way. */
   close(): void
 }
 
@@ -37,6 +38,7 @@ interface Slot {
   readonly open: OpenCheck
   /** Scopes that are not proven gone: nothing is asked before they are. */
   leftovers: readonly string[]
+  readonly asking: Set<AbortController>
   stirredMs: number
 }
 
@@ -51,7 +53,7 @@ export async function openChecks(options: ChecksOptions): Promise<Checks> {
   const slots = new Map<string, Slot>()
   for (const { id, type, options: raw } of checks) {
     const open = (await loadCheckType(type)).open(raw)
-    slots.set(id, { open, leftovers: [], stirredMs: -Infinity })
+    slots.set(id, { open, leftovers: [], asking: new Set(), stirredMs: -Infinity })
   }
   const scopes = slots.size === 0 ? undefined : await openSwept(stateDir, say)
   for (const [id, slot] of slots) {
@@ -74,7 +76,10 @@ export async function openChecks(options: ChecksOptions): Promise<Checks> {
       }
     },
     close() {
-      for (const { open } of slots.values()) open.close()
+      for (const { open, asking } of slots.values()) {
+        for (const controller of asking) controller.abort()
+        open.close()
+      }
     },
   }
 }
@@ -106,6 +111,7 @@ async function asked(
   if (stuck !== undefined) return { ok: false, detail: stuck }
   const controller = new AbortController()
   const { signal } = controller
+  slot.asking.add(controller)
   const alarm = setTimeout(() => controller.abort(), timeoutMs)
   const used: string[] = []
   const env = { PICKET_CHECK: check }
@@ -135,6 +141,7 @@ async function asked(
     return await cleared(scopes, slot, { used, cut: signal.aborted }, found)
   } finally {
     clearTimeout(alarm)
+    slot.asking.delete(controller)
     way?.release()
   }
 }

@@ -2,6 +2,7 @@
 import { connect } from 'node:net'
 import { z } from 'zod'
 import { defineCheck } from './check.ts'
+import { lookupInTurn } from './names.ts'
 import { portOf, troubleOf } from './trouble.ts'
 
 const options = z.strictObject({
@@ -17,7 +18,7 @@ export const tcp = defineCheck({
 
   ask: ({ host, port }, { signal }) =>
     new Promise((resolve) => {
-      const socket = connect({ host, port, signal })
+      const socket = connect({ host, port, signal, lookup: lookupInTurn })
       socket.once('connect', () => {
         // Whoever serves there need not wait for our goodbye.
         socket.resetAndDestroy()

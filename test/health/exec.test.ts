@@ -94,6 +94,15 @@ test('what a killed daemon has left running is ended by the next one', async (t)
   assert.equal((await asked).ok, false)
 })
 
+test('what is under way ends with the daemon', async (t) => {
+  const { room, checks } = await checkOf(t, 'exec', (room) => ({ run: ['sleep', room.mark] }))
+  const asked = checks.ask('it', '', 20_000)
+  await until('it runs', () => room.alive().length === 1)
+  checks.close()
+  assert.equal((await asked).ok, false)
+  assert.deepEqual(room.alive(), [])
+})
+
 test('a check that this node does not know is a bad answer', async (t) => {
   const { checks } = await checkOf(t, 'exec', { run: 'true' })
   assert.equal((await checks.ask('other', '', 1_000)).detail, 'this node does not know it')
