@@ -113,7 +113,7 @@ function whyNotSure(
   node: NodeId,
   holders: readonly NodeId[],
 ): string {
-  if (isThere(session, resource, node, holders)) return ''
+  if (resource.onlyWhere.length === 0 || isThere(session, resource, node, holders)) return ''
   return whyUnsure(session.reports[node]?.checks ?? [], resource.onlyWhere)
 }
 
@@ -124,6 +124,7 @@ function whyRatherNot(
   node: NodeId,
   holders: readonly NodeId[],
 ): string {
+  if (resource.onlyWhere.length === 0) return ''
   const why = isThere(session, resource, node, holders) ? whyAiling : whyWavering
   return why(session.reports[node]?.checks ?? [], resource.onlyWhere)
 }

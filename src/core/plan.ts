@@ -143,7 +143,8 @@ function meritOf(
   { isNow, index }: { readonly isNow: boolean; readonly index: number },
 ): Merit {
   const followers = ties.followersOf(resource.id)
-  const able = [resource, ...followers].filter((each) => isWell(facts, each, node)).length
+  const own = facts.ails(resource, node) === '' ? 1 : 0
+  const able = own + followers.filter((each) => isWell(facts, each, node)).length
   let points = pointsOf(resource.prefers[node] ?? 0)
   for (const follower of followers) points += pointsOf(follower.prefers[node] ?? 0)
   for (const { to, strength } of ties.besideOf(resource.id)) {

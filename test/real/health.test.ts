@@ -110,6 +110,8 @@ describe('health checks on a real cluster', { skip }, () => {
 
   test('H4 what answers with errors is restarted in place, then moves', async (t) => {
     const at = await settled('the server is up')
+    // It counts as started before it has written anything.
+    await eventually('it has begun', () => deeds().length > 0)
     assert.deepEqual(deeds(), [`${at} up`])
     const beganMs = performance.now()
     await mark(at, 'sick')
@@ -117,6 +119,7 @@ describe('health checks on a real cluster', { skip }, () => {
     t.diagnostic(
       `from the first 503 to another node: ${Math.round(performance.now() - beganMs)} ms`,
     )
+    await eventually('it has begun there', () => deeds().length > 2)
     assert.deepEqual(deeds(), [`${at} up`, `${at} up`, `${now} up`])
     await unmark(at, 'sick')
     const { wishes } = await explanation()
