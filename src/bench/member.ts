@@ -177,6 +177,7 @@ function watched(hands: Hands, pressed: Map<NodeId, number>, proven: Map<NodeId,
 function configOf(targets: readonly Target[], names: readonly NodeId[]): Config {
   const deviceOf = new Map(targets.map(({ node, device }) => [node, device.id]))
   return {
+    halves: false,
     cluster: 'bench',
     hash: 'bench',
     nodes: names.map((id) => {
@@ -204,6 +205,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       coolDownMs: 60_000,
       stopAttemptsMax: 3,
       leaveMs: 10_000,
+      detachMs: 60_000,
     },
     rules: {
       delayMs: 0,
@@ -213,6 +215,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       minIntervalMs: 0,
       stormMax: 1_000_000,
       stormWindowMs: 600_000,
+      rejoin: 'automatic',
     },
   }
 }

@@ -56,6 +56,8 @@ function wordOf(fact: Fact | undefined): string {
 /** The same for off, on and reboot, in words that fit each of them. */
 function toDo(word: Words): string {
   const [target, action] = [word('target'), word('action')]
+  if (action === 'unfence') return `to let ${target} serve again`
+  if (action === 'detach') return 'to detach'
   return action === 'reboot' ? `to reboot ${target}` : `to switch ${target} ${action}`
 }
 
@@ -100,6 +102,10 @@ function decisionSaid(kind: string, word: Words): Said | undefined {
       return { mark: 'bad', text: `${target} is ${why}, by hand, not by a device (${word('id')})` }
     case 'unbar':
       return { mark: 'good', text: `${target} may serve again (${word('by')}, ${word('id')})` }
+    case 'unfence': {
+      const text = `${target}, which was fenced, may serve again (${word('by')}, ${word('id')})`
+      return { mark: 'good', text }
+    }
     case 'want':
       return {
         mark: 'wait',
@@ -107,6 +113,8 @@ function decisionSaid(kind: string, word: Words): Said | undefined {
       }
     case 'left':
       return { mark: 'dim', text: `${target} has left with everything stopped` }
+    case 'detach':
+      return { mark: 'dim', text: `picketd on ${target} makes way for another one; all runs on` }
     case 'grant':
       return { mark: 'good', text: `${word('by')} gives ${word('resource')} to ${target}` }
     case 'release':

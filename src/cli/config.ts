@@ -76,7 +76,7 @@ async function check(loaded: Loaded, { out, err, paint }: Terminal): Promise<voi
   const counts = [
     counted(core.nodes.length, 'node'),
     counted(core.devices.length, 'fence device'),
-    counted(core.resources.length, 'resource'),
+    counted(loaded.details.config.resources.length, 'resource'),
   ]
   out(`${file} is valid: cluster ${core.cluster}, ${counts.join(', ')}.`)
   out(`Configuration ${core.hash.slice(0, 12)}: every node of the cluster has to show the same.`)
@@ -88,9 +88,8 @@ async function check(loaded: Loaded, { out, err, paint }: Terminal): Promise<voi
     for (const { number, text } of own) out(`  level ${number}: ${text}`)
   }
   if (core.resources.length > 0) out('')
-  for (const { id, thing, nodes } of core.resources) {
-    out(`${paint('strong', id)}: ${thing}, on ${nodes.join(', ')}`)
-  }
+  const { resourceLines } = await import('../config/show.ts')
+  for (const { id, text } of resourceLines(core)) out(`${paint('strong', id)}: ${text}`)
   for (const secrets of secretsFiles) out(`\nSecrets: ${secrets}`)
   for (const warning of warnings) err(`warning: ${warning}`)
 }

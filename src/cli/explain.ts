@@ -1,5 +1,6 @@
 /** `picket explain`: why a resource is where it is, and why it is not elsewhere. */
-import type { Explanation } from '../core/explain.ts'
+import type { CloneExplanation, Explanation } from '../core/explain.ts'
+import { failureText } from '../core/failures.ts'
 import { defineCommand, UsageError } from './command.ts'
 import { askOnce, ControlError, type Line, socketPath } from './control.ts'
 import { mark, type Paint, plain } from './screen.ts'
@@ -8,7 +9,8 @@ export const command = defineCommand({
   name: 'explain',
   words: ['RESOURCE'],
   about: `Asks the picketd of this node where a resource is, where it belongs, why there, and why on
-none of its other nodes. Changes nothing.`,
+none of its other nodes. Of a clone it tells that of every instance, of NAME@NODE of one. Changes
+nothing.`,
   flags: {
     json: { title: 'Print the same as JSON' },
     socket: { value: 'PATH', title: "picketd's control socket" },
@@ -19,7 +21,7 @@ none of its other nodes. Changes nothing.`,
       const asked = askOnce(socketPath(socket), { do: 'explain', resource })
       const found = explanationIn(await terminal.during('asking picketd', asked))
       if (json) terminal.out(JSON.stringify(found))
-      else for (const line of sentences(found, terminal.paint)) terminal.out(line)
+      else for (const line of linesOf(found, terminal.paint)) terminal.out(line)
       return 0
     } catch (error) {
       if (!(error instanceof ControlError)) throw error
@@ -29,11 +31,24 @@ none of its other nodes. Changes nothing.`,
   },
 })
 
-function explanationIn({ explanation, because }: Line): Explanation {
-  if (typeof explanation === 'object' && explanation !== null) return explanation as Explanation
+type Told = Explanation | CloneExplanation
+
+function explanationIn({ explanation, because }: Line): Told {
+  if (typeof explanation === 'object' && explanation !== null) return explanation as Told
   throw new ControlError(
     typeof because === 'string' ? plain(because) : 'picketd did not explain it',
   )
+}
+
+function linesOf(told: Told, paint: Paint): string[] {
+  if (!('instances' in told)) return sentences(told, paint)
+  const { id, max, instances } = told
+  const up = instances.filter(({ state }) => state === 'running').length
+  const head = `${plain(id)} is a clone: it runs on ${up} of ${max} nodes`
+  return [
+    mark(up === max ? 'good' : 'wait', head, paint),
+    ...instances.flatMap((each) => sentences(each, paint)),
+  ]
 }
 
 function sentences(
@@ -50,6 +65,7 @@ function sentences(
     wishes,
     intents,
     checks,
+    failures,
   }: Explanation,
   paint: Paint,
 ): string[] {
@@ -69,6 +85,7 @@ function sentences(
       : `  it belongs on ${plain(belongs)}: ${plain(why)}`,
     ...(waits === '' ? [] : [`  ${plain(waits)}`]),
     ...nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`),
+    ...Object.entries(failures).map(([at, failure]) => `  ${plain(failureText(at, failure))}`),
     ...intents.map((intent) => `  ordered: ${plain(intent)}`),
     ...checks.map((check) => `  check: ${plain(check)}`),
     ...wishes.map((wish) => `  wish: ${plain(wish)}`),

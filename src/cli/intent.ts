@@ -3,7 +3,7 @@
  * `disable`, `move`, `ban`, their opposites, and `cleanup`. Each tells first what it moves.
  */
 import type { Foreseen } from '../core/foresee.ts'
-import { type IntentAction, meanings } from '../core/intents.ts'
+import { type IntentAction, type IntentOrder, meanings } from '../core/intents.ts'
 import { type Command, defineCommand, type ExitCode, UsageError } from './command.ts'
 import { askOnce, ControlError, type Line, socketPath } from './control.ts'
 import { follow, requester } from './order.ts'
@@ -14,7 +14,10 @@ const lasting = `
 It is kept by a majority of disks before this command ends well, and lasts over restarts of every
 node until it is taken back. Without quorum it is refused.`
 
-const abouts: Readonly<Record<IntentAction, string>> = {
+/** Those that are a command by themselves; `picket maintenance` gives the others. */
+export type IntentCommand = Exclude<IntentAction, 'maintain' | 'unmaintain'>
+
+const abouts: Readonly<Record<IntentCommand, string>> = {
   standby: `Takes NODE out of service: what runs there moves away, and nothing starts there. NODE
 goes on voting and fencing. Says first what will move where.
 ${lasting}`,
@@ -37,7 +40,7 @@ Whatever cannot be stopped is not forgotten: its node is fenced.`,
 }
 
 /** The command for one of these orders. */
-export function commandFor(action: IntentAction): Command {
+export function commandFor(action: IntentCommand): Command {
   const { names } = meanings[action]
   return defineCommand({
     name: action,
@@ -57,26 +60,38 @@ export function commandFor(action: IntentAction): Command {
       }
       if (reason.length > 500) throw new UsageError('--reason takes at most 500 characters.')
       const order = { action, resource, node }
-      try {
-        return await give(order, { reason, dry, json, path: socketPath(socket) }, io)
-      } catch (error) {
-        if (!(error instanceof ControlError)) throw error
-        io.err(`picket ${action}: ${error.message}. Nothing was ordered.`)
-        return 1 satisfies ExitCode
-      }
+      return await orNothing(action, io, () =>
+        give(order, { reason, dry, json, path: socketPath(socket) }, io),
+      )
     },
   })
 }
 
-interface Options {
+/** Where picketd cannot be asked nothing was ordered, and that is said. */
+export async function orNothing(
+  command: string,
+  { err }: Terminal,
+  order: () => Promise<ExitCode>,
+): Promise<ExitCode> {
+  try {
+    return await order()
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error
+    err(`picket ${command}: ${error.message}. Nothing was ordered.`)
+    return 1
+  }
+}
+
+export interface Options {
   readonly reason: string
   readonly dry: boolean
   readonly json: boolean
   readonly path: string
 }
 
-async function give(
-  order: { readonly action: IntentAction; readonly resource: string; readonly node: string },
+/** Says what an order would move, then gives it and follows it to its end. */
+export async function give(
+  order: IntentOrder,
   { reason, dry, json, path }: Options,
   terminal: Terminal,
 ): Promise<ExitCode> {
@@ -90,8 +105,9 @@ async function give(
     else terminal.err(`Refused: ${plain(because)}`)
     return 3
   }
-  if (json) terminal.out(JSON.stringify({ foreseen }))
-  else for (const sentence of consequences(foreseen)) say(sentence)
+  const cautions = Array.isArray(line.cautions) ? line.cautions.map(plain) : []
+  if (json) terminal.out(JSON.stringify({ foreseen, cautions }))
+  else for (const sentence of [...consequences(foreseen), ...cautions]) say(sentence)
   if (dry) return 0
   const request = { do: 'want', ...order, requester: requester(), reason }
   return await follow(path, request, json, terminal)

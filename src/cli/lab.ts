@@ -27,7 +27,7 @@ node. Nothing of it touches this machine's own configuration, and \`down\` leave
 Needs root. Nodes are called node1, node2 and so on.
 
 Actions:
-  up [--nodes N] [--profile default|lan] [--daemon FILE | --no-daemon]
+  up [--nodes N] [--profile default|lan] [--quorum-device] [--daemon FILE | --no-daemon]
                               make the lab and wait for quorum
   down                        take it away, whatever state it is in
   status [--json]             every node: power, links, BMCs, Corosync, quorum, daemon
@@ -50,6 +50,7 @@ Options:
   --nodes N                   how many nodes; default 3
   --daemon FILE               run this instead of picketd; also $PICKET_LAB_DAEMON
   --profile PROFILE           Corosync's timing: default (2.1 s to lose a node) or lan (0.9 s)
+  --quorum-device             corosync-qnetd says which half of an even number may go on
   --help                      show this help
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused.`
@@ -60,6 +61,7 @@ const options = {
   profile: { type: 'string' },
   daemon: { type: 'string' },
   'no-daemon': { type: 'boolean' },
+  'quorum-device': { type: 'boolean' },
   json: { type: 'boolean' },
   link: { type: 'string' },
   'one-way': { type: 'boolean' },
@@ -89,7 +91,7 @@ interface Action {
 }
 
 const actions: Readonly<Record<string, Action>> = {
-  up: { words: [], options: ['nodes', 'profile', 'daemon', 'no-daemon'], run: up },
+  up: { words: [], options: ['nodes', 'profile', 'quorum-device', 'daemon', 'no-daemon'], run: up },
   down: { words: [], options: [], run: down },
   status: { words: [], options: ['json'], run: status },
   watch: { words: [], options: [], run: watch },
@@ -178,7 +180,9 @@ async function up({ name, values, io }: Call): Promise<number> {
   }
   const program = daemon ?? process.env.PICKET_LAB_DAEMON
   const own = program ? [resolve(program), '--config', '/etc/picket/config.yaml'] : undefined
-  const made = await lab.upLab({ name, nodes, profile, daemon: values['no-daemon'] ? false : own })
+  const quorumDevice = values['quorum-device'] === true
+  const withDaemon = values['no-daemon'] ? false : own
+  const made = await lab.upLab({ name, nodes, profile, quorumDevice, daemon: withDaemon })
   io.out(`The lab "${name}" is up: ${made.nodes.join(', ')}.`)
   for (const line of statusTable(await lab.statusOf(made))) io.out(line)
   const option = name === 'lab' ? '' : ` --name ${name}`

@@ -4,8 +4,8 @@
  */
 import { didYouMean } from '../config/suggest.ts'
 import { version } from '../config/version.ts'
-import type { IntentAction } from '../core/intents.ts'
 import type { Command, ExitCode } from './command.ts'
+import type { IntentCommand } from './intent.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
 interface Entry {
@@ -35,6 +35,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Say that you have seen a node dead, where no fence device can prove it',
     load: () => import('./confirm.ts'),
   },
+  unfence: {
+    summary: 'Let a node serve again that was fenced, where the config says `rejoin: manual`',
+    load: () => import('./unfence.ts'),
+  },
   standby: {
     summary: 'Take a node out of service: what runs there moves away, until `unstandby`',
     load: () => intent('standby'),
@@ -55,6 +59,14 @@ export const commands: Readonly<Record<string, Entry>> = {
   unmove: { summary: 'Take a move back', load: () => intent('unmove') },
   ban: { summary: 'Keep a resource off a node, until `unban`', load: () => intent('ban') },
   unban: { summary: 'Take a ban back', load: () => intent('unban') },
+  maintenance: {
+    summary: 'Leave a node, a resource or the whole cluster alone while somebody works on it',
+    load: () => import('./maintenance.ts'),
+  },
+  detach: {
+    summary: 'Replace the picketd of this node by another one; what runs here runs on',
+    load: () => import('./detach.ts'),
+  },
   cleanup: {
     summary: 'Forget that a resource has failed, so that it is tried again at once',
     load: () => intent('cleanup'),
@@ -85,7 +97,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   },
 }
 
-async function intent(action: IntentAction): Promise<{ readonly command: Command }> {
+async function intent(action: IntentCommand): Promise<{ readonly command: Command }> {
   const { commandFor } = await import('./intent.ts')
   return { command: commandFor(action) }
 }

@@ -2,6 +2,8 @@
  * The cluster on one screen, as one node sees it. Every mark stands beside a word, so that nothing
  * is lost without colours.
  */
+
+import { failureText } from '../core/failures.ts'
 import { checkText } from '../core/health.ts'
 import type {
   DeviceStatus,
@@ -20,14 +22,18 @@ type Mark = keyof typeof marks
 /** The lines of `picket status`. */
 export function screen(status: Status, paint: Paint): readonly string[] {
   const { nodes, resources, advice } = status
-  const width = Math.max(0, ...[...nodes, ...resources].map(({ id }) => id.length))
+  const shown = resources.map(({ id, clone }) => clone?.id ?? id)
+  const width = Math.max(0, ...[...nodes.map(({ id }) => id), ...shown].map((id) => id.length))
   return [
     ...header(status, paint),
     '',
     paint('strong', 'Nodes'),
     ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
     ...(resources.length > 0 ? ['', paint('strong', 'Resources')] : []),
-    ...resources.map((resource) => resourceLine(resource, width, paint)),
+    ...resources.flatMap((resource) => [
+      ...resourceLines(resource, resources, width, paint),
+      ...failureLines(resource, paint),
+    ]),
     ...intentLines(status, paint),
     ...orderLines(status, paint),
     ...(advice.length > 0 ? ['', paint('strong', 'What to do')] : []),
@@ -62,13 +68,14 @@ const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
 
 function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
   const { id, standing, because, inRing, daemon, barred, late, holds, fencing } = node
-  const { deferred, devices, checks } = node
+  const { deferred, devices, checks, quarantined } = node
   const member = standing === 'member'
   const facts = [
     ...(id === self ? ['this node'] : []),
     ...(member && !inRing ? ['not in the ring'] : []),
     ...(member && inRing && !daemon ? ['picketd does not run there'] : []),
     ...(barred ? ['barred until an operator switches it on'] : []),
+    ...(quarantined ? ['it was fenced: kept out until picket unfence'] : []),
     ...(late ? ['a late command may still reach it'] : []),
     ...(holds.length > 0 ? [`holds ${holds.map(plain).join(', ')}`] : []),
   ]
@@ -119,6 +126,37 @@ function deviceLines(devices: readonly DeviceStatus[], paint: Paint): string[] {
   ]
 }
 
+/** A clone is one line, with those of its instances below it that are not as they should be. */
+function resourceLines(
+  resource: ResourceStatus,
+  all: readonly ResourceStatus[],
+  width: number,
+  paint: Paint,
+): readonly string[] {
+  const { clone, thing, id } = resource
+  if (clone === undefined) return [resourceLine(resource, width, paint)]
+  const instances = all.filter((each) => each.clone?.id === clone.id)
+  if (instances[0]?.id !== id) return []
+  const up = instances.filter(({ state }) => state === 'running')
+  const most = Math.min(clone.max, instances.length)
+  const whole = up.length === most
+  // Where there are enough, whoever is stopped has nothing to do.
+  const astray = instances.filter(
+    ({ state }) => state !== 'running' && !(whole && state === 'stopped'),
+  )
+  const kind: Mark = whole ? 'good' : astray.some(({ state }) => troubled(state)) ? 'bad' : 'wait'
+  const nodes = up.map(({ node }) => plain(node ?? '')).join(' ')
+  const text = `${plain(clone.id).padEnd(width)}  clone ${up.length}/${most}  ${nodes}`.trimEnd()
+  const what = plain(thing).replace(/ @\S+$/, '')
+  const below = astray.map(({ id: each, state, node, because }) => {
+    const where = node === undefined ? '' : ` on ${plain(node)}`
+    const reason = because === '' ? '' : `: ${plain(because)}`
+    const line = `${plain(each)}  ${plain(state)}${where}${reason}`
+    return `      ${mark(troubled(state) ? 'bad' : 'wait', line, paint)}`
+  })
+  return [`  ${mark(kind, text, paint)}  ${paint('dim', `(${what})`)}`, ...below]
+}
+
 function resourceLine(resource: ResourceStatus, width: number, paint: Paint): string {
   const { id, thing, state, node, because } = resource
   const kind: Mark = state === 'running' ? 'good' : troubled(state) ? 'bad' : 'wait'
@@ -126,6 +164,13 @@ function resourceLine(resource: ResourceStatus, width: number, paint: Paint): st
   const reason = because === '' ? '' : `: ${plain(because)}`
   const text = `${plain(id).padEnd(width)}  ${plain(state)}${where}${reason}`
   return `  ${mark(kind, text, paint)}  ${paint('dim', `(${plain(thing)})`)}`
+}
+
+/** How often it has failed where: what an operator would clean up. */
+function failureLines({ failures }: ResourceStatus, paint: Paint): string[] {
+  return Object.entries(failures).map(([node, failure]) => {
+    return `      ${mark('wait', plain(failureText(node, failure)), paint)}`
+  })
 }
 
 function troubled(state: string): boolean {

@@ -101,18 +101,32 @@ function namesIn({ checks, resources }: ConfigFile, source: Source): readonly Pr
   )
 }
 
-/** The second failure has to come while the first one is remembered, or nothing ever moves. */
+/**
+ * The failure that sends a resource away has to come while the ones before it are remembered, or it
+ * never moves.
+ */
 function slow({ checks, resources, timing }: ConfigFile, source: Source): readonly Problem[] {
-  const asked = new Set(resources.flatMap(({ health }) => [health].flat()))
-  return checks.flatMap((check, index): readonly Problem[] => {
-    const { id, fall, every_seconds, timeout_seconds } = check
-    const tookSeconds = fall * Math.max(every_seconds, timeout_seconds)
-    if (!asked.has(id) || tookSeconds < timing.cool_down_seconds) return []
-    const message =
-      `${id} takes ${tookSeconds} s to fail (fall × every_seconds), and a failure is remembered ` +
-      `for ${timing.cool_down_seconds} s (timing.cool_down_seconds): its resource would be ` +
-      'restarted in place for ever; make the first one smaller, or the other one larger'
-    return [{ ...source.placeOf(['checks', index]), message }]
+  return resources.flatMap((entry, index): readonly Problem[] => {
+    const { id, on_fail, failures_max = 2, failure_timeout_seconds } = entry
+    // What leaves its node at the first failure need not remember any.
+    if (on_fail !== 'restart') return []
+    const kept = failure_timeout_seconds ?? timing.cool_down_seconds
+    const option =
+      failure_timeout_seconds === undefined
+        ? 'timing.cool_down_seconds'
+        : 'its failure_timeout_seconds'
+    return [entry.health].flat().flatMap((name): readonly Problem[] => {
+      const check = checks.find((each) => each.id === name)
+      if (check === undefined) return []
+      const { fall, every_seconds, timeout_seconds } = check
+      const tookSeconds = fall * Math.max(every_seconds, timeout_seconds)
+      if (tookSeconds * (failures_max - 1) < kept) return []
+      const message =
+        `${name} takes ${tookSeconds} s to fail (fall × every_seconds), and a failure of ${id} is ` +
+        `remembered for ${kept} s (${option}), so ${failures_max} of them never count together: ` +
+        'it would be restarted in place for ever; make the first one smaller, or the other one larger'
+      return [{ ...source.placeOf(['resources', index, 'health']), message }]
+    })
   })
 }
 

@@ -9,6 +9,7 @@ import { builtIn, type Catalog } from './catalog.ts'
 import { type Check, readChecks, unusedChecks } from './checks.ts'
 import { weaknessOf } from './evidence.ts'
 import { explain, nameOf } from './explain.ts'
+import { failingProblems } from './failing.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
 import { isSecret, noSecretsFile } from './merge.ts'
@@ -35,6 +36,10 @@ export interface LoadedDevice {
 
 export interface LoadedResource {
   readonly id: string
+  /** Its name in the file: of an instance of a clone that of the clone. */
+  readonly name: string
+  /** Set where it is an instance of a clone: how many of them there may be. */
+  readonly cloneMax?: number
   readonly type: string
   /** They may hold secrets. */
   readonly options: Readonly<Record<string, unknown>>
@@ -98,6 +103,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     checks: checks.map((check) => check.config),
     timing,
     rules: readRules(config),
+    halves: false,
   }
   const loaded: Loaded = {
     file,
@@ -140,11 +146,15 @@ export function readSource(path: string): SourceResult {
 /**
  * The configuration for the cluster that Corosync knows: nodes that only its nodelist names are
  * added, without a way to fence them, so that they count and are never assumed to be idle (S16).
+ * Whether half of the nodes may decide is Corosync's word as well, and every node's config says so.
  */
-export function withNodes(config: Config, names: readonly string[]): Config {
+export function withCorosync(
+  config: Config,
+  { names, halves = false }: { readonly names: readonly string[]; readonly halves?: boolean },
+): Config {
   const known = new Set(config.nodes.map(({ id }) => id))
   const added = [...new Set(names)].filter((name) => !known.has(name)).sort()
-  if (added.length === 0) return config
+  if (added.length === 0 && !halves) return config
   const nodes = added.map(
     (id): NodeConfig => ({
       id,
@@ -157,7 +167,8 @@ export function withNodes(config: Config, names: readonly string[]): Config {
   return {
     ...config,
     nodes: [...config.nodes, ...nodes],
-    hash: digest([config.hash, added]),
+    halves,
+    hash: digest([config.hash, added, halves]),
   }
 }
 
@@ -176,6 +187,12 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
     ...topology.problems,
     ...resources.problems,
     ...checks.problems,
+    ...failingProblems(
+      config,
+      topology,
+      resources.resources.map((each) => each.config),
+      main,
+    ),
     ...timing.problems,
   ]
   return {
@@ -265,7 +282,9 @@ function outsideCore(
 }
 
 function loadedResource({ config, ...resource }: Resource): LoadedResource {
-  return { ...resource, monitorEveryMs: config.monitorEveryMs }
+  const { clone, monitorEveryMs } = config
+  const own = { ...resource, name: clone?.id ?? resource.id, monitorEveryMs }
+  return clone === undefined ? own : { ...own, cloneMax: clone.max }
 }
 
 function loadedDevice({ id, driver, settings, config }: Device): LoadedDevice {

@@ -1,8 +1,11 @@
 /** The `resources` section: each entry checked by its own type, no thing managed twice (S16). */
+import type { Written } from '../core/clones.ts'
 import type { NodeId, ResourceConfig, Wishes } from '../core/model.ts'
 import { secretsOf } from '../foreign/mask.ts'
 import type { ResourceType } from '../resources/resource.ts'
+import { cloneProblems, instancesOf, withInstances } from './clones.ts'
 import { explain } from './explain.ts'
+import { failingIn } from './failing.ts'
 import type { Inputs } from './fence.ts'
 import { misreadIn } from './misread.ts'
 import { type Problem, shown } from './problem.ts'
@@ -25,12 +28,18 @@ export interface Resource {
   readonly config: ResourceConfig
 }
 
+/** A resource as it is written, before a clone becomes its instances. */
+export interface WrittenResource extends Resource {
+  readonly config: Written
+  readonly whyNoClone: string
+}
+
 export async function readResources(
   inputs: Inputs,
 ): Promise<{ readonly resources: readonly Resource[]; readonly problems: readonly Problem[] }> {
   const { config, main: source, catalog } = inputs
   const problems: Problem[] = []
-  const resources: Resource[] = []
+  const resources: WrittenResource[] = []
   const nodes = config.cluster.nodes.map(({ name }) => name)
   const wishes = readWishes(config, source)
   for (const [index, entry] of config.resources.entries()) {
@@ -48,13 +57,17 @@ export async function readResources(
     const opened = readOptions(entry, loaded, path, inputs)
     problems.push(...opened.problems)
     if (opened.thing === undefined) continue
-    const { options, thing } = opened
+    const { options, thing, whyNoClone } = opened
     const secrets = { secretKeys: secretKeys(loaded), secrets: secretsOf(loaded.options, options) }
-    const common = commonConfig(entry, thing, nodes, wishes.of(index))
-    resources.push({ id: entry.id, type, options, ...secrets, config: common })
+    const failing = failingIn(entry, config.timing)
+    const common = { ...commonConfig(entry, thing, nodes, wishes.of(index)), ...failing }
+    const instances = instancesOf(config, entry, common.nodes.length)
+    const written = { ...common, instances }
+    resources.push({ id: entry.id, type, options, ...secrets, config: written, whyNoClone })
   }
   problems.push(...wishes.problems, ...twice(config, resources, source))
-  return { resources, problems }
+  problems.push(...cloneProblems(config, resources, source))
+  return { resources: withInstances(resources), problems }
 }
 
 /** The entry's own options, checked by the type's schema. */
@@ -84,7 +97,8 @@ function readOptions(
     problems.push({ ...source.placeOfKey([...path, key]), message })
   }
   if (problems.length > 0) {
-    return { options, thing: undefined, problems: [...problems, ...found.problems] }
+    const none = { thing: undefined, whyNoClone: '' }
+    return { options, ...none, problems: [...problems, ...found.problems] }
   }
   problems.push(...found.problems)
   const misread = open.flatMap(([key, value]) => misreadIn(source, [...path, key], value, false))
@@ -100,8 +114,11 @@ function readOptions(
       problems.push({ ...(own ?? place), message })
     }
   }
-  if (!parsed.success || problems.length > 0) return { options, thing: undefined, problems }
-  return { options, thing: type.open(options).thing, problems }
+  if (!parsed.success || problems.length > 0) {
+    return { options, thing: undefined, whyNoClone: '', problems }
+  }
+  const { thing, whyNoClone } = type.open(options)
+  return { options, thing, whyNoClone, problems }
 }
 
 function commonConfig(

@@ -6,7 +6,7 @@
  */
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { isolations } from '../core/model.ts'
+import { failureActions, isolations, noQuorumActions } from '../core/model.ts'
 
 const day = 86_400
 
@@ -86,7 +86,11 @@ const fence = z.strictObject({
     .min(0)
     .max(600)
     .default(0)
-    .meta({ title: 'So much more for a node whose `priority` is above that of all others' }),
+    .meta({
+      title:
+        'So much more for a node whose `priority` is above that of all others; of two nodes one ' +
+        'always waits, for 10 seconds where this is 0',
+    }),
   reprieve_seconds: z.number().min(0).max(600).default(0).meta({
     title:
       'How long a lost node is left alone that is heard elsewhere, or that a device speaks for',
@@ -104,6 +108,10 @@ const fence = z.strictObject({
     .default(5)
     .meta({ title: 'How many fencings may send a command within the window' }),
   storm_window_seconds: seconds.default(600).meta({ title: 'The window of the storm limit' }),
+  rejoin: z
+    .enum(['automatic', 'manual'])
+    .default('automatic')
+    .meta({ title: 'manual: who was fenced takes nothing before `picket unfence`' }),
   max_retries: z
     .int()
     .min(0)
@@ -141,6 +149,9 @@ const pull = z.union([
   z.strictObject({ resource: nameSchema, strength: strength.optional() }),
 ])
 
+/** `true` is a clone without a bound but its nodes, a number one with that bound. */
+const clone = z.union([z.boolean(), z.int().min(1).max(32)]).default(false)
+
 const resource = z.looseObject({
   id: nameSchema.meta({ title: "The resource's name" }),
   type: z.string().meta({ title: 'The resource type' }),
@@ -149,6 +160,7 @@ const resource = z.looseObject({
     .min(1)
     .optional()
     .meta({ title: 'Nodes that may run it, the preferred one first; all when left out' }),
+  clone: clone.meta({ title: 'Runs on all of its nodes at once, or on at most so many of them' }),
   beside: z
     .union([pull, z.array(pull)])
     .default([])
@@ -190,6 +202,23 @@ const resource = z.looseObject({
     .meta({ title: 'Checks of its nodes: where one fails it does not start, and moves away' }),
   timeouts: timeouts.prefault({}).meta({ title: 'Bounds of its operations' }),
   monitor_every_seconds: seconds.default(10).meta({ title: 'Gap between two looks at it' }),
+  on_fail: z
+    .enum(failureActions)
+    .default('restart')
+    .meta({ title: 'What a failure comes to; `fence` condemns the node on which it failed' }),
+  failures_max: z
+    .int()
+    .min(1)
+    .max(100)
+    .optional()
+    .meta({ title: 'So many failures keep it away from a node; left out: two, or a failed start' }),
+  failure_timeout_seconds: seconds
+    .optional()
+    .meta({ title: 'How long a failure counts; `timing.cool_down_seconds` when left out' }),
+  no_quorum: z
+    .enum(noQuorumActions)
+    .default('stop')
+    .meta({ title: 'Without quorum it stops, or is left running as it is' }),
 })
 
 const group = z.strictObject({
@@ -198,6 +227,7 @@ const group = z.strictObject({
     .array(nameSchema)
     .min(2)
     .meta({ title: 'Resources that run on one node, started in this order, stopped in reverse' }),
+  clone: clone.meta({ title: 'Each of its nodes has all of them, or at most so many nodes have' }),
 })
 
 const check = z.looseObject({
@@ -250,7 +280,7 @@ const timing = z.strictObject({
   retry_max_seconds: seconds.default(60).meta({ title: 'Longest gap between two rounds' }),
   cool_down_seconds: seconds
     .default(60)
-    .meta({ title: 'How long a failed start keeps a node unattractive' }),
+    .meta({ title: 'How long a failure counts, where its resource says nothing else' }),
   // Weak BMCs crash when they are asked without a pause.
   check_every_seconds: z
     .number()
@@ -267,6 +297,10 @@ const timing = z.strictObject({
   leave_seconds: seconds
     .default(10)
     .meta({ title: 'How long a leaving daemon waits for the others' }),
+  detach_seconds: seconds
+    .max(3600)
+    .default(60)
+    .meta({ title: 'How long a node may be without picketd after `picket detach`' }),
 })
 
 export const configSchema = z.strictObject({

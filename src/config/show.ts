@@ -1,6 +1,7 @@
 /** The configuration that is in effect, as YAML: everything merged, every default, no secret. */
 import { stringify } from 'yaml'
-import { strengthText } from '../core/model.ts'
+import { plainThing } from '../core/clones.ts'
+import { type Config, type ResourceConfig, strengthText } from '../core/model.ts'
 import type { Device } from './fence.ts'
 import type { Loaded, LoadedResource } from './load.ts'
 import { isSecret } from './merge.ts'
@@ -41,17 +42,20 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       min_interval_seconds: seconds(rules.minIntervalMs),
       storm_limit: rules.stormMax,
       storm_window_seconds: seconds(rules.stormWindowMs),
+      rejoin: rules.rejoin,
       confirm_down,
       verify,
       least_evidence,
     },
-    resources: core.resources.map((resource) => ({
-      id: resource.id,
-      ...details.config.resources.find(({ id }) => id === resource.id),
-      ...hiddenOf(resources.find(({ id }) => id === resource.id)),
-      nodes: resource.nodes,
+    resources: details.config.resources.map((entry) => ({
+      ...entry,
+      ...hiddenOf(resources.find(({ name }) => name === entry.id)),
+      nodes: core.resources
+        .filter(({ id, clone }) => (clone?.id ?? id) === entry.id)
+        .flatMap(nodesOf),
     })),
     ...(config.checks.length > 0 && { checks: config.checks }),
+    ...(config.groups.length > 0 && { groups: config.groups }),
     timing: {
       beat_ms: timing.beatMs,
       echo_ms: timing.echoMs,
@@ -64,10 +68,13 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       check_every_seconds: seconds(timing.checkEveryMs),
       stop_attempts: timing.stopAttemptsMax,
       leave_seconds: seconds(timing.leaveMs),
+      detach_seconds: seconds(timing.detachMs),
     },
   }
   return stringify(value, { aliasDuplicateObjects: false }).trimEnd()
 }
+
+const nodesOf = ({ nodes }: ResourceConfig) => nodes
 
 /** The secrets that a resource was given, by name alone. */
 function hiddenOf(resource: LoadedResource | undefined): Readonly<Record<string, unknown>> {
@@ -113,6 +120,19 @@ function stepOf({ driver, options, config }: Device): Readonly<Record<string, un
     late_seconds: config.lateMs / 1000,
     returns_seconds: config.returnsMs / 1000,
   }
+}
+
+/** Every resource in a sentence; a clone is one. */
+export function resourceLines({ resources }: Config): readonly { id: string; text: string }[] {
+  return resources.flatMap(({ id, thing, nodes, clone }) => {
+    if (clone === undefined) return [{ id, text: `${thing}, on ${nodes.join(', ')}` }]
+    const all = resources.filter((each) => each.clone?.id === clone.id)
+    const [first] = all
+    if (first?.id !== id) return []
+    const listed = all.flatMap(nodesOf).join(', ')
+    const at = clone.max < all.length ? `at most ${clone.max} of ${listed}` : `each of ${listed}`
+    return [{ id: clone.id, text: `${plainThing(first)}, a clone, on ${at}` }]
+  })
 }
 
 /** Every level of every node in a sentence. */

@@ -25,6 +25,7 @@ export function readTiming(
     coolDownMs: ms(timing.cool_down_seconds),
     stopAttemptsMax: timing.stop_attempts,
     leaveMs: ms(timing.leave_seconds),
+    detachMs: ms(timing.detach_seconds),
   }
   // The one that somebody has written; the other one may be a default.
   const isWritten = (key: string) => valueAt(source.value, ['timing', key]) !== undefined
@@ -45,6 +46,7 @@ export function readRules({ fence }: ConfigFile): FencingRules {
     minIntervalMs: ms(fence.min_interval_seconds),
     stormMax: fence.storm_limit,
     stormWindowMs: ms(fence.storm_window_seconds),
+    rejoin: fence.rejoin,
   }
 }
 

@@ -48,7 +48,8 @@ function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[
   }
   if (nodes.length === 2) {
     warnings.push(
-      'Two nodes never take over from each other: one alone is not a majority. Add a third one.',
+      'Two nodes take over from each other only where corosync.conf has two_node: 1, or better a ' +
+        'quorum device: one alone is not a majority. A third node is better still.',
     )
   }
   if (!fence.verify && config.cluster.nodes.some(({ addresses }) => addresses !== undefined)) {

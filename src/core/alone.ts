@@ -96,6 +96,7 @@ function sessionOf(order: AloneOrder): Session {
     pressing: [],
     hears: {},
     leaving: false,
+    detaching: false,
     passive: false,
     durable: true,
   }

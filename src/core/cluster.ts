@@ -5,27 +5,32 @@
  * act is to return an effect. The daemon and the simulator run this same function. This file routes
  * an event to the machine that it concerns, and then looks at the whole once more.
  */
+import { isElsewhere } from './clones.ts'
 import { decide } from './coordinator.ts'
 import { onMessage } from './deliver.ts'
+import { detach, isPaused } from './detach.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
 import { keepDisk, onSaved, save } from './disk.ts'
 import type { Effect } from './effect.ts'
 import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
+import { isFrozen } from './freeze.ts'
 import { followHealth, healthDeadlineMs, onAnswer, onStirred, tickHealth } from './health.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
+import { leaveAlone } from './maintenance.ts'
 import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
+import { onHint, onRan } from './outcomes.ts'
 import { prepare } from './placement.ts'
 import { sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
+  boundElsewhere,
   followOrder,
-  onHint,
-  onRan,
   resourceDeadlineMs,
+  settleFailures,
   stopResource,
   tickResource,
   untried,
@@ -55,6 +60,12 @@ export interface Begin {
   readonly passive?: string
 }
 
+/** Of what is bound to other nodes there is nothing here to look for. */
+function instancesElsewhere({ resources }: Config, self: NodeId): State['resources'] {
+  const elsewhere = resources.filter((resource) => isElsewhere(resource, self))
+  return Object.fromEntries(elsewhere.map(({ id }) => [id, boundElsewhere]))
+}
+
 /** Begins a life: nothing is known of the resources until they have been probed. */
 export function begin({ self, config, identity, ledger, atMs, passive = '' }: Begin): Step {
   const state: State = {
@@ -70,9 +81,13 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     intact: ledger !== undefined,
     chain: false,
     shown: [],
+    loads: {},
     disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
-    resources: Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
     health: {},
+    resources: {
+      ...Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
+      ...instancesElsewhere(config, self),
+    },
     fencings: {},
     aftermath: {},
     devices: {},
@@ -84,6 +99,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     reportSeq: 0,
     echoMs: -Infinity,
     leaving: undefined,
+    detaching: undefined,
     corosyncLost: '',
     exited: false,
   }
@@ -107,7 +123,8 @@ export function deadlineMs(state: State): number {
   let earliestMs = Math.min(state.nextBeatMs, deviceDeadlineMs(state))
   earliestMs = Math.min(earliestMs, healthDeadlineMs(state))
   for (const id in state.resources) {
-    earliestMs = Math.min(earliestMs, resourceDeadlineMs(state.resources[id]!))
+    const local = state.resources[id]!
+    if (!isPaused(state, local)) earliestMs = Math.min(earliestMs, resourceDeadlineMs(local))
   }
   for (const id in state.fencings) {
     earliestMs = Math.min(earliestMs, fencingDeadlineMs(state.fencings[id]!))
@@ -197,9 +214,11 @@ function forgetAftermath(turn: Turn): void {
 /** After every event: what follows for the whole node, in the order of its urgency. */
 function follow(turn: Turn, before: State): void {
   if (turn.state.exited) return
+  leaveAlone(turn)
   stopWithoutRight(turn)
   followOrder(turn)
   followHealth(turn)
+  settleFailures(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)
   startGranted(turn)
@@ -213,15 +232,20 @@ function follow(turn: Turn, before: State): void {
   }
   save(turn, before)
   if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
+  detach(turn)
   leave(turn)
 }
 
-/** Without quorum, or on its way out, a node runs nothing (H6). */
+/**
+ * Without quorum, or on its way out, a node runs nothing (H6) but what is to freeze (H20) and what
+ * is in maintenance.
+ */
 function stopWithoutRight(turn: Turn): void {
   const because = rightLost(turn.state)
   if (because === '') return
   // Those that follow come later in most configs: then each is told the reason, not the next one's.
   for (const resource of turn.state.config.resources.toReversed()) {
+    if (isFrozen(turn.state, resource)) continue
     stopResource(turn, resource, because)
   }
 }
@@ -231,8 +255,9 @@ function rightLost(state: State): string {
   if (state.quorum?.quorate === false) return 'quorum is lost'
   if (state.leaving !== undefined) return 'this node leaves'
   if (!state.chain) return ''
-  const { standing, barred } = entryOf(state.ledger, state.self)
+  const { standing, barred, quarantined } = entryOf(state.ledger, state.self)
   if (standing === 'condemned') return 'this node is condemned'
+  if (quarantined) return 'this node was fenced, and nobody has let it serve again'
   return barred ? 'an operator has switched this node off' : ''
 }
 

@@ -5,14 +5,16 @@
  * takes effect at all members at once when CPG delivers it.
  */
 import { once, type Waits, waitsOf } from './duty.ts'
+import { failureToFence } from './failures.ts'
 import { entryOf, type FencingRecord, type Finger, isOpen, type NodeEntry } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
 import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
 import { askingMs, hearersOf } from './reprieve.ts'
 import { defer, delayMsOf, forgetRounds, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
-import { endFailedMoves } from './wants.ts'
+import { disableFailed, endFailedMoves } from './wants.ts'
 import { watchFenced } from './watch.ts'
 
 /** One look at the cluster; called after every event, so that news is acted on at once. */
@@ -26,8 +28,9 @@ export function decide(turn: Turn): void {
   }
   const session = leading(state, turn.nowMs)
   if (session === undefined) return
-  if (unfit(state) && !state.duty.sent.includes('resign')) {
-    once(turn, 'resign', { say: 'resign', because: 'it cannot stop one of its own resources' })
+  const unfit = whyUnfit(state, session)
+  if (unfit !== '' && !state.duty.sent.includes('resign')) {
+    once(turn, 'resign', { say: 'resign', because: unfit })
     return
   }
   const waits = waitsOf(turn)
@@ -43,20 +46,30 @@ export function decide(turn: Turn): void {
   }
   waits.keep()
   endFailedMoves(turn, session)
+  disableFailed(turn, session)
   place(turn, session)
 }
 
-/** Its successor has to judge a coordinator that fails its own stop. */
-function unfit(state: State): boolean {
-  return Object.values(state.resources).some((local) => local.at === 'stuck')
+/** Its successor has to judge a coordinator that fails its own stop, or is to be fenced. */
+function whyUnfit(state: State, session: Session): string {
+  const stuck = Object.values(state.resources).some((local) => local.at === 'stuck')
+  if (stuck) return 'it cannot stop one of its own resources'
+  return failureToFence(state, state.self, session.reports[state.self])
 }
 
 function judge(turn: Turn, session: Session, waits: Waits, id: NodeId): void {
   const entry = entryOf(turn.state.ledger, id)
+  const spared = whySpared(turn.state.ledger, id)
+  if (spared !== '') {
+    if (isOpen(entry) && entry.fencing?.owner === undefined) defer(turn, id, spared)
+    return
+  }
   switch (entry.standing) {
     case 'member': {
       const stuck = stuckOf(session, id)
-      if (stuck !== undefined) condemn(turn, id, `it cannot stop ${stuck}`)
+      if (stuck !== undefined) return condemn(turn, id, `it cannot stop ${stuck}`)
+      const failed = failureToFence(turn.state, id, session.reports[id])
+      if (failed !== '') condemn(turn, id, failed)
       return
     }
     case 'lost':
@@ -85,13 +98,19 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   // (H16).
   const inGroup = group!.members.some((member) => member.node === id)
   const excluded = session!.excluded.includes(id)
-  const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : Math.max(timing.silentMs, graceMs)
-  if (waits.standingMs(`silent:${id}`) < boundMs) return
+  const goneMs = Math.max(timing.silentMs, graceMs, entry.detached ? timing.detachMs : 0)
+  const boundMs = excluded ? 0 : inGroup ? timing.strangerMs : goneMs
+  const lostMs = waits.standingMs(`silent:${id}`)
+  // Who restarts to read another config has not been gone for as long as it was a stranger.
+  const spentMs = inGroup || excluded ? lostMs : waits.standingMs(`gone:${id}`)
+  if (spentMs < boundMs && lostMs < timing.strangerMs + goneMs) return
   const because = excluded
     ? 'its daemon has been silent for too long'
     : inGroup
       ? 'its config has been another one for too long'
-      : 'its daemon has been gone for too long while its ring lives on'
+      : entry.detached
+        ? 'no other daemon has followed the one that has detached there'
+        : 'its daemon has been gone for too long while its ring lives on'
   condemn(turn, id, because)
 }
 
@@ -125,6 +144,7 @@ function stuckOf(session: Session, id: NodeId): string | undefined {
 }
 
 function condemn(turn: Turn, node: NodeId, because: string): void {
+  if (whySpared(turn.state.ledger, node) !== '') return
   const { epoch } = turn.state.ledger
   once(turn, `condemn:${node}`, {
     say: 'condemn',

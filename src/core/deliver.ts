@@ -2,6 +2,8 @@
  * A delivered message on its way to the machine that it concerns. What does not belong to the
  * present session is void; what changes the ledger counts among those that take part.
  */
+import { onDetach } from './detach.ts'
+import { onForeign } from './foreign.ts'
 import type { Message } from './message.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep, onRequest } from './orders.ts'
@@ -20,6 +22,7 @@ import {
   onRested,
   onSettle,
   onUnbar,
+  onUnfence,
   onUnwatch,
   onVerdict,
   reelect,
@@ -33,6 +36,8 @@ export function onMessage(turn: Turn, from: NodeId, pid: number, message: Messag
   switch (message.say) {
     case 'sync':
       return onSync(turn, from, message.sync)
+    case 'foreign':
+      return onForeign(turn, from, message.theirs, message.ours)
     case 'again':
       // It has begun its round by being admitted.
       return
@@ -59,9 +64,11 @@ export function onMessage(turn: Turn, from: NodeId, pid: number, message: Messag
     case 'refuse':
     case 'confirm':
     case 'unbar':
+    case 'unfence':
     case 'want':
     case 'resign':
     case 'goodbye':
+    case 'detach':
       if (takesPart(turn.state, from)) {
         onDecision(turn, from, message)
         reelect(turn, message.say === 'resign' ? from : undefined)
@@ -105,6 +112,8 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onConfirm(turn, from, message)
     case 'unbar':
       return onUnbar(turn, from, message.node, message.id)
+    case 'unfence':
+      return onUnfence(turn, from, message)
     case 'want':
       return onWant(turn, from, message)
     case 'request':
@@ -113,10 +122,13 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return onOrderStep(turn, message.id, 'refused', message.because)
     case 'goodbye':
       return onGoodbye(turn, from, message.report)
+    case 'detach':
+      return onDetach(turn, from)
     case 'resign':
       say(turn, 'warn', `${from} does not coordinate any more: ${message.because}`, { node: from })
       return
     case 'sync':
+    case 'foreign':
     case 'again':
     case 'ready':
     case 'report':

@@ -74,8 +74,8 @@ export type RunOutcome = 'done' | 'running' | 'stopped' | 'failed' | 'unknown'
 /** What an operator wants done to a node's power, says of it, or wants to run where. */
 export interface Order {
   readonly id: string
-  readonly action: OrderAction
-  /** Empty where it is about a resource on all nodes. */
+  readonly action: OrderAction | 'detach'
+  /** Empty where it is about a resource on all nodes, or about this daemon. */
   readonly target: NodeId
   /** The resource that it is about, if any. */
   readonly resource?: ResourceId

@@ -1,4 +1,5 @@
 /** Why a resource is where it is, and not elsewhere, in sentences for `picket explain`. */
+import { isOf, targetsOf } from './clones.ts'
 import { checkText } from './health.ts'
 import { intentText } from './intents.ts'
 import type { NodeId, Pull, ResourceConfig, ResourceId } from './model.ts'
@@ -22,6 +23,23 @@ export interface Explanation extends ResourceStatus {
   readonly intents: readonly string[]
 }
 
+/** A clone, with every one of its instances. */
+export interface CloneExplanation {
+  readonly id: ResourceId
+  /** At most so many instances at once. */
+  readonly max: number
+  readonly instances: readonly Explanation[]
+}
+
+/** `undefined`: the config knows no such clone. */
+export function explainClone(state: State, id: ResourceId): CloneExplanation | undefined {
+  const targets = targetsOf(state.config.resources, id)
+  const clone = targets.find((each) => each.clone?.id === id)?.clone
+  if (clone === undefined) return undefined
+  const max = Math.min(clone.max, targets.length)
+  return { id, max, instances: targets.flatMap((each) => explain(state, each.id) ?? []) }
+}
+
 /** `undefined`: the config knows no such resource. */
 export function explain(state: State, id: ResourceId): Explanation | undefined {
   const resource = state.config.resources.find((each) => each.id === id)
@@ -38,7 +56,7 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
     elsewhere: place?.elsewhere ?? {},
     wishes: wishesOf(state, id),
     checks: checksOf(state, resource),
-    intents: state.ledger.intents.filter((each) => each.resource === id).map(intentText),
+    intents: state.ledger.intents.filter((each) => isOf(id, each.resource)).map(intentText),
   }
 }
 

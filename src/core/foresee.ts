@@ -1,4 +1,5 @@
 /** What an order about intents would move, before it is given: the plan with it and without it. */
+import { cautionsOf } from './caution.ts'
 import { type IntentOrder, whyMeaningless, withOrder } from './intents.ts'
 import type { NodeId, ResourceId } from './model.ts'
 import { planFor } from './placement.ts'
@@ -15,8 +16,15 @@ export interface Foreseen {
   readonly because: string
 }
 
+/** What an operator is told before an order is given. */
+export interface Outlook {
+  readonly foreseen: readonly Foreseen[]
+  /** What else follows from it, in sentences. */
+  readonly cautions: readonly string[]
+}
+
 /** What would change; a sentence where that cannot be told. Changes nothing. */
-export function foresee(state: State, order: IntentOrder): readonly Foreseen[] | string {
+export function foresee(state: State, order: IntentOrder): Outlook | string {
   const { session, ledger, config } = state
   const meaningless = whyMeaningless(config, ledger.intents, order)
   if (meaningless !== undefined) return meaningless
@@ -24,9 +32,10 @@ export function foresee(state: State, order: IntentOrder): readonly Foreseen[] |
   const intents = withOrder(ledger.intents, order, 'you', '')
   const before = planFor(state, session)
   const after = planFor({ ...state, ledger: { ...ledger, intents } }, session)
-  return config.resources.flatMap(({ id }): readonly Foreseen[] => {
+  const foreseen = config.resources.flatMap(({ id }): readonly Foreseen[] => {
     const from = before.get(id)?.node
     const { node: to, because } = after.get(id)!
     return from === to ? [] : [{ resource: id, from, to, because }]
   })
+  return { foreseen, cautions: cautionsOf(state, order) }
 }

@@ -6,11 +6,12 @@
  *
  * A check is asked for two reasons. For a node, whether anything runs there or not: does it attract
  * the resources that need it (look.ts)? And for a resource that runs here: has it failed, although
- * it is there (resource.ts)?
+ * it is there (outcomes.ts)?
  */
+import { isLeftAlone } from './maintenance.ts'
 import type { CheckReport } from './message.ts'
 import type { CheckConfig, CheckId, ResourceConfig, ResourceId } from './model.ts'
-import { failResource } from './resource.ts'
+import { failResource } from './outcomes.ts'
 import { freshId, type State, say, set, type Turn } from './state.ts'
 
 /** One check for one reason, as its last answers have left it. */
@@ -48,23 +49,24 @@ export function risesAt({ rise }: CheckConfig, { falls }: Health): number {
 }
 
 /** The next instant at which a check is due, or is not believed to answer any more. */
-export function healthDeadlineMs({ config, health }: State): number {
+export function healthDeadlineMs(state: State): number {
+  const { health } = state
   let earliestMs = Infinity
-  for (const key in health) earliestMs = Math.min(earliestMs, dueMs(config.checks, health[key]!))
+  for (const key in health) earliestMs = Math.min(earliestMs, dueMs(state, health[key]!))
   return earliestMs
 }
 
-function dueMs(checks: readonly CheckConfig[], { check, asked, nextMs }: Health): number {
-  if (asked === undefined) return nextMs
-  return asked.atMs + configOf(checks, check).timeoutMs + REAP_MS
+function dueMs({ config, detaching }: State, { check, asked, nextMs }: Health): number {
+  if (asked !== undefined) return asked.atMs + configOf(config.checks, check).timeoutMs + REAP_MS
+  // A daemon that makes way begins nothing new, no question either.
+  return detaching === undefined ? nextMs : Infinity
 }
 
 /** Time has passed: asks what is due. True when there is news for the others. */
 export function tickHealth(turn: Turn): boolean {
   let news = false
   for (const [key, each] of Object.entries(turn.state.health)) {
-    const { checks } = turn.state.config
-    if (turn.nowMs < dueMs(checks, each)) continue
+    if (turn.nowMs < dueMs(turn.state, each)) continue
     if (each.asked === undefined) ask(turn, key)
     else if (conclude(turn, key, false, 'it does not end')) news = true
   }
@@ -73,6 +75,7 @@ export function tickHealth(turn: Turn): boolean {
 
 /** Something may have happened to what a check is about: it is asked now. */
 export function onStirred(turn: Turn, check: CheckId): void {
+  if (turn.state.detaching !== undefined) return
   for (const [key, each] of Object.entries(turn.state.health)) {
     if (each.check === check && each.asked === undefined) ask(turn, key)
   }
@@ -97,19 +100,36 @@ function conclude(turn: Turn, key: string, ok: boolean, detail: string): boolean
   put(turn, key, after)
   const { resource: id } = after
   const changed = after.verdict !== before.verdict
+  const resource = config.resources.find((each) => each.id === id)
+  if (resource !== undefined && after.verdict === 'failing' && !ok) {
+    if (runsHere(resources, resource)) onFallen(turn, resource, after, changed)
+  }
   if (!changed) return after.against !== before.against
   if (id === '') {
     const text = `the check ${check.id}`
     const facts = { check: check.id }
     if (after.verdict === 'failing') say(turn, 'warn', `${text} fails here: ${bad}`, facts)
     else if (before.verdict === 'failing') say(turn, 'info', `${text} is healthy again here`, facts)
-    return true
-  }
-  const resource = config.resources.find((each) => each.id === id)
-  if (after.verdict === 'failing' && resource !== undefined && runsHere(resources, resource)) {
-    failResource(turn, resource, `its check ${check.id} fails: ${bad}`)
   }
   return true
+}
+
+/** A check of what runs here fails: at once, or for as long as nothing could be done about it. */
+function onFallen(
+  turn: Turn,
+  resource: ResourceConfig,
+  { check, detail }: Health,
+  isNew: boolean,
+): void {
+  const { id } = resource
+  const because = `its check ${check} fails: ${detail}`
+  if (isLeftAlone(turn.state, id)) {
+    if (!isNew) return
+    const text = `${id} does not do what it should, and is in maintenance: ${because}`
+    return say(turn, 'warn', text, { resource: id })
+  }
+  // A daemon that makes way begins nothing new; the next one asks for itself.
+  if (turn.state.detaching === undefined) failResource(turn, resource, because)
 }
 
 /** What one more answer makes of a verdict. */

@@ -1,12 +1,13 @@
 /**
  * What operators want of nodes and resources beyond the config: a node on standby, a resource that
- * is disabled, moved or banned. Intents are in the ledger, so every member holds the same ones, and
- * they last until an operator takes them back. They say where nothing may start; they prove
- * nothing, and no hold ends because of one.
+ * is disabled, moved or banned, and what is in maintenance (maintenance.ts). Intents are in the
+ * ledger, so every member holds the same ones, and they last until an operator takes them back.
+ * They say where nothing may start; they prove nothing, and no hold ends because of one.
  */
+import { isOf, targetsOf } from './clones.ts'
 import type { Config, NodeId, ResourceId } from './model.ts'
 
-export type IntentKind = 'standby' | 'disabled' | 'moved' | 'banned'
+export type IntentKind = 'standby' | 'disabled' | 'moved' | 'banned' | 'maintenance'
 
 export interface Intent {
   readonly kind: IntentKind
@@ -19,6 +20,9 @@ export interface Intent {
   readonly reason: string
 }
 
+/** Who wants it where nobody has ordered it. */
+export const OURSELVES = 'picket'
+
 /** Orders that set an intent or take it back, and `cleanup`, which forgets failures. */
 export const intentActions = [
   'standby',
@@ -29,6 +33,8 @@ export const intentActions = [
   'unmove',
   'ban',
   'unban',
+  'maintain',
+  'unmaintain',
   'cleanup',
 ] as const
 export type IntentAction = (typeof intentActions)[number]
@@ -50,6 +56,8 @@ interface Meaning {
 const ofNode = { resource: false, node: true }
 const ofResource = { resource: true, node: false }
 const ofBoth = { resource: true, node: true }
+/** A node, a resource, or neither: then it is about the whole cluster. */
+const ofEither = { resource: false, node: false }
 
 /** What each of the orders does, and what it has to name. */
 export const meanings: Readonly<Record<IntentAction, Meaning>> = {
@@ -61,6 +69,8 @@ export const meanings: Readonly<Record<IntentAction, Meaning>> = {
   unmove: { kind: 'moved', sets: false, names: ofResource },
   ban: { kind: 'banned', sets: true, names: ofBoth },
   unban: { kind: 'banned', sets: false, names: ofBoth },
+  maintain: { kind: 'maintenance', sets: true, names: ofEither },
+  unmaintain: { kind: 'maintenance', sets: false, names: ofEither },
   cleanup: { kind: undefined, sets: false, names: ofResource },
 }
 
@@ -77,8 +87,11 @@ export function withOrder(
   reason: string,
 ): readonly Intent[] {
   const { kind, sets } = meanings[order.action]
-  if (kind === undefined) return intents
   const { resource, node } = order
+  if (kind === undefined) {
+    const left = intents.filter((each) => !isStoppedByFailure(each, resource))
+    return left.length === intents.length ? intents : left
+  }
   const others = intents.filter((each) => !isSame(each, kind, resource, node))
   return sets ? [...others, { kind, resource, node, by, reason }] : others
 }
@@ -86,9 +99,14 @@ export function withOrder(
 /** Is what this order asks for so, as far as the intents tell? */
 export function isFulfilled(intents: readonly Intent[], order: IntentOrder): boolean {
   const { kind, sets } = meanings[order.action]
-  if (kind === undefined) return true
+  if (kind === undefined) return !intents.some((each) => isStoppedByFailure(each, order.resource))
   const found = intents.find((each) => isSame(each, kind, order.resource, order.node))
   return sets ? found?.node === order.node : found === undefined
+}
+
+/** Has the cluster disabled it by itself, because it failed? Then `cleanup` takes that back. */
+function isStoppedByFailure({ kind, resource, by }: Intent, id: ResourceId): boolean {
+  return kind === 'disabled' && resource === id && by === OURSELVES
 }
 
 /** A resource is moved to one node only. */
@@ -97,22 +115,45 @@ function isSame(one: Intent, kind: IntentKind, resource: ResourceId, node: NodeI
   return kind === 'moved' || one.node === node
 }
 
-/** Why operators do not want a resource on a node, in a clause; empty where they do not mind. */
+/** The maintenance in which a resource is left alone on a node, if it stands. */
+export function maintenanceOf(
+  intents: readonly Intent[],
+  resource: ResourceId,
+  node: NodeId,
+): Intent | undefined {
+  return intents.find(({ kind, ...of }) => {
+    if (kind !== 'maintenance') return false
+    const meant = of.resource === '' || isOf(resource, of.resource)
+    return meant && (of.node === '' || of.node === node)
+  })
+}
+
+/** Why operators do not want a resource to start on a node, in a clause; empty where they do. */
 export function whyUnwanted(
   intents: readonly Intent[],
   resource: ResourceId,
   node: NodeId,
 ): string {
+  const maintenance = maintenanceOf(intents, resource, node)
+  if (maintenance !== undefined) return `${whatIn(maintenance)}${source(maintenance)}`
   const found = intents.find((each) => {
     if (each.kind === 'standby') return each.node === node
-    if (each.kind === 'disabled') return each.resource === resource
-    return each.kind === 'banned' && each.resource === resource && each.node === node
+    if (!isOf(resource, each.resource)) return false
+    return each.kind === 'disabled' || (each.kind === 'banned' && each.node === node)
   })
   if (found === undefined) return ''
-  const words = { standby: 'it is on standby', disabled: `${resource} is disabled` }
-  const what = found.kind === 'moved' || found.kind === 'banned' ? 'banned' : found.kind
-  const text = what === 'banned' ? `${resource} is banned from it` : words[what]
+  const named = found.resource
+  const words = { standby: 'it is on standby', disabled: `${named} is disabled` }
+  const { kind } = found
+  const text =
+    kind === 'standby' || kind === 'disabled' ? words[kind] : `${named} is banned from it`
   return `${text}${source(found)}`
+}
+
+/** What is in maintenance, as a clause about its node. */
+function whatIn({ resource, node }: Pick<Intent, 'resource' | 'node'>): string {
+  if (resource !== '') return `${resource} is in maintenance`
+  return node === '' ? 'the cluster is in maintenance' : 'it is in maintenance'
 }
 
 /** Where an operator wants this resource, if the node can take it. */
@@ -128,6 +169,7 @@ export function intentText(intent: Intent): string {
     disabled: `${resource} is disabled`,
     moved: `${resource} is moved to ${node}`,
     banned: `${resource} is banned from ${node}`,
+    maintenance: `${resource || node || 'the cluster'} is in maintenance`,
   }
   return `${texts[kind]}${source(intent)}`
 }
@@ -143,12 +185,15 @@ export function orderText({ action, resource, node }: IntentOrder): string {
     unmove: `${resource} may run on any of its nodes again`,
     ban: `${resource} is banned from ${node}`,
     unban: `${resource} may run on ${node} again`,
+    maintain: `${resource || node || 'the cluster'} is in maintenance`,
+    unmaintain: `the maintenance of ${resource || node || 'the cluster'} is over`,
     cleanup: `the failures of ${resource} are forgotten`,
   }
   return texts[action]
 }
 
-const source = ({ by, reason }: Intent) =>
+/** Why it is wanted, and by whom, behind what is wanted. */
+export const source = ({ by, reason }: Intent) =>
   reason === '' ? ` (by ${by})` : `: ${reason} (by ${by})`
 
 /** Why the config has no place for such an order, in a sentence; else `undefined`. */
@@ -161,17 +206,25 @@ export function whyMeaningless(
   const { resource, node } = order
   // What stands can always be taken back, also when the config has no word for it any more.
   if (kind !== undefined && !sets && !isFulfilled(intents, order)) return undefined
-  const config = resources.find(({ id }) => id === resource)
-  if (names.resource && config === undefined) {
-    const ids = resources.map(({ id }) => id).join(', ')
+  const targets = targetsOf(resources, resource)
+  if ((names.resource || resource !== '') && targets.length === 0) {
+    const ids = [...new Set(resources.map(({ id, clone }) => clone?.id ?? id))].join(', ')
     const known = ids === '' ? 'this cluster has none' : `the resources are ${ids}`
     return `there is no resource ${resource}; ${known}`
   }
-  if (names.node && !nodes.some(({ id }) => id === node)) {
+  if ((names.node || node !== '') && !nodes.some(({ id }) => id === node)) {
     return `there is no node ${node}; the nodes are ${nodes.map(({ id }) => id).join(', ')}`
   }
-  if (config !== undefined && names.node && sets && !config.nodes.includes(node)) {
-    return `${node} is none of the nodes of ${resource}, which are ${config.nodes.join(', ')}`
+  if (kind === 'maintenance' && resource !== '' && node !== '') {
+    return 'maintenance is of a node, of a resource, or of the cluster'
+  }
+  if (order.action === 'move' && targets.some(({ clone }) => clone !== undefined)) {
+    const others = 'ban it from a node, or put the node on standby'
+    return `${resource} is a clone, which runs on several nodes and cannot be moved; ${others}`
+  }
+  const own = targets.flatMap(({ nodes: listed }) => listed)
+  if (targets.length > 0 && names.node && sets && !own.includes(node)) {
+    return `${node} is none of the nodes of ${resource}, which are ${own.join(', ')}`
   }
   return undefined
 }

@@ -1,4 +1,8 @@
-/** How a node goes: everything is stopped first, then the others are told, and have to hear it. */
+/**
+ * How a node goes: everything is stopped first, then the others are told, and have to hear it. What
+ * is in maintenance runs on, and then there is no goodbye: nobody else may take it for stopped.
+ */
+import { isLeftAlone } from './maintenance.ts'
 import { sendGoodbye } from './report.ts'
 import { authority, say, set, type Turn } from './state.ts'
 
@@ -6,10 +10,14 @@ import { authority, say, set, type Turn } from './state.ts'
 export function leave(turn: Turn): void {
   const { state, nowMs } = turn
   if (state.leaving === undefined && state.corosyncLost === '') return
-  if (Object.values(state.resources).some((local) => local.at !== 'stopped')) return
-  if (state.corosyncLost !== '') return exit(turn, 1, 'Corosync is gone and everything is stopped')
+  const left = Object.entries(state.resources).filter(([, { at }]) => at !== 'stopped')
+  if (left.some(([id, { op }]) => op !== undefined || !isLeftAlone(state, id))) return
+  const names = left.map(([id]) => id).join(', ')
+  const rest = names === '' ? 'everything is stopped' : `${names} may run on: maintenance`
+  if (state.corosyncLost !== '') return exit(turn, 1, `Corosync is gone and ${rest}`)
   const { sinceMs, goodbye } = state.leaving!
   if (Object.values(state.fencings).some((fencing) => fencing.at !== 'done')) return
+  if (names !== '') return exit(turn, 0, `left without a goodbye: ${rest}`)
   if (authority(state, nowMs) !== undefined) {
     if (goodbye) return
     set(turn, { leaving: { sinceMs, goodbye: true } })

@@ -13,6 +13,8 @@ export interface Epoch {
   readonly seq: number
   readonly rep: number
   readonly step: number
+  /** Written by half of the nodes: the first one of them. Two halves may count the same steps. */
+  readonly half?: NodeId | undefined
 }
 
 /**
@@ -41,10 +43,10 @@ export interface Finger {
 export type FencingAction = 'off' | 'on' | 'reboot'
 
 /**
- * What an operator may order: a change of power, that a person has seen a node dead (F14), or where
- * things should run (H8).
+ * What an operator may order: a change of power, that a person has seen a node dead (F14), that one
+ * which was fenced may serve again (H14), or where things should run (H8).
  */
-export type OrderAction = FencingAction | 'confirm' | IntentAction
+export type OrderAction = FencingAction | 'confirm' | 'unfence' | IntentAction
 
 /** One fencing: durable before the first command, kept until there is a verdict (F4). */
 export interface FencingRecord {
@@ -76,6 +78,8 @@ export interface NodeEntry {
   readonly seen: boolean
   /** An operator switched it off: it stays out of service until an operator's `on` (P4). */
   readonly barred: boolean
+  /** It was fenced, and serves nothing before an operator's `unfence` (H14, P4). */
+  readonly quarantined: boolean
   /** A command to it may still be carried out late: not admitted, not switched on (F3). */
   readonly late: boolean
   /** The last boot it was seen in, so that a return from the dead is noticed. */
@@ -86,6 +90,8 @@ export interface NodeEntry {
   readonly deferred: string
   /** It was fenced a moment ago: the least interval before its next fencing still runs. */
   readonly rests: boolean
+  /** Its daemon has said that another one follows soon; only while its ring lives on. */
+  readonly detached: boolean
   /** The level by which its return without an order is still watched for (F16); 0 by none. */
   readonly watch: number
   readonly fencing: FencingRecord | undefined
@@ -115,11 +121,13 @@ export const unknownNode: NodeEntry = {
   holds: 'anything',
   seen: false,
   barred: false,
+  quarantined: false,
   late: false,
   boot: '',
   hardware: '',
   deferred: '',
   rests: false,
+  detached: false,
   watch: 0,
   fencing: undefined,
 }
@@ -133,9 +141,14 @@ export const blankLedger: Ledger = {
   intents: [],
 }
 
-/** Negative when `a` is older than `b`. Within one ring all copies of a step are equal. */
+/**
+ * Negative when `a` is older than `b`. Within one ring all copies of a step are equal. Of two
+ * halves that wrote in one ring nobody can tell which one was first, and any order will do.
+ */
 export function compareEpochs(a: Epoch, b: Epoch): number {
-  return a.seq - b.seq || a.rep - b.rep || a.step - b.step
+  const order = a.seq - b.seq || a.rep - b.rep || a.step - b.step
+  const [one = '', other = ''] = [a.half, b.half]
+  return order || (one === other ? 0 : one < other ? -1 : 1)
 }
 
 /** The entry of a node, also of one that the ledger has never heard of. */
@@ -175,6 +188,11 @@ export function fingersOf(
   return owner === undefined ? dangling : withFinger(dangling, { node: owner, life, step })
 }
 
+/** Was it ordered by an operator, and not by what the cluster has found? */
+export function isOrdered({ staysOff, action }: FencingRecord): boolean {
+  return staysOff || action !== 'off'
+}
+
 /** Is this node unproven, so that it has to be fenced or to come back? */
 export function isOpen({ standing }: NodeEntry): boolean {
   return standing === 'lost' || standing === 'condemned'
@@ -204,7 +222,7 @@ export function mayHold(entry: NodeEntry, thing: string): boolean {
 export function fromDisk(ledger: Ledger): Ledger {
   const nodes = Object.entries(ledger.nodes).map(([id, entry]) => [
     id,
-    { ...withoutProof(entry), seen: false },
+    { ...withoutProof(entry), seen: false, detached: false },
   ])
   return { ...ledger, nodes: Object.fromEntries(nodes) }
 }
@@ -228,7 +246,7 @@ export function digestOf(ledger: Ledger): string {
   const wants = ledger.intents.map(({ kind, resource, node, by, reason }) => {
     return [kind, resource, node, by, reason]
   })
-  const step = [epoch.seq, epoch.rep, epoch.step]
+  const step = [epoch.seq, epoch.rep, epoch.step, epoch.half ?? '']
   return hash(JSON.stringify([step, coordinator ?? '', rows, shot, wants]))
 }
 
@@ -243,7 +261,8 @@ function fieldsOf(entry: NodeEntry): readonly unknown[] {
     [fencing.commanded, fencing.staysOff],
     fencing.dangling.map(({ node, life, step }) => [node, life, step]),
   ]
-  const flags = [seen, barred, late, entry.rests, entry.watch]
+  const { rests, detached, quarantined, watch } = entry
+  const flags = [seen, barred, quarantined, late, rests, detached, watch]
   return [standing, because, holds, flags, boot, hardware, deferred, record ?? '']
 }
 

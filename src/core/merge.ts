@@ -5,20 +5,23 @@
  * newest one counts, because every decision was acknowledged by a majority and any two majorities
  * share a member (S8). Where too few members can vouch for theirs, absent nodes may hold anything.
  */
+import { isHalf, leastOf } from './halves.ts'
 import {
   blankLedger,
-  compareEpochs,
+  type Epoch,
   entryOf,
   type FencingRecord,
   fingersOf,
   type Hold,
+  isOrdered,
   type Ledger,
   type NodeEntry,
   withoutProof,
 } from './ledger.ts'
 import type { Report, Sync } from './message.ts'
-import { type Config, majorityOf, type NodeId } from './model.ts'
+import type { Config, FencingRules, NodeId } from './model.ts'
 import type { Group } from './state.ts'
+import { newest, unite } from './unite.ts'
 
 export interface Merged {
   readonly members: readonly NodeId[]
@@ -33,12 +36,18 @@ type Syncs = Readonly<Record<NodeId, Sync>>
  */
 export function merge(config: Config, group: Group, syncs: Syncs): Merged | undefined {
   const members = membersOf(config, syncs)
-  if (members.length < majorityOf(config)) return undefined
-  const best = newest(members, syncs)
+  if (members.length < leastOf(config)) return undefined
+  // Half of the nodes never go on without others who are here, and only read another config.
+  const half = isHalf(config, members)
+  const here = config.nodes.filter(({ id }) => syncs[id] !== undefined)
+  if (half && members.length < here.length) return undefined
+  const best = newest(config, members, syncs)
   const vouching = members.filter((id) => syncs[id]!.ledger !== undefined).length
-  const complete = vouching > config.nodes.length - majorityOf(config)
-  const ledger = best === undefined ? blankLedger : syncs[best]!.ledger!
-  const chain = complete && best !== undefined && syncs[best]!.chain
+  const complete = vouching > config.nodes.length - leastOf(config)
+  const ledger = best === undefined ? blankLedger : unitedLedger(config, members, syncs, best)
+  // What half of the nodes know is complete where they all know it, as to what they have proven.
+  const certain = complete || (half && vouching === members.length)
+  const chain = certain && best !== undefined && syncs[best]!.chain
 
   const shown = members.flatMap((id) => syncs[id]!.shown)
   const known = [...config.nodes.map((node) => node.id), ...Object.keys(ledger.nodes)]
@@ -46,7 +55,7 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
     nodes[id] = members.includes(id)
-      ? memberEntry(old, syncs[id]!, config.rules.minIntervalMs > 0)
+      ? memberEntry(old, syncs[id]!, config.rules)
       : absentEntry(old, {
           complete,
           ...whereabouts(group, id),
@@ -56,7 +65,7 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
   const step = sameSeq ? ledger.epoch.step + 1 : 1
   const { shots } = ledger
-  const epoch = { ...group.ring, step }
+  const epoch: Epoch = { ...group.ring, step, ...(half && { half: members[0] }) }
   const merged: Ledger = { epoch, coordinator: undefined, nodes, shots, intents: ledger.intents }
   const reports = Object.fromEntries(members.map((id) => [id, syncs[id]!.report]))
   const trusted = members.filter((id) => syncs[id]!.chain)
@@ -64,6 +73,19 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const coordinator =
     elect(merged, trusted, reports, sticky) ?? elect(merged, members, reports, undefined)
   return { members, ledger: { ...merged, coordinator } }
+}
+
+/** In a cluster of halves two members may bring what either half has decided by itself. */
+function unitedLedger(
+  { halves }: Config,
+  members: readonly NodeId[],
+  syncs: Syncs,
+  best: NodeId,
+): Ledger {
+  const ledger = syncs[best]!.ledger!
+  if (!halves) return ledger
+  const others = members.flatMap((id) => (id === best ? [] : (syncs[id]!.ledger ?? [])))
+  return unite(ledger, others)
 }
 
 /**
@@ -92,7 +114,7 @@ export function unfitness(entry: NodeEntry, report: Report | undefined): number 
   if (report.leaving) return 3
   if (entry.standing === 'condemned') return 2
   if (entry.standing !== 'member') return Infinity
-  return entry.barred ? 1 : 0
+  return entry.barred || entry.quarantined ? 1 : 0
 }
 
 /**
@@ -119,22 +141,11 @@ function membersOf(config: Config, syncs: Syncs): NodeId[] {
   return configured.filter((id) => syncs[id]!.configHash === winner?.[0]).sort()
 }
 
-function newest(members: readonly NodeId[], syncs: Syncs): NodeId | undefined {
-  let best: NodeId | undefined
-  for (const id of members) {
-    const { ledger, chain } = syncs[id]!
-    if (ledger === undefined) continue
-    if (best === undefined) {
-      best = id
-      continue
-    }
-    const order = compareEpochs(ledger.epoch, syncs[best]!.ledger!.epoch)
-    if (order > 0 || (order === 0 && chain && !syncs[best]!.chain)) best = id
-  }
-  return best
-}
-
-function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntry {
+function memberEntry(
+  old: NodeEntry,
+  sync: Sync,
+  { minIntervalMs, rejoin }: FencingRules,
+): NodeEntry {
   const { boot, hardware = old.hardware } = sync.identity
   const rebooted = old.boot !== '' && old.boot !== boot
   const present = { boot, hardware, seen: true, deferred: '', holds: foundHolds(old, sync.report) }
@@ -148,6 +159,7 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
   const unfinished = (fencing?.dangling.length ?? 0) > 0
   // It came back while it was being fenced: that fencing is over as well (F5).
   const struck = unfinished || (fencing?.commanded === true && fencing.action !== 'on')
+  const ordered = fencing !== undefined && isOrdered(fencing)
   const late = old.late || unfinished
   return {
     ...old,
@@ -155,7 +167,10 @@ function memberEntry(old: NodeEntry, sync: Sync, hasInterval: boolean): NodeEntr
     standing: 'member',
     because: undead ? 'it was proven off and yet it never rebooted' : 'it is in the group',
     late,
-    rests: old.rests || (hasInterval && struck),
+    rests: old.rests || (minIntervalMs > 0 && struck),
+    // Nobody has proven it off, and yet it was.
+    quarantined: old.quarantined || (rejoin === 'manual' && rebooted && struck && !ordered),
+    detached: false,
     watch: 0,
     fencing: late ? fencing : undefined,
   }
@@ -177,21 +192,24 @@ function whereabouts(group: Group, id: NodeId): { inRing: boolean; inGroup: bool
 }
 
 function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
+  const detached = old.detached && how.inRing && !how.inGroup
   const fencing = old.fencing && interrupted(old.fencing)
   // Joining our group, not Corosync, is what ends `left` and `fenced` (S19).
   const kept = how.proven ? old : withoutProof(old)
   if (kept.standing === 'fenced' || kept.standing === 'left') return { ...kept, fencing }
   const holds = how.complete ? kept.holds : 'anything'
-  if (kept.standing === 'condemned') return { ...kept, holds, fencing }
+  if (kept.standing === 'condemned') return { ...kept, holds, fencing, detached: false }
   const because =
-    old.standing !== 'member'
+    old.standing !== 'member' && old.detached === detached
       ? kept.because
       : how.inGroup
         ? 'its daemon is silent, or has another config'
-        : how.inRing
-          ? 'its daemon is gone while its ring lives on'
-          : 'it vanished from the ring without a goodbye'
-  return { ...kept, standing: 'lost', because, holds, fencing }
+        : detached
+          ? 'its daemon is being replaced by another one'
+          : how.inRing
+            ? 'its daemon is gone while its ring lives on'
+            : 'it vanished from the ring without a goodbye'
+  return { ...kept, standing: 'lost', because, holds, fencing, detached }
 }
 
 /**

@@ -14,6 +14,8 @@ export type Message = Readonly<{ session: string } & Body>
 export type Body = Readonly<
   /** What this member brings into the session. */
   | { say: 'sync'; sync: Sync }
+  /** What a member says in another protocol than ours, as far as it is understood. */
+  | { say: 'foreign'; theirs: number; ours: number }
   /** "Let us agree anew": whoever hears it begins the round that it belongs to. */
   | { say: 'again' }
   /** "I hold the merged ledger, and this is its digest." */
@@ -60,11 +62,15 @@ export type Body = Readonly<
   | { say: 'confirm'; node: NodeId; id: string; boot: string; because: string }
   /** An operator's `on` lets a barred node serve again. */
   | { say: 'unbar'; node: NodeId; id: string }
+  /** An operator lets a node serve again that was fenced. */
+  | { say: 'unfence'; node: NodeId; id: string }
   | Wanted
   /** The coordinator cannot lead any more; another member does. */
   | { say: 'resign'; because: string }
   /** "Everything here is stopped, I go." Over only when it has come back to the sender. */
   | { say: 'goodbye'; report: Report }
+  /** "I go, my resources stay, and another daemon follows." Over when it has come back. */
+  | { say: 'detach' }
 >
 
 export interface Condemnation {
@@ -134,6 +140,8 @@ export interface Report {
   /** What speaks for lost nodes: they answer beside the ring, or a device says so (F18). */
   readonly hears: Readonly<Record<NodeId, string>>
   readonly leaving: boolean
+  /** It is about to be replaced by another daemon, and takes nothing before that. */
+  readonly detaching: boolean
   /** It came up after too many crashes: it takes part, but leads nothing and runs nothing new. */
   readonly passive: boolean
   /** Its disk takes what it is told to keep. */
@@ -148,6 +156,12 @@ export interface ResourceReport {
   readonly refuses: boolean
   /** It has failed here, has been stopped, and would be started here again. */
   readonly mends: boolean
+  /** How many of its failures here still count. */
+  readonly failures: number
+  /** What the last of those was; empty without one. */
+  readonly last: string
+  /** A failure that the cluster has to act on, and has not yet; else empty. */
+  readonly grave: string
 }
 
 export interface CheckReport {

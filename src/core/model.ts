@@ -114,8 +114,17 @@ export interface Wishes {
   readonly onlyWhere: readonly CheckId[]
 }
 
+/** A resource that runs on several nodes at once; each of them has an instance for itself. */
+export interface CloneOf {
+  readonly id: ResourceId
+  /** At most so many instances at once. */
+  readonly max: number
+}
+
 export interface ResourceConfig extends Wishes {
   readonly id: ResourceId
+  /** Set where it is an instance of a clone (clones.ts): then it is bound to its only node. */
+  readonly clone?: CloneOf | undefined
   /**
    * What it really is: an address, a unit, a program. Two ids for one thing are one thing (S16),
    * so holds are kept by thing and promise P1 is about things.
@@ -129,6 +138,10 @@ export interface ResourceConfig extends Wishes {
   readonly probeMs: number
   /** Gap between two monitors of a running resource. */
   readonly monitorEveryMs: number
+  /** What its failures come to; left out, it is mended in place once (failures.ts). */
+  readonly failing?: Failing | undefined
+  /** What a node does with it that has lost quorum; left out, it stops it (freeze.ts). */
+  readonly noQuorum?: NoQuorum | undefined
 }
 
 /** A question to a node or to what runs there, asked again and again (H4). */
@@ -140,6 +153,27 @@ export interface CheckConfig {
   readonly rise: number
   readonly fall: number
 }
+
+/**
+ * What a failure comes to: it is started again in place, or elsewhere at once, or nowhere before an
+ * operator has seen to it, or its node is condemned.
+ */
+export const failureActions = ['restart', 'move', 'stop', 'fence'] as const
+export type FailureAction = (typeof failureActions)[number]
+
+export interface Failing {
+  readonly action: FailureAction
+  /** So many failures that a monitor finds within `timeoutMs` keep it away from a node. */
+  readonly monitorsMax: number
+  /** The same where the last one of them is a start. */
+  readonly startsMax: number
+  /** How long a failure counts, and how long it is kept away. */
+  readonly timeoutMs: number
+}
+
+/** It is stopped, or left running as it is. */
+export const noQuorumActions = ['stop', 'freeze'] as const
+export type NoQuorum = (typeof noQuorumActions)[number]
 
 export interface Timing {
   /** Gap between two reports of a node; also how fast a lost message is made good. */
@@ -165,6 +199,8 @@ export interface Timing {
   readonly stopAttemptsMax: number
   /** How long a leaving daemon waits for the others before it leaves without a goodbye. */
   readonly leaveMs: number
+  /** How long a node may be without a daemon that has said that another one follows. */
+  readonly detachMs: number
 }
 
 /**
@@ -184,6 +220,8 @@ export interface FencingRules {
   /** How many fencings may send a command within `stormWindowMs` (P9). */
   readonly stormMax: number
   readonly stormWindowMs: number
+  /** `manual`: who was fenced and is back serves nothing before `picket unfence` (H14). */
+  readonly rejoin: 'automatic' | 'manual'
 }
 
 /** A resource that goes to the first of its nodes that is able to take it, and stays there. */
@@ -210,6 +248,8 @@ export interface Config {
   readonly devices: readonly DeviceConfig[]
   readonly timing: Timing
   readonly rules: FencingRules
+  /** May Corosync call exactly half of the nodes quorate (halves.ts)? All nodes say the same. */
+  readonly halves: boolean
 }
 
 /** What tells one life of a node from the next, and the hardware it lives on. */

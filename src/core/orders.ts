@@ -5,11 +5,13 @@
  * up is in the ledger, and outlives everybody.
  */
 
+import { beginDetach } from './detach.ts'
 import type { Order } from './event.ts'
+import { isHalf, keepersOf } from './halves.ts'
 import { isIntentAction, whyMeaningless } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import type { Body, Verdict } from './message.ts'
-import { type Config, majorityOf, type NodeId } from './model.ts'
+import type { Config, NodeId } from './model.ts'
 import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
 import { whyNotWanted } from './wants.ts'
 
@@ -35,6 +37,7 @@ export function onOrder(turn: Turn, order: Order): void {
     because: 'on its way to the coordinator',
   }
   set(turn, { orders: [...turn.state.orders.filter((each) => each.id !== id), accepted] })
+  if (action === 'detach') return beginDetach(turn, id)
   const why = refusalHere(turn.state, accepted)
   if (why !== undefined) return onOrderStep(turn, id, 'refused', why)
   request(turn, accepted)
@@ -48,7 +51,7 @@ export function keepOrders(turn: Turn): void {
     if (!isIntentAction(order.action) && (at === 'fencing' || at === 'failed')) {
       forgotten(turn, order)
     }
-    if (order.at !== 'waiting') continue
+    if (order.at !== 'waiting' || order.action === 'detach') continue
     if (turn.nowMs - order.sinceMs > TAKEN_UP_WITHIN_MS) {
       onOrderStep(turn, order.id, 'refused', 'no coordinator took it up in time')
     } else {
@@ -105,6 +108,7 @@ export function onRequest(turn: Turn, message: Request): void {
     const because = `confirmed dead by ${requester}${reason && `: ${reason}`}`
     return send(turn, { say: 'confirm', node: target, id, boot: message.boot, because })
   }
+  if (action === 'unfence') return send(turn, { say: 'unfence', node: target, id })
   if (action !== 'on') {
     send(turn, {
       say: 'condemn',
@@ -133,8 +137,8 @@ export function onRequest(turn: Turn, message: Request): void {
 }
 
 function request(turn: Turn, order: OrderState): void {
-  if (authority(turn.state, turn.nowMs) === undefined) return
   const { id, action, target, resource, requester, reason, boot } = order
+  if (action === 'detach' || authority(turn.state, turn.nowMs) === undefined) return
   send(turn, { say: 'request', id, action, target, resource, requester, reason, boot })
 }
 
@@ -161,6 +165,10 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
   const node = state.config.nodes.find((each) => each.id === target)
   if (node === undefined) return `there is no node ${target}`
   if (action === 'confirm') return whyNotConfirmed(state, target, boot) ?? whyNotKept(state)
+  if (action === 'unfence') {
+    const { quarantined } = entryOf(state.ledger, target)
+    return quarantined ? undefined : `nothing keeps ${target} out of service for being fenced`
+  }
   if (node.levels.length === 0) return `no fence device is configured for ${target}`
   const entry = entryOf(state.ledger, target)
   if (entry.fencing?.owner !== undefined) {
@@ -171,7 +179,7 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
     return resetsOnly(target)
   }
   if (action !== 'on') {
-    const unkept = whyNotKept(state)
+    const unkept = whyNotKept(state) ?? whyHalfKept(state, action)
     if (unkept !== undefined) return unkept
     const others = state.session?.merged?.members.some((id) => id !== target)
     return others ? undefined : `no other member is there to fence ${target}`
@@ -240,10 +248,17 @@ export function onlyResets({ nodes, devices }: Config, node: NodeId): boolean {
   return levels.length > 0 && levels.every((level) => level.devices.some(resets))
 }
 
+/** Nobody but the half that keeps it would know that a node has to stay off (P4). */
+function whyHalfKept({ session, config }: State, action: string): string | undefined {
+  if (action !== 'off' || !isHalf(config, session?.merged?.members ?? [])) return undefined
+  return 'only half of the nodes are here to keep the order; a lost node is fenced without one'
+}
+
 /** An order must outlive whoever carries it out (F4). */
 function whyNotKept({ session, config }: State): string | undefined {
   const reports = Object.values(session?.reports ?? {})
-  return reports.filter((report) => report.durable).length < majorityOf(config)
+  const needed = keepersOf(config, session?.merged?.members)
+  return reports.filter((report) => report.durable).length < needed
     ? 'too few disks can keep the order: free space on the nodes'
     : undefined
 }

@@ -7,7 +7,9 @@
  * each, however many events pass by in which nothing of it changes.
  */
 
+import { awaitedBy, mustBeBeside, targetsOf } from './clones.ts'
 import { delivered, once } from './duty.ts'
+import { maintenanceOf } from './intents.ts'
 import { entryOf } from './ledger.ts'
 import { type Look, lookAt } from './look.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
@@ -86,17 +88,40 @@ function grants(look: Look, resource: ResourceConfig): readonly Deed[] {
 
 /** What has to happen before this resource may be granted to this node. */
 function whyNotYet(look: Look, resource: ResourceConfig, to: NodeId): string {
-  for (const id of resource.after) {
-    const at = holderOf(look, id)
-    // On the same node the start itself waits: what is granted there comes up before it.
-    const up = at === to ? isStaying(look, id, at) : at && stateAt(look, id, at) === 'running'
-    if (!up) return `it waits for ${id}, after which it starts`
+  const { resources } = look.state.config
+  for (const name of resource.after) {
+    const up = awaitedBy(resources, resource, name, to).some(({ id }) => {
+      const at = holderOf(look, id)
+      // On the same node the start itself waits: what is granted there comes up before it.
+      return at === to ? isStaying(look, id, at) : at && stateAt(look, id, at) === 'running'
+    })
+    if (!up) return `it waits for ${name}, after which it starts`
   }
-  for (const { to: id, strength } of resource.beside) {
-    if (strength !== 'must' || (holderOf(look, id) === to && isStaying(look, id, to))) continue
-    return `it waits for ${id} to be on ${to}`
+  for (const { to: name, strength } of resource.beside) {
+    const there = targetsOf(resources, name).some(
+      ({ id }) => holderOf(look, id) === to && isStaying(look, id, to),
+    )
+    if (strength === 'must' && !there) return `it waits for ${name} to be on ${to}`
   }
-  return whyNoRoomYet(look, resource, to)
+  return whyNoRoomYet(look, resource, to) || whyTooMany(look, resource)
+}
+
+/** Of a clone those that are to go have to be gone before so many others come. */
+function whyTooMany(look: Look, { id, clone }: ResourceConfig): string {
+  if (clone === undefined) return ''
+  const all = targetsOf(look.state.config.resources, clone.id)
+  if (all.length <= clone.max) return ''
+  const held = all.filter((each) => look.holdersOf(each).length > 0)
+  // All that are free are looked at in one moment: those that come first in the list count too.
+  const before = all
+    .slice(
+      0,
+      all.findIndex((each) => each.id === id),
+    )
+    .filter((each) => !held.includes(each) && look.plan.get(each.id)?.node !== undefined)
+  if (held.length + before.length < clone.max) return ''
+  const leaving = held.filter((each) => look.plan.get(each.id)?.node === undefined)
+  return `it waits for ${leaving.map((each) => each.id).join(', ')} to be gone`
 }
 
 /** What is about to move away is still in the way, and still takes its room. */
@@ -156,6 +181,7 @@ function withdrawals(
   const keeper = present.length === holders.length ? rightful[0] : undefined
   return present.flatMap((node): readonly Deed[] => {
     if (entryOf(state.ledger, node).standing !== 'member') return []
+    if (maintenanceOf(state.ledger.intents, resource.id, node) !== undefined) return []
     const doing = stateAt(look, resource.id, node)
     if (doing !== 'running' && doing !== 'starting') return []
     const deed = { do: 'release', resource, node, level: 'alarm' } as const
@@ -181,15 +207,18 @@ function whyNotHere(look: Look, resource: ResourceConfig, node: NodeId): string 
     const waits = place.node !== undefined && place.canStay
     return waits && whyNoRoomYet(look, resource, place.node) !== '' ? '' : whyElsewhere(place, node)
   }
-  for (const id of resource.after) {
-    const at = holderOf(look, id)
-    if (at !== undefined && !isKnownDown(look, id, at)) continue
-    const leader = look.byId(id)
-    // Nobody can say where it is: that is no reason to end what works.
-    if (at === undefined && leader !== undefined && look.holdersOf(leader).length > 0) continue
-    return `${id}, after which it starts, is not there any more`
+  for (const name of resource.after) {
+    const awaited = awaitedBy(look.state.config.resources, resource, name, node)
+    if (awaited.some((leader) => !isDown(look, leader))) continue
+    return `${name}, after which it starts, is not there any more`
   }
   return ''
+}
+
+/** Is it nowhere, or known to go? Where nobody can say, that is no reason to end what works. */
+function isDown(look: Look, leader: ResourceConfig): boolean {
+  const at = holderOf(look, leader.id)
+  return at === undefined ? look.holdersOf(leader).length === 0 : isKnownDown(look, leader.id, at)
 }
 
 function whyElsewhere({ node, because, elsewhere }: Place, here: NodeId): string {
@@ -206,12 +235,22 @@ function isKnownDown(look: Look, id: ResourceId, at: NodeId): boolean {
 }
 
 /** Is anything still held that ends before this one does? */
-function followersThere(look: Look, { id }: ResourceConfig, node: NodeId): boolean {
-  return look.state.config.resources.some((other) => {
+function followersThere(look: Look, leader: ResourceConfig, node: NodeId): boolean {
+  const { id, clone } = leader
+  const { resources } = look.state.config
+  return resources.some((other) => {
     const holders = look.holdersOf(other)
     if (other.after.includes(id)) return isPresent(look, holders)
-    const beside = other.beside.some(({ to, strength }) => to === id && strength === 'must')
-    return beside && holders.includes(node)
+    if (clone !== undefined && other.after.includes(clone.id) && isPresent(look, holders)) {
+      // Another instance that stays will do for it, if it need not run beside this one.
+      const lost = holders.some((at) => {
+        const awaited = awaitedBy(resources, other, clone.id, at)
+        return awaited.includes(leader) && awaited.every((each) => isDown(look, each))
+      })
+      if (lost) return true
+    }
+    const beside = mustBeBeside(other, id) || (clone && mustBeBeside(other, clone.id))
+    return beside === true && holders.includes(node)
   })
 }
 

@@ -5,11 +5,14 @@
  * A node is out of the question for a resource where it cannot take it, where a resource that it
  * must be beside is not, where one is that it must be apart from, or where there is no room. Among
  * the other nodes the best one is that on which it and most of its followers are well; then the one
- * to which an operator has moved it, or most of its followers; then the one where it runs already,
- * if it must stay; then the one with the most points; then the first one in its list. So a group
- * moves as a whole, and nothing moves for nothing.
+ * to which an operator has moved it, or most of its followers; then one where the instances of
+ * clones beside which it must run are well; then the one where it runs already, if it must stay;
+ * then the one with the most points; then the first one in its list. So a group moves as a whole,
+ * and nothing moves for nothing.
  */
+import { targetsOf } from './clones.ts'
 import type { NodeId, Pull, ResourceConfig, ResourceId, Strength } from './model.ts'
+import { chooseInstances } from './plan-clones.ts'
 
 /** What the plan is made of, beside the config. */
 export interface Facts {
@@ -24,6 +27,8 @@ export interface Facts {
   /** Where an operator has moved it to, if the node can take it. */
   wanted(resource: ResourceConfig): NodeId | undefined
   capacity(node: NodeId): Readonly<Record<string, number>>
+  /** Is this instance of a clone about to be mended, or not well, to who must be beside it? */
+  unsound(instance: ResourceConfig, follower: ResourceConfig): boolean
 }
 
 /** Where one resource should be. */
@@ -41,9 +46,18 @@ export interface Place {
 export type Plan = ReadonlyMap<ResourceId, Place>
 
 /** What one node has in favour of it. Compared from left to right; more is better. */
-type Merit = readonly [well: number, moved: number, stays: number, points: number, first: number]
+export type Merit = readonly [
+  well: number,
+  moved: number,
+  sound: number,
+  stays: number,
+  points: number,
+  first: number,
+]
 
-interface Work {
+/** A plan in the making. */
+export interface Work {
+  readonly resources: readonly ResourceConfig[]
   readonly facts: Facts
   readonly places: Map<ResourceId, Place>
   readonly used: Map<NodeId, Map<string, number>>
@@ -53,11 +67,16 @@ interface Work {
 /** Plans the places of all resources. Costs resources × nodes, and their wishes. */
 export function plan(resources: readonly ResourceConfig[], facts: Facts): Plan {
   const ties = tiesOf(resources)
-  const work: Work = { facts, places: new Map(), used: new Map(), ties }
-  for (const resource of ties.order) {
-    const place = placeFor(work, resource)
+  const work: Work = { resources, facts, places: new Map(), used: new Map(), ties }
+  const put = (resource: ResourceConfig, place: Place): void => {
     work.places.set(resource.id, place)
     if (place.node !== undefined) occupy(work, resource, place.node)
+  }
+  for (const resource of ties.order) {
+    if (work.places.has(resource.id)) continue
+    const instances = resource.clone ? targetsOf(resources, resource.clone.id) : []
+    if (instances.length <= (resource.clone?.max ?? 0)) put(resource, placeFor(work, resource))
+    else for (const [each, place] of chooseInstances(work, instances)) put(each, place)
   }
   return work.places
 }
@@ -67,8 +86,8 @@ function placeFor(work: Work, resource: ResourceConfig): Place {
   const nowhere = (because: string): Place => {
     return { node: undefined, because, canStay: false, elsewhere }
   }
-  const missing = resource.after.find((id) => work.places.get(id)?.node === undefined)
-  if (missing !== undefined) return nowhere(`${missing}, after which it starts, runs nowhere`)
+  const missing = whyNotYet(work, resource)
+  if (missing !== '') return nowhere(missing)
   const now = work.facts.now(resource)
   let best: { readonly node: NodeId; readonly merit: Merit } | undefined
   for (const [index, node] of resource.nodes.entries()) {
@@ -97,15 +116,24 @@ function placeFor(work: Work, resource: ResourceConfig): Place {
 
 // ---- what is out of the question ----
 
-function whyNotThere(work: Work, resource: ResourceConfig, node: NodeId): string {
-  const { facts, places, ties } = work
+/** Whom it starts after has to run; of a clone one instance will do. */
+export function whyNotYet({ resources, places }: Work, { after }: ResourceConfig): string {
+  const missing = after.find((name) => {
+    return targetsOf(resources, name).every(({ id }) => places.get(id)?.node === undefined)
+  })
+  return missing === undefined ? '' : `${missing}, after which it starts, runs nowhere`
+}
+
+/** Why a resource can not be on a node; empty where it can. */
+export function whyNotThere(work: Work, resource: ResourceConfig, node: NodeId): string {
+  const { resources, facts, places, ties } = work
   const why = facts.whyNot(resource, node) || facts.unsure(resource, node)
   if (why !== '') return why
   for (const { to, strength } of resource.beside) {
     if (strength !== 'must') continue
-    const at = places.get(to)?.node
-    if (at === undefined) return `${to}, beside which it must run, runs nowhere`
-    if (at !== node) return `${to}, beside which it must run, belongs on ${at}`
+    const at = targetsOf(resources, to).flatMap(({ id }) => places.get(id)?.node ?? [])
+    if (at.length === 0) return `${to}, beside which it must run, runs nowhere`
+    if (!at.includes(node)) return `${to}, beside which it must run, belongs on ${at.join(', ')}`
   }
   for (const { to, strength } of ties.apartOf(resource.id)) {
     if (strength === 'must' && places.get(to)?.node === node) {
@@ -136,8 +164,9 @@ function occupy({ used }: Work, { needs }: ResourceConfig, node: NodeId): void {
 
 // ---- what is better ----
 
-function meritOf(
-  { facts, places, ties }: Work,
+/** What a node has in favour of it. */
+export function meritOf(
+  { resources, facts, places, ties }: Work,
   resource: ResourceConfig,
   node: NodeId,
   { isNow, index }: { readonly isNow: boolean; readonly index: number },
@@ -158,7 +187,23 @@ function meritOf(
   // A group is moved by whomever of it is named; its leader's own word counts for more.
   let moved = facts.wanted(resource) === node ? followers.length + 1 : 0
   for (const follower of followers) if (facts.wanted(follower) === node) moved++
-  return [able, moved, stays, points, -index]
+  return [able, moved, soundThere(resources, facts, resource, node), stays, points, -index]
+}
+
+/** How many instances there that it must be beside are well. */
+function soundThere(
+  resources: readonly ResourceConfig[],
+  facts: Facts,
+  resource: ResourceConfig,
+  node: NodeId,
+): number {
+  // An instance has one node alone: it does not run from what is about to be mended there.
+  if (resource.clone !== undefined) return 0
+  const musts = resource.beside.filter(({ strength }) => strength === 'must')
+  return musts.filter(({ to }) => {
+    const found = targetsOf(resources, to).find((each) => each.clone && each.nodes.includes(node))
+    return found !== undefined && !facts.unsound(found, resource)
+  }).length
 }
 
 /** What ails it there, or who would be left behind. */
@@ -172,7 +217,7 @@ function whyWorse({ facts, ties }: Work, resource: ResourceConfig, node: NodeId)
 }
 
 /** Where none of its nodes is well for it, it stays: what ails all of them is no news of one. */
-function isWell(facts: Facts, resource: ResourceConfig, node: NodeId): boolean {
+export function isWell(facts: Facts, resource: ResourceConfig, node: NodeId): boolean {
   return canFollow(facts, resource, node) && facts.ails(resource, node) === ''
 }
 
@@ -184,7 +229,8 @@ function canFollow(facts: Facts, follower: ResourceConfig, node: NodeId): boolea
 /** `must` is no matter of points. */
 const pointsOf = (strength: Strength): number => (strength === 'must' ? 0 : strength)
 
-function compare(one: Merit, other: Merit): number {
+/** Above zero where the first one is better. */
+export function compare(one: readonly number[], other: readonly number[]): number {
   for (const [index, value] of one.entries()) {
     const difference = value - other[index]!
     if (difference !== 0) return difference
@@ -198,23 +244,26 @@ function advantage(best: Merit, theirs: Merit): string {
     case 1:
       return 'is where an operator wants it'
     case 2:
-      return 'has it already, and it must stay where it is'
+      return 'has whom it must be beside in good health'
     case 3:
-      return `has ${best[3]} points, this one ${theirs[3]}`
+      return 'has it already, and it must stay where it is'
+    case 4:
+      return `has ${best[4]} points, this one ${theirs[4]}`
     default:
       return 'comes first in its list'
   }
 }
 
 function reasonFor(
-  { places, facts, ties }: Work,
+  { resources, places, facts, ties }: Work,
   resource: ResourceConfig,
   node: NodeId,
   now: NodeId | undefined,
 ): string {
   const { beside, stays, id } = resource
   const leader = beside.find(({ to, strength }) => {
-    return strength === 'must' && places.get(to)?.node === node
+    const there = ({ id: each }: ResourceConfig) => places.get(each)?.node === node
+    return strength === 'must' && targetsOf(resources, to).some(there)
   })
   if (leader !== undefined) return `${leader.to} is there, beside which it must run`
   const moved = [resource, ...ties.followersOf(id)].find((each) => facts.wanted(each) === node)
@@ -264,9 +313,11 @@ function mutual(
   const pulls = new Map<ResourceId, Pull[]>()
   const add = (id: ResourceId, pull: Pull) => pulls.set(id, [...(pulls.get(id) ?? []), pull])
   for (const { id, [wish]: own } of resources) {
-    for (const pull of own) {
-      add(id, pull)
-      add(pull.to, { to: id, strength: pull.strength })
+    for (const { to, strength } of own) {
+      for (const target of targetsOf(resources, to)) {
+        add(id, { to: target.id, strength })
+        add(target.id, { to: id, strength })
+      }
     }
   }
   return pulls
@@ -293,10 +344,11 @@ function leadersOf(
   const found = new Map<ResourceId, ResourceConfig>()
   const visit = (pulls: readonly Pull[]): void => {
     for (const { to, strength } of pulls) {
-      const leader = resources.find((each) => each.id === to)
-      if (strength !== 'must' || leader === undefined || found.has(to) || to === id) continue
-      found.set(to, leader)
-      visit(leader.beside)
+      for (const leader of strength === 'must' ? targetsOf(resources, to) : []) {
+        if (found.has(leader.id) || leader.id === id) continue
+        found.set(leader.id, leader)
+        visit(leader.beside)
+      }
     }
   }
   visit(beside)
@@ -305,18 +357,19 @@ function leadersOf(
 
 /** Whoever is followed, or awaited, is as important as the most important one that does so. */
 function orderOf(resources: readonly ResourceConfig[]): readonly ResourceConfig[] {
-  const byId = new Map(resources.map((resource) => [resource.id, resource]))
   const ordered: ResourceConfig[] = []
   const seen = new Set<ResourceId>()
   const visit = (resource: ResourceConfig): void => {
     if (seen.has(resource.id)) return
-    seen.add(resource.id)
-    const before = [...resource.beside.map(({ to }) => to), ...resource.after]
-    for (const id of before) {
-      const leader = byId.get(id)
-      if (leader !== undefined) visit(leader)
+    // The instances of a clone choose together.
+    const together = targetsOf(resources, resource.clone?.id ?? resource.id)
+    for (const { id } of together) seen.add(id)
+    for (const { beside, after } of together) {
+      for (const name of [...beside.map(({ to }) => to), ...after]) {
+        for (const leader of targetsOf(resources, name)) visit(leader)
+      }
     }
-    ordered.push(resource)
+    ordered.push(...together)
   }
   for (const resource of resources.toSorted((a, b) => b.priority - a.priority)) visit(resource)
   return ordered

@@ -3,6 +3,8 @@
  * makes of it. A node's word counts for the session it was said in, and for no grant that it had
  * not yet processed (S9, S10).
  */
+import { isElsewhere, otherForm } from './clones.ts'
+import { countOf, failingOf, keepsAway } from './failures.ts'
 import { advance } from './fencing.ts'
 import { healthReport } from './health.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
@@ -18,15 +20,21 @@ export function reportOf(turn: Turn): Report {
   const seq = state.reportSeq + 1
   set(turn, { reportSeq: seq })
   const resources: Record<ResourceId, ResourceReport> = {}
-  for (const { id, thing } of state.config.resources) {
+  for (const resource of state.config.resources) {
+    // What is bound to another node is that node's to tell.
+    if (isElsewhere(resource, state.self)) continue
+    const { id, thing } = resource
     const local = state.resources[id]!
-    const refuses = nowMs < local.coolUntilMs || state.passive !== ''
-    const failed = nowMs - local.failedMs < state.config.timing.coolDownMs
-    const mends = failed && !refuses && local.at === 'stopped'
-    resources[id] = { thing, state: reportedState(local), refuses, mends }
+    const { last, grave } = local.failures
+    const refuses = keepsAway(local.failures, nowMs) || state.passive !== ''
+    const failures = countOf(local.failures, failingOf(state.config, resource), nowMs)
+    const mends = failures > 0 && !refuses && local.at === 'stopped'
+    const told = { failures, last: failures > 0 ? last : '', grave }
+    resources[id] = { thing, state: reportedState(local), refuses, mends, ...told }
   }
   for (const thing of strangeThings(state)) {
-    resources[thing] = { thing, state: 'unknown', refuses: true, mends: false }
+    const never = { failures: 0, last: '', grave: '' }
+    resources[thing] = { thing, state: 'unknown', refuses: true, mends: false, ...never }
   }
   return {
     seq,
@@ -38,6 +46,7 @@ export function reportOf(turn: Turn): Report {
     pressing: [...new Set([...Object.keys(state.fencings), ...lingering(state, nowMs)])],
     hears: heardHere(state),
     leaving: state.leaving !== undefined,
+    detaching: state.detaching !== undefined,
     passive: state.passive !== '',
     durable: state.disk.ok,
   }
@@ -80,6 +89,7 @@ export function sameNews(
     const other = after[id]!
     if (one === other) continue
     if (one === undefined || reportedState(one) !== reportedState(other)) return false
+    if (one.failures !== other.failures) return false
   }
   return true
 }
@@ -106,7 +116,8 @@ function sameResources(before: Report['resources'], after: Report['resources']):
     const one = before[id]
     const other = after[id]!
     if (one === undefined || one.thing !== other.thing || one.state !== other.state) return false
-    return one.refuses === other.refuses && one.mends === other.mends
+    if (one.failures !== other.failures || one.last !== other.last) return false
+    return one.refuses === other.refuses && one.mends === other.mends && one.grave === other.grave
   })
 }
 
@@ -126,7 +137,7 @@ export function heard(ledger: Ledger, node: NodeId, report: Report): Ledger {
   const stopped = new Set<string>()
   const held = new Set<string>()
   for (const { thing, state } of Object.values(report.resources)) {
-    if (state === 'stopped') stopped.add(thing)
+    if (state === 'stopped') stopped.add(thing).add(otherForm(thing, node))
     else held.add(thing)
   }
   const kept = before.filter(({ thing, step }) => {

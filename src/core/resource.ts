@@ -7,11 +7,14 @@
  * A stop that keeps failing ends in `stuck`: the node says so, and the others condemn it (H6). What
  * starts after a resource stops before it (H3); whose first stop has failed is not waited for.
  */
+import { awaitedBy, startsAfter } from './clones.ts'
+import { isPaused } from './detach.ts'
 import type { ResourceOp } from './effect.ts'
-import type { RunOutcome } from './event.ts'
+import { type Failures, isDisabled, noFailures } from './failures.ts'
+import { isLeftAlone } from './maintenance.ts'
 import type { ResourceState } from './message.ts'
 import type { ResourceConfig, ResourceId } from './model.ts'
-import { freshId, say, set, type Turn } from './state.ts'
+import { freshId, isKept, type State, say, set, type Turn } from './state.ts'
 
 export interface Local {
   readonly at: 'unknown' | 'stopped' | 'granted' | 'starting' | 'running' | Ending
@@ -27,8 +30,7 @@ export interface Local {
   readonly misses: number
   /** When to do the next thing unasked: a monitor, another probe, another stop. */
   readonly nextMs: number
-  readonly failedMs: number
-  readonly coolUntilMs: number
+  readonly failures: Failures
   /** What was found last, for people. */
   readonly detail: string
 }
@@ -42,12 +44,6 @@ interface Operation {
   readonly untilMs: number
 }
 
-const RETRY_MS = 1_000
-const STUCK_RETRY_MS = 30_000
-/**
- * Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15).
- */
-const LOOK_AGAIN_GAPS = 6
 /** How long after its own bound an operation may take to be killed and proven gone. */
 const REAP_MS = 10_000
 
@@ -60,10 +56,12 @@ export const untried: Local = {
   attempts: 0,
   misses: 0,
   nextMs: 0,
-  failedMs: -Infinity,
-  coolUntilMs: -Infinity,
+  failures: noFailures,
   detail: 'not probed yet',
 }
+
+/** The instance of another node: it cannot be here, so nobody here looks for it. */
+export const boundElsewhere: Local = { ...untried, at: 'stopped', nextMs: Infinity, detail: '' }
 
 /**
  * What the others are told. A granted resource is as good as starting: the grant must not lapse.
@@ -93,7 +91,7 @@ export function resourceDeadlineMs(local: Local): number {
 /** Time has passed: is there anything to do unasked? */
 export function tickResource(turn: Turn, config: ResourceConfig): void {
   const local = turn.state.resources[config.id]!
-  if (turn.nowMs < resourceDeadlineMs(local)) return
+  if (turn.nowMs < resourceDeadlineMs(local) || isPaused(turn.state, local)) return
   if (local.op !== undefined) {
     const detail = `its ${local.op.op} cannot be ended`
     say(turn, 'alarm', `${config.id}: ${detail}`, { resource: config.id })
@@ -142,7 +140,18 @@ export function startResource(turn: Turn, config: ResourceConfig): void {
 /** An operator says that what made it fail is mended: it may be tried here at once. */
 export function forgetFailures(turn: Turn, id: ResourceId): void {
   if (turn.state.resources[id] === undefined) return
-  put(turn, id, { failedMs: -Infinity, coolUntilMs: -Infinity })
+  put(turn, id, { failures: noFailures })
+}
+
+/** What the cluster had to act on is told until a majority keeps what it has made of it. */
+export function settleFailures(turn: Turn): void {
+  const { resources, ledger } = turn.state
+  for (const id in resources) {
+    const { failures } = resources[id]!
+    if (failures.grave === '' || !isDisabled(ledger.intents, id)) continue
+    if (!isKept(turn.state)) return
+    put(turn, id, { failures: { ...failures, grave: '' } })
+  }
 }
 
 /** What was granted and not started yet is not ours any more. */
@@ -156,13 +165,14 @@ export function dropGrants(turn: Turn): void {
 export function stopResource(turn: Turn, config: ResourceConfig, because: string): void {
   const local = turn.state.resources[config.id]!
   if (local.at === 'stopped' || local.mustStop !== '') return
+  if (isLeftAlone(turn.state, config.id)) return
   if (local.at === 'granted') {
     put(turn, config.id, { at: 'stopped', detail: `not started: ${because}` })
     return
   }
   put(turn, config.id, { mustStop: because })
   if (local.op === undefined) {
-    if (local.at === 'running' || local.at === 'unknown') end(turn, config, because)
+    if (local.at === 'running' || local.at === 'unknown') endResource(turn, config, because)
   } else if (!local.op.aborted && (local.at === 'starting' || local.at === 'running')) {
     // One operation at a time: the stop follows when the start is proven gone.
     put(turn, config.id, { op: { ...local.op, aborted: true } })
@@ -170,139 +180,8 @@ export function stopResource(turn: Turn, config: ResourceConfig, because: string
   }
 }
 
-/** It is there and does not do what it should: mended in place, then moved. */
-export function failResource(turn: Turn, config: ResourceConfig, because: string): void {
-  const local = turn.state.resources[config.id]!
-  // The first failure is mended in place; a second one soon after sends it elsewhere.
-  const { coolDownMs } = turn.state.config.timing
-  const again = turn.nowMs - local.failedMs < coolDownMs
-  const coolUntilMs = again ? turn.nowMs + coolDownMs : local.coolUntilMs
-  put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs })
-  stopResource(turn, config, `it failed: ${because}`)
-}
-
-/** An operation is over, and so are all its processes. */
-export function onRan(
-  turn: Turn,
-  config: ResourceConfig,
-  ran: { id: number; outcome: RunOutcome; detail: string },
-): void {
-  const local = turn.state.resources[config.id]!
-  if (local.op?.id !== ran.id) return
-  put(turn, config.id, { op: undefined, detail: ran.detail })
-  switch (local.op.op) {
-    case 'probe':
-      if (local.at === 'unknown') return onFirstProbe(turn, config, ran.outcome)
-      if (local.at === 'stopped' || local.at === 'granted') return onLook(turn, config, ran)
-      return onConfirm(turn, config, ran.outcome)
-    case 'start':
-      return onStarted(turn, config, ran)
-    case 'monitor':
-      return onMonitored(turn, config, ran)
-    case 'stop':
-      // Whatever the stop says of itself, only a probe tells whether it is true.
-      put(turn, config.id, { at: 'confirming' })
-      return run(turn, config, 'probe')
-  }
-}
-
-/** It may have ended by itself: the monitor that would come later comes now. */
-export function onHint(turn: Turn, config: ResourceConfig): void {
-  const local = turn.state.resources[config.id]!
-  if (local.at === 'running' && local.op === undefined) run(turn, config, 'monitor')
-}
-
-function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {
-  const local = turn.state.resources[config.id]!
-  if (outcome === 'stopped') return becomeStopped(turn, config)
-  if (local.mustStop !== '') return end(turn, config, local.mustStop)
-  if (outcome === 'running') {
-    say(turn, 'info', `${config.id} was found running here`, { resource: config.id })
-    put(turn, config.id, { at: 'running', attempts: 0, nextMs: monitorAtMs(turn, config) })
-    return
-  }
-  const attempts = local.attempts + 1
-  if (attempts < turn.state.config.timing.stopAttemptsMax) {
-    put(turn, config.id, { attempts, nextMs: turn.nowMs + RETRY_MS * 2 ** attempts })
-    return
-  }
-  put(turn, config.id, { attempts: 0 })
-  end(turn, config, 'no probe could tell whether it runs')
-}
-
-/** A second look at a stopped thing. Found running, it was somebody else who started it. */
-function onLook(
-  turn: Turn,
-  config: ResourceConfig,
-  ran: { outcome: RunOutcome; detail: string },
-): void {
-  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
-  if (ran.outcome !== 'running') return put(turn, config.id, { nextMs })
-  say(turn, 'alarm', `${config.id} runs here although nobody here has started it`, {
-    resource: config.id,
-  })
-  put(turn, config.id, { at: 'running', attempts: 0, nextMs: monitorAtMs(turn, config) })
-}
-
-function onStarted(
-  turn: Turn,
-  config: ResourceConfig,
-  ran: { outcome: RunOutcome; detail: string },
-): void {
-  const local = turn.state.resources[config.id]!
-  if (local.mustStop !== '') return end(turn, config, local.mustStop)
-  if (ran.outcome === 'done') {
-    say(turn, 'info', `${config.id} is started`, { resource: config.id })
-    const nextMs = monitorAtMs(turn, config)
-    put(turn, config.id, { at: 'running', attempts: 0, misses: 0, nextMs })
-    return
-  }
-  const { coolDownMs } = turn.state.config.timing
-  put(turn, config.id, { failedMs: turn.nowMs, coolUntilMs: turn.nowMs + coolDownMs })
-  end(turn, config, `its start failed: ${ran.detail}`)
-}
-
-function onMonitored(
-  turn: Turn,
-  config: ResourceConfig,
-  ran: { outcome: RunOutcome; detail: string },
-): void {
-  const local = turn.state.resources[config.id]!
-  if (local.mustStop !== '') return end(turn, config, local.mustStop)
-  if (ran.outcome === 'running') {
-    put(turn, config.id, { misses: 0, nextMs: monitorAtMs(turn, config) })
-    return
-  }
-  if (ran.outcome === 'unknown' && local.misses === 0) {
-    put(turn, config.id, { misses: 1, nextMs: turn.nowMs + RETRY_MS })
-    return
-  }
-  failResource(turn, config, ran.detail)
-}
-
-function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): void {
-  if (outcome === 'stopped') return becomeStopped(turn, config)
-  const local = turn.state.resources[config.id]!
-  const attempts = local.attempts + 1
-  if (attempts >= turn.state.config.timing.stopAttemptsMax) {
-    const text = `${config.id} cannot be stopped here: ${local.detail}`
-    if (local.attempts < attempts) say(turn, 'alarm', text, { resource: config.id })
-    put(turn, config.id, { at: 'stuck', attempts, nextMs: turn.nowMs + STUCK_RETRY_MS })
-    return
-  }
-  const nextMs = turn.nowMs + RETRY_MS * 2 ** (attempts - 1)
-  put(turn, config.id, { at: 'stopping', attempts, nextMs })
-}
-
-function becomeStopped(turn: Turn, config: ResourceConfig): void {
-  const { at } = turn.state.resources[config.id]!
-  if (at !== 'unknown') say(turn, 'info', `${config.id} is stopped`, { resource: config.id })
-  const nextMs = turn.nowMs + LOOK_AGAIN_GAPS * config.monitorEveryMs
-  put(turn, config.id, { at: 'stopped', mustStop: '', attempts: 0, misses: 0, nextMs })
-}
-
 /** Ends it; whatever starts after it has to end first. */
-function end(turn: Turn, config: ResourceConfig, because: string): void {
+export function endResource(turn: Turn, config: ResourceConfig, because: string): void {
   for (const follower of followersOf(turn, config)) {
     stopResource(turn, follower, `${config.id} stops, after which it starts`)
   }
@@ -311,14 +190,28 @@ function end(turn: Turn, config: ResourceConfig, because: string): void {
   put(turn, config.id, { at: 'running', op: undefined, mustStop: because, nextMs })
 }
 
-function followersOf(turn: Turn, { id }: ResourceConfig): readonly ResourceConfig[] {
-  return turn.state.config.resources.filter(({ after }) => after.includes(id))
+function followersOf({ state }: Turn, config: ResourceConfig): readonly ResourceConfig[] {
+  return state.config.resources.filter((other) => {
+    if (!startsAfter(other, config)) return false
+    const { clone } = config
+    // Any other instance will do for what need not run beside it.
+    if (clone === undefined || !other.after.includes(clone.id)) return true
+    return !awaitedBy(state.config.resources, other, clone.id, state.self).some((each) => {
+      return each !== config && runsElsewhere(state, each)
+    })
+  })
+}
+
+function runsElsewhere({ session, self }: State, { id, nodes }: ResourceConfig): boolean {
+  const others = nodes.filter((node) => node !== self)
+  return others.some((node) => session?.reports[node]?.resources[id]?.state === 'running')
 }
 
 /** Has everything here ended that starts after it, or is it known not to end well? */
 function followersGone(turn: Turn, config: ResourceConfig): boolean {
   return followersOf(turn, config).every(({ id }) => {
     const { at, attempts } = turn.state.resources[id]!
+    if (isLeftAlone(turn.state, id)) return true
     return at === 'stopped' || at === 'stuck' || (at === 'stopping' && attempts > 0)
   })
 }
@@ -329,7 +222,8 @@ function beginStop(turn: Turn, config: ResourceConfig, because: string): void {
   run(turn, config, 'stop')
 }
 
-function run(turn: Turn, config: ResourceConfig, op: ResourceOp): void {
+/** Begins one operation; there must be none under way. */
+export function run(turn: Turn, config: ResourceConfig, op: ResourceOp): void {
   const timeoutMs = op === 'start' ? config.startMs : op === 'stop' ? config.stopMs : config.probeMs
   const id = freshId(turn)
   const untilMs = turn.nowMs + timeoutMs + REAP_MS
@@ -337,11 +231,24 @@ function run(turn: Turn, config: ResourceConfig, op: ResourceOp): void {
   turn.effects.push({ do: 'run', id, resource: config.id, op, timeoutMs })
 }
 
-function monitorAtMs(turn: Turn, config: ResourceConfig): number {
+/**
+ * Stopped things are looked at every so many monitor gaps: somebody may start one by hand (H15).
+ */
+const LOOK_AGAIN_GAPS = 6
+
+/** When a stopped one is looked at next: less often, but for one that somebody is at work on. */
+export function lookAtMs(turn: Turn, config: ResourceConfig): number {
+  const gaps = isLeftAlone(turn.state, config.id) ? 1 : LOOK_AGAIN_GAPS
+  return turn.nowMs + gaps * config.monitorEveryMs
+}
+
+/** When a running resource is looked at next. */
+export function monitorAtMs(turn: Turn, config: ResourceConfig): number {
   return turn.nowMs + config.monitorEveryMs
 }
 
-function put(turn: Turn, id: ResourceId, change: Partial<Local>): void {
+/** Replaces some fields of what is known of one resource here. */
+export function put(turn: Turn, id: ResourceId, change: Partial<Local>): void {
   const { resources } = turn.state
   set(turn, { resources: { ...resources, [id]: { ...resources[id]!, ...change } } })
 }

@@ -6,16 +6,10 @@
 import { expectedIdentity } from './devices.ts'
 import type { Press } from './effect.ts'
 import type { PressOutcome } from './event.ts'
+import { keepersOf } from './halves.ts'
 import { entryOf, type FencingAction } from './ledger.ts'
 import type { Commanded, Evidence, FenceOrder, Verdict } from './message.ts'
-import {
-  type DeviceConfig,
-  type Level,
-  majorityOf,
-  type NodeId,
-  type Power,
-  sameHardware,
-} from './model.ts'
+import { type DeviceConfig, type Level, type NodeId, type Power, sameHardware } from './model.ts'
 import { authority, type State } from './state.ts'
 
 export interface Fencing {
@@ -141,7 +135,8 @@ export function isKept(state: State, fencing: Fencing, nowMs: number): boolean {
   const { barred } = entryOf(state.ledger, fencing.target)
   if (!barred && nowMs - fencing.beganMs >= KEEP_MS) return true
   const saved = Object.values(state.session?.saved ?? {})
-  return saved.filter((step) => step >= fencing.step).length >= majorityOf(state.config)
+  const needed = keepersOf(state.config, state.session?.merged?.members)
+  return saved.filter((step) => step >= fencing.step).length >= needed
 }
 
 /** Until when a command of this round may still be carried out, also the one under way (F3). */

@@ -4,6 +4,7 @@
  * keeps the times on its own clock, so that a new one waits anew (S12).
  */
 import { once, type Waits } from './duty.ts'
+import { mattersMore, priorityDelayMsOf } from './halves.ts'
 import {
   entryOf,
   type FencingRecord,
@@ -47,12 +48,11 @@ export function permitFor(
  * that differs from daemon to daemon, and more where it matters more than all that is left here.
  */
 export function delayMsOf(state: State, session: Session, id: NodeId): number {
-  const { config, identity } = state
-  const { delayMs, randomDelayMs, priorityDelayMs } = config.rules
+  const { config, identity, loads } = state
+  const { delayMs, randomDelayMs } = config.rules
   const lot = Number.parseInt(hash(`${identity.incarnation} ${id}`).slice(0, 8), 16) / 2 ** 32
-  const priorityOf = (node: NodeId) => config.nodes.find((each) => each.id === node)?.priority ?? 0
-  const ours = Math.max(...(session.merged?.members ?? []).map(priorityOf))
-  const more = priorityOf(id) > ours ? priorityDelayMs : 0
+  const waits = mattersMore(config, loads, id, session.merged?.members ?? [])
+  const more = waits ? priorityDelayMsOf(config) : 0
   return delayMs + Math.round(randomDelayMs * lot) + more
 }
 

@@ -6,10 +6,12 @@
  * Rounds make a session begin again within the same group: when quorum was lost and came back, when
  * somebody was excluded, and when the excluded one is heard again.
  */
+import { whyLeftOut } from './foreign.ts'
+import { accusersOf, leastOf, loadsAfter } from './halves.ts'
 import { digestOf } from './ledger.ts'
 import { merge } from './merge.ts'
 import type { Message, Sync } from './message.ts'
-import { type GroupMember, majorityOf, type NodeId, type RingId } from './model.ts'
+import type { GroupMember, NodeId, RingId } from './model.ts'
 import { reportOf } from './report.ts'
 import { dropGrants } from './resource.ts'
 import {
@@ -35,7 +37,7 @@ export function onGroup(
   const shown = [...new Set([...turn.state.shown, ...members.map(({ node }) => node)])]
   set(turn, { group: { ring, ringMembers, members }, shown })
   // CPG tells of every ring, votequorum only of the newest: this one may have been too small (S7).
-  if (ringMembers.length < majorityOf(turn.state.config)) set(turn, { chain: false })
+  if (ringMembers.length < leastOf(turn.state.config)) set(turn, { chain: false })
   if (!members.some((member) => member.node === turn.state.self)) {
     set(turn, { session: undefined })
     return
@@ -140,8 +142,7 @@ function tryMerge(turn: Turn): void {
   setSession(turn, { merged })
   const { self } = turn.state
   if (!merged.members.includes(self) && !session.excluded.includes(self)) {
-    const text = 'this node takes no part: its config differs from that of the other members'
-    say(turn, 'alarm', text, { config: config.hash })
+    say(turn, 'alarm', whyLeftOut(turn.state.session!), { config: config.hash })
   }
   tryAdopt(turn)
 }
@@ -152,6 +153,8 @@ export function tryAdopt(turn: Turn): void {
   if (session?.merged === undefined || session.adopted || !quorateHere(turn.state)) return
   if (!session.merged.members.includes(self)) return
   setSession(turn, { adopted: true })
+  const { ledger, loads } = turn.state
+  set(turn, { loads: loadsAfter(ledger, loads, session.merged.ledger) })
   set(turn, { ledger: session.merged.ledger, intact: true, chain: true, shown: [] })
   set(turn, { disk: { ...turn.state.disk, wanted: true } })
 }
@@ -180,7 +183,7 @@ export function onReady(turn: Turn, from: NodeId, digest: string, durable: boole
   setSession(turn, { open: true })
 }
 
-/** A member says that another one is silent. A majority of all nodes goes on without it. */
+/** A member says that another one is silent. When enough say so, they go on without it. */
 export function onAccuse(turn: Turn, from: NodeId, accused: NodeId): void {
   const { session, config } = turn.state
   if (session === undefined || session.excluded.includes(accused)) return
@@ -188,7 +191,7 @@ export function onAccuse(turn: Turn, from: NodeId, accused: NodeId): void {
   if (before.includes(from)) return
   const accusers = { ...session.accusers, [accused]: [...before, from] }
   setSession(turn, { accusers })
-  if (accusers[accused]!.length < majorityOf(config)) return
+  if (accusers[accused]!.length < accusersOf(config)) return
   say(turn, 'warn', `${accused} has been silent for too long; the others go on without it`, {
     node: accused,
   })

@@ -5,7 +5,9 @@
  * State is immutable: a turn replaces what it changes. A `Turn` collects the new state and the
  * effects of one event, so that the machines can be read from top to bottom.
  */
+import type { Detaching } from './detach.ts'
 import type { Effect, Say } from './effect.ts'
+import { keepersOf, type Loads } from './halves.ts'
 import type { Health } from './health.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
@@ -40,6 +42,8 @@ export interface State {
   readonly chain: boolean
   /** Nodes that have been in our group since then. */
   readonly shown: readonly NodeId[]
+  /** How much each node held when it was last agreed on. */
+  readonly loads: Loads
   readonly disk: Disk
   readonly resources: Readonly<Record<ResourceId, Local>>
   /** The health checks that are asked here, by what they are about. */
@@ -60,6 +64,7 @@ export interface State {
   /** When the newest of our own beats that came back was sent; -Infinity before the first. */
   readonly echoMs: number
   readonly leaving: { readonly sinceMs: number; readonly goodbye: boolean } | undefined
+  readonly detaching: Detaching | undefined
   /** Set when the local Corosync is gone for good, with the reason. */
   readonly corosyncLost: string
   readonly exited: boolean
@@ -153,7 +158,7 @@ export interface Duty {
 /** An operator's order that was given to this node. */
 export interface OrderState {
   readonly id: string
-  readonly action: OrderAction
+  readonly action: OrderAction | 'detach'
   /** Empty where it is about a resource on all nodes. */
   readonly target: NodeId
   /** Empty where it is about a node. */
@@ -168,6 +173,8 @@ export interface OrderState {
   readonly verdict?: Verdict | undefined
   /** `keeping`: done as soon as a majority of disks keeps the ledger of this epoch. */
   readonly epoch?: Epoch
+  /** Done, and only half of the nodes keep it: it may be lost with them. */
+  readonly partly?: boolean
 }
 
 /** One event's worth of work: the state as it becomes, the effects as they pile up. */
@@ -243,4 +250,11 @@ export function authority(state: State, nowMs: number): Session | undefined {
 export function leading(state: State, nowMs: number): Session | undefined {
   if (state.ledger.coordinator !== state.self) return undefined
   return authority(state, nowMs)
+}
+
+/** Do as many disks as have to keep the ledger as it is now? Then nobody who decides forgets it. */
+export function isKept({ session, ledger, config }: State): boolean {
+  if (session === undefined || !session.open || !session.adopted) return false
+  const kept = Object.values(session.saved).filter((step) => step >= ledger.epoch.step).length
+  return kept >= keepersOf(config, session.merged?.members)
 }

@@ -1,13 +1,18 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+import { holdersOf } from './clones.ts'
+import { type FailureStatus, failuresOf } from './failures.ts'
+import { whyLeftOut } from './foreign.ts'
+import { isFrozen } from './freeze.ts'
+import { leastOf } from './halves.ts'
 import { healthReport } from './health.ts'
-import { type Intent, intentText } from './intents.ts'
+import { type Intent, intentText, maintenanceOf } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
-import { holdersOf } from './look.ts'
+import { whySpared } from './maintenance.ts'
 import type { CheckReport, Verdict } from './message.ts'
 import {
-  majorityOf,
+  type CloneOf,
   type NodeId,
   type ResourceConfig,
   type ResourceId,
@@ -50,6 +55,8 @@ export interface NodeStatus {
   /** Has its daemon joined our group? */
   readonly daemon: boolean
   readonly barred: boolean
+  /** It was fenced, and serves nothing before `picket unfence`. */
+  readonly quarantined: boolean
   readonly late: boolean
   /** The last boot it was seen in; empty before the first. */
   readonly boot: string
@@ -96,6 +103,10 @@ export interface ResourceStatus {
   readonly state: string
   readonly node: NodeId | undefined
   readonly because: string
+  /** By node: its failures that still count. */
+  readonly failures: Readonly<Record<NodeId, FailureStatus>>
+  /** Set where it is an instance of a clone. */
+  readonly clone?: CloneOf
 }
 
 /** A picture of the cluster from this node. Changes nothing. */
@@ -115,7 +126,10 @@ export function describe(state: State, nowMs: number): Status {
     because,
     passive: state.passive,
     nodes,
-    resources: config.resources.map(({ id }) => resourceStatus(state, id)),
+    resources: config.resources.map(({ id, clone }) => ({
+      ...resourceStatus(state, id),
+      ...(clone && { clone }),
+    })),
     orders: state.orders,
     intents: ledger.intents.map((intent) => ({ ...intent, text: intentText(intent) })),
     advice: adviceOf(state, nodes),
@@ -128,8 +142,8 @@ function whyNotReady(state: State, nowMs: number): string {
   if (group === undefined) return 'this node has not joined its group yet'
   if (!quorateHere(state)) {
     const [here, all] = [group.ringMembers.length, config.nodes.length]
-    if (here >= majorityOf(config)) return 'Corosync has not given this ring quorum yet'
-    return `no quorum: ${here} of ${all} nodes are in the ring, ${majorityOf(config)} are needed`
+    if (here >= leastOf(config)) return 'Corosync has not given this ring quorum yet'
+    return `no quorum: ${here} of ${all} nodes are in the ring, ${leastOf(config)} are needed`
   }
   if (session === undefined) return 'this node has not joined its group yet'
   if (!session.open) return waitingFor(state)
@@ -147,9 +161,10 @@ function waitingFor(state: State): string {
       : session.merged.members.includes(id) && session.readies[id] === undefined
   })
   const { config } = state
-  if (awaited.length === 0 && members.length < majorityOf(config)) {
+  if (session?.merged?.members.includes(state.self) === false) return whyLeftOut(session)
+  if (awaited.length === 0 && members.length < leastOf(config)) {
     const [here, all] = [members.length, config.nodes.length]
-    const needed = majorityOf(config)
+    const needed = leastOf(config)
     return `too few daemons: picketd runs on ${here} of ${all} nodes, ${needed} are needed`
   }
   const missing = awaited.length > 0 ? awaited.join(', ') : 'a majority with the same config'
@@ -159,6 +174,7 @@ function waitingFor(state: State): string {
 function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
   const { group, ledger, config } = state
   const { standing, because, holds, barred, late, boot, deferred, fencing } = entryOf(ledger, id)
+  const { quarantined } = entryOf(ledger, id)
   const node = config.nodes.find((each) => each.id === id)
   const round = state.fencings[id]
   const troubles = [fencing?.last ?? '', ...(round?.troubles ?? [])]
@@ -169,6 +185,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     inRing: group?.ringMembers.includes(id) ?? false,
     daemon: group?.members.some((member) => member.node === id) ?? false,
     barred,
+    quarantined,
     late,
     boot,
     holds: holds === 'anything' ? ['anything'] : holds.map((hold) => hold.thing),
@@ -246,10 +263,14 @@ function deviceStatus(
 
 /** One resource as this node sees it. The config must know it. */
 export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
+  return { ...whereabouts(state, id), failures: failuresOf(state.session, id) }
+}
+
+function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failures'> {
   const { session, ledger, config } = state
   const resource = config.resources.find((each) => each.id === id)!
   const { thing } = resource
-  const holders = holdersOf(state, thing)
+  const holders = holdersOf(state, resource)
   const stateAt = (node: NodeId) =>
     node === state.self
       ? reportedState(state.resources[id]!)
@@ -273,18 +294,29 @@ export function resourceStatus(state: State, id: ResourceId): ResourceStatus {
     const because = `${[holder, ...others].join(' and ')} both hold it`
     return { id, thing, state: 'blocked', node: holder, because }
   }
-  const detail = holder === state.self ? state.resources[id]!.detail : ''
-  const because = looking.length > 0 ? search : detail
+  const detail = holder === state.self ? detailHere(state, resource) : ''
+  const alone = maintenanceOf(ledger.intents, id, holder)
+  const hint = alone === undefined ? '' : `left alone (${intentText(alone)})`
+  const told = [hint, looking.length > 0 ? search : detail].filter((each) => each !== '')
+  const because = told.join('; ')
   return { id, thing, state: stateAt(holder), node: holder, because }
+}
+
+function detailHere(state: State, resource: ResourceConfig): string {
+  const frozen = state.quorum?.quorate === false && isFrozen(state, resource)
+  if (frozen) return 'it is left running without quorum, as it was (no_quorum: freeze)'
+  return state.resources[resource.id]!.detail
 }
 
 function whyNowhere(state: State, resource: ResourceConfig): string {
   const { session, resources } = state
-  const { detail, failedMs } = resources[resource.id]!
-  const here = failedMs > -Infinity && detail !== '' ? `; here: ${detail}` : ''
+  const { last } = resources[resource.id]!.failures
+  const here = last === '' ? '' : `; here ${last}`
   const place = session && planFor(state, session).get(resource.id)
   if (session === undefined || place === undefined) return `no node is able to take it now${here}`
-  if (place.node === undefined) return `${place.because}${here}`
+  if (place.node === undefined) {
+    return place.because.includes(last) ? place.because : `${place.because}${here}`
+  }
   return whyNotGranted(state, session, resource) || `${place.node} is about to get it`
 }
 
@@ -293,7 +325,12 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
   const advice: string[] = []
   for (const node of nodes) {
     const blocked = node.standing === 'lost' || node.standing === 'condemned'
-    if (blocked && node.devices.length === 0) {
+    if (blocked && whySpared(state.ledger, node.id) !== '') {
+      advice.push(
+        `${node.id} is in maintenance, so nobody fences it and what it may hold waits: bring it ` +
+          `back, end the maintenance, or picket fence off ${node.id}`,
+      )
+    } else if (blocked && node.devices.length === 0) {
       advice.push(
         `${node.id} has no fence device: switch it off by hand, then picket confirm ${node.id}`,
       )
@@ -312,6 +349,11 @@ function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
     if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
       advice.push(
         `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
+      )
+    }
+    if (node.quarantined && node.standing === 'member') {
+      advice.push(
+        `${node.id} was fenced and takes nothing: see why it died, then picket unfence ${node.id}`,
       )
     }
     if (node.barred && !blocked) {

@@ -2,22 +2,25 @@
  * What delivered messages make of the ledger. Every function here runs at every member, at the same
  * point of the order, on the same ledger; a message that does not fit it is void at all of them.
  */
+import { isFree } from './clones.ts'
 import { delivered } from './duty.ts'
 import { dropFencing } from './ending.ts'
 import { beginFencing } from './fencing.ts'
+import { maintenanceOf } from './intents.ts'
 import {
   entryOf,
   type FencingRecord,
   fingersOf,
   isOpen,
+  isOrdered,
   type Ledger,
-  mayHold,
   mayStillFire,
   orderedFencing,
   shotsBeside,
   withEntry,
   withFinger,
 } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
 import { elect } from './merge.ts'
 import type { Body, Condemnation, FenceOrder, Report } from './message.ts'
 import type { NodeId } from './model.ts'
@@ -34,10 +37,13 @@ export function onGrant(turn: Turn, from: NodeId, grant: Of<'grant'>): void {
   delivered(turn, `grant:${thing}`)
   const { ledger } = turn.state
   if (from !== ledger.coordinator) return
+  const config = turn.state.config.resources.find(({ id }) => id === resource)
   // A report that came in between may have found it running somewhere: then it is not free.
-  if (Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))) return
+  if (config === undefined || !isFree(turn.state, config)) return
   const entry = entryOf(ledger, to)
   if (entry.standing !== 'member' || entry.holds === 'anything') return
+  // Granted before an operator's word came in between.
+  if (maintenanceOf(ledger.intents, resource, to) !== undefined) return
   const step = ledger.epoch.step + 1
   set(turn, { ledger: withEntry(ledger, to, { holds: [...entry.holds, { thing, step }] }) })
   if (to === turn.state.self) grantResource(turn, resource, step)
@@ -59,6 +65,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   // Two coordinators of one moment have found the same; an operator's order is another matter.
   const found = action === 'off' && !barred
   if (found && entry.standing === 'condemned' && entry.fencing !== undefined) return
+  if (found && whySpared(ledger, node) !== '') return
   // Of two orders of one moment, off is the one that binds.
   if (action === 'reboot' && entry.barred) return
   const dangling = entry.fencing?.dangling ?? []
@@ -89,7 +96,7 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const entry = entryOf(ledger, node)
   if (from !== ledger.coordinator || entry.fencing?.owner !== undefined) return
   const off = action !== 'on'
-  if (off && !isOpen(entry)) return
+  if (off && (!isOpen(entry) || whySpared(ledger, node) !== '')) return
   const before = entry.fencing
   // Ordered before another order came in between.
   if (off && before !== undefined && before.action !== 'on' && before.id !== id) return
@@ -168,6 +175,7 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
       // Where the first round found it off, nobody has switched it off.
       rests: turn.state.config.rules.minIntervalMs > 0 && (verdict.commanded !== 'no' || round > 0),
       // Who was reset is on again because of us.
+      quarantined: entry.quarantined || keepsOut(turn, record),
       watch: reboots || verdict.newBoot ? 0 : levelToWatch(turn.state, node, verdict.level),
       fencing,
     }),
@@ -198,12 +206,28 @@ export function onConfirm(turn: Turn, from: NodeId, confirmation: Of<'confirm'>)
       holds: [],
       late,
       deferred: '',
+      quarantined: entry.quarantined || keepsOut(turn, record),
       rests: entry.rests || (pressed && config.rules.minIntervalMs > 0),
       fencing: late && record !== undefined ? { ...record, ...over } : undefined,
     }),
   })
   if (record !== undefined) onOrderStep(turn, record.id, 'done', because)
   onOrderStep(turn, id, 'done', because)
+}
+
+/** Is who was fenced by the cluster itself kept out of service until an operator's word (H14)? */
+function keepsOut({ state }: Turn, record: FencingRecord | undefined): boolean {
+  if (record !== undefined && isOrdered(record)) return false
+  return state.config.rules.rejoin === 'manual'
+}
+
+/** An operator has looked at it, and lets it serve again (H14). */
+export function onUnfence(turn: Turn, from: NodeId, { node, id }: Of<'unfence'>): void {
+  const { ledger } = turn.state
+  if (from !== ledger.coordinator) return
+  say(turn, 'info', `${node} may serve again, although it was fenced`, { node })
+  set(turn, { ledger: withEntry(ledger, node, { quarantined: false }) })
+  onOrderStep(turn, id, 'done', `${node} may serve again`)
 }
 
 /** Nobody pressed anything in this round: it does not count (P9). */

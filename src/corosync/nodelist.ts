@@ -95,6 +95,15 @@ export function optionsOf(keys: Keys, rules: Rules, expectedVotes: number): Quor
   }
 }
 
+/**
+ * May half of the nodes be quorate, and decide (S18)? With `two_node` only beside `wait_for_all`:
+ * without it a node that boots alone would fence the other one, again and again. With other rules a
+ * half may be quorate as well, and yet decides nothing.
+ */
+export function halvesMayDecide({ twoNode, waitForAll, qdevice }: Rules): boolean {
+  return qdevice || (twoNode && waitForAll)
+}
+
 function configuredVotesOf(keys: Keys): number {
   const stated = numberOf(keys, 'quorum.expected_votes')
   if (stated > 0) return stated

@@ -45,6 +45,15 @@ import {
   text,
 } from './shape.ts'
 
+/**
+ * The protocol that this version speaks. It is another one as soon as anything about a message or
+ * the ledger is: members of two protocols do not decide together (foreign.ts in the core). What
+ * every version has to understand, and what therefore never changes, is `protocol` and `session`
+ * of each message, and the whole of those that say `again` and `accuse`: they order the rounds.
+ */
+export const PROTOCOL = 1
+const lasting: readonly unknown[] = ['again', 'accuse']
+
 /** A message, or why it is none. */
 export type Received =
   | {
@@ -60,7 +69,7 @@ export function readMessage(bytes: Uint8Array): Received {
   const value = parse(bytes)
   if (value === undefined) return { ok: false, because: 'it is not JSON' }
   try {
-    const said = message(value, '')
+    const said = isForeign(value) ? foreign(value) : message(value, '')
     const { aside } = value as { aside?: unknown }
     return { ok: true, message: said, ...(aside !== undefined && { aside }) }
   } catch (error) {
@@ -74,7 +83,25 @@ export function readMessage(bytes: Uint8Array): Received {
  * leaves it out like every field that it does not know.
  */
 export function writeMessage(said: Message, aside?: object): Uint8Array {
-  return Buffer.from(JSON.stringify(aside === undefined ? said : { ...said, aside }))
+  const whole = { protocol: PROTOCOL, ...said }
+  return Buffer.from(JSON.stringify(aside === undefined ? whole : { ...whole, aside }))
+}
+
+/** Said in another protocol, or by a version that did not name its own. */
+function isForeign(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  if (!('session' in value) || !('say' in value)) return false
+  return protocolIn(value) !== PROTOCOL && !lasting.includes(value.say)
+}
+
+function protocolIn(value: object): number {
+  const protocol: unknown = Reflect.get(value, 'protocol')
+  return Number.isSafeInteger(protocol) ? Number(protocol) : 0
+}
+
+function foreign(value: object): Message {
+  const { session } = object<{ session: string }>({ session: text })(value, '')
+  return { session, say: 'foreign', theirs: protocolIn(value), ours: PROTOCOL }
 }
 
 function parse(bytes: Uint8Array): unknown {
@@ -87,7 +114,8 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 const action = oneOf<FencingAction>(['off', 'on', 'reboot'])
-const orderAction = oneOf<OrderAction>(['off', 'on', 'reboot', 'confirm', ...intentActions])
+const powers = ['off', 'on', 'reboot'] as const
+const orderAction = oneOf<OrderAction>([...powers, 'confirm', 'unfence', ...intentActions])
 
 const identity = object<Identity>({
   incarnation: name,
@@ -95,7 +123,7 @@ const identity = object<Identity>({
   hardware: optional(name),
 })
 
-const epoch = object<Epoch>({ seq: integer, rep: integer, step: integer })
+const epoch = object<Epoch>({ seq: integer, rep: integer, step: integer, half: optional(name) })
 
 const fencing = object<FencingRecord>({
   id: name,
@@ -117,17 +145,19 @@ const nodeEntry = object<NodeEntry>({
   holds: orElse(oneOf(['anything']), list(object<Hold>({ thing: name, step: integer }))),
   seen: flag,
   barred: flag,
+  quarantined: flag,
   late: flag,
   boot: name,
   hardware: name,
   deferred: text,
   rests: flag,
+  detached: flag,
   watch: integer,
   fencing: optional(fencing),
 })
 
 const intent = object<Intent>({
-  kind: oneOf(['standby', 'disabled', 'moved', 'banned']),
+  kind: oneOf(['standby', 'disabled', 'moved', 'banned', 'maintenance']),
   resource: name,
   node: name,
   by: text,
@@ -147,6 +177,9 @@ const resourceReport = object<ResourceReport>({
   state: oneOf(['unknown', 'stopped', 'starting', 'running', 'stopping', 'stuck']),
   refuses: flag,
   mends: flag,
+  failures: integer,
+  last: text,
+  grave: text,
 })
 
 const checkReport = object<CheckReport>({
@@ -170,6 +203,7 @@ const report = object<Report>({
   pressing: list(name),
   hears: record(text),
   leaving: flag,
+  detaching: flag,
   passive: flag,
   durable: flag,
 })
@@ -201,7 +235,7 @@ type Say = Body['say']
 type Rest<Kind extends Say> = Omit<Extract<Body, { say: Kind }>, 'say'>
 
 /** One entry for every kind of message: a kind without one does not compile. */
-const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
+const bodies: { readonly [Kind in Exclude<Say, 'foreign'>]: Reader<Rest<Kind>> } = {
   sync: object<Rest<'sync'>>({ sync }),
   again: object<Rest<'again'>>({}),
   ready: object<Rest<'ready'>>({ digest: name, durable: flag }),
@@ -255,12 +289,17 @@ const bodies: { readonly [Kind in Say]: Reader<Rest<Kind>> } = {
     reason: text,
   }),
   unbar: object<Rest<'unbar'>>({ node: name, id: name }),
+  unfence: object<Rest<'unfence'>>({ node: name, id: name }),
   resign: object<Rest<'resign'>>({ because: text }),
   goodbye: object<Rest<'goodbye'>>({ report }),
+  detach: object<Rest<'detach'>>({}),
 }
 
-const kinds = Object.keys(bodies) as Say[]
-const head = object<{ session: string; say: Say }>({ session: text, say: oneOf(kinds) })
+const kinds = Object.keys(bodies) as (keyof typeof bodies)[]
+const head = object<{ session: string; say: keyof typeof bodies }>({
+  session: text,
+  say: oneOf(kinds),
+})
 
 const message: Reader<Message> = (value, path) => {
   const { session, say } = head(value, path)

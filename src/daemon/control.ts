@@ -9,7 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Say } from '../core/effect.ts'
 import type { Order } from '../core/event.ts'
-import type { Foreseen } from '../core/foresee.ts'
+import type { Outlook } from '../core/foresee.ts'
 import type { IntentOrder } from '../core/intents.ts'
 import type { Verdict } from '../core/message.ts'
 import { lineBytesMax, parseRequest, type Reply, type Request, socketName } from './protocol.ts'
@@ -30,7 +30,7 @@ export interface Desk {
   /** Why a resource is where it is; a sentence where there is nothing to explain. */
   explain(resource: string): object | string
   /** What an order about intents would move; a sentence where that cannot be told. */
-  foresee(order: IntentOrder): readonly Foreseen[] | string
+  foresee(order: IntentOrder): Outlook | string
   /** Hands an order to the core, or says why it cannot be taken now. */
   give(order: Order): string | undefined
   /** Notes that an operator knows why lines of the audit log are gone; how many, or why not. */
@@ -149,7 +149,7 @@ function answer(room: Room, socket: Socket, request: Request): void {
     case 'foresee': {
       const { action, resource, node } = request
       const foreseen = desk.foresee({ action, resource, node })
-      if (typeof foreseen !== 'string') return tell(socket, { ok: true, foreseen })
+      if (typeof foreseen !== 'string') return tell(socket, { ok: true, ...foreseen })
       return tell(socket, { ok: false, because: foreseen })
     }
     case 'status':
@@ -168,6 +168,16 @@ function answer(room: Room, socket: Socket, request: Request): void {
       const { action, resource, node: target, requester, reason } = request
       const order = { id: randomUUID(), action, resource, target, requester, reason }
       return take(room, socket, order)
+    }
+    case 'unfence': {
+      const { target, requester, reason } = request
+      const action = 'unfence'
+      return take(room, socket, { id: randomUUID(), action, target, requester, reason })
+    }
+    case 'detach': {
+      const { requester, reason } = request
+      const action = 'detach'
+      return take(room, socket, { id: randomUUID(), action, target: '', requester, reason })
     }
     case 'confirm': {
       const { target, boot, requester, reason } = request

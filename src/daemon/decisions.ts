@@ -50,6 +50,12 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
     }
     case 'goodbye':
       return { kind: 'left', node: by, facts: { target: by } }
+    case 'unfence': {
+      const { node: target, id } = message
+      return { kind: 'unfence', node: target, facts: { target, by, id } }
+    }
+    case 'detach':
+      return { kind: 'detach', node: by, facts: { target: by } }
     case 'grant': {
       const { to: target, resource, thing } = message
       return { kind: 'grant', node: target, facts: { target, by, resource, thing } }
@@ -68,6 +74,7 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
     case 'resign':
       return { kind: 'resign', facts: { by, because: message.because } }
     case 'sync':
+    case 'foreign':
     case 'again':
     case 'ready':
     case 'report':

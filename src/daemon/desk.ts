@@ -1,5 +1,5 @@
 /** What the control socket shows of a daemon, and the orders that it takes: see `control.ts`. */
-import { explain } from '../core/explain.ts'
+import { explain, explainClone } from '../core/explain.ts'
 import { foresee } from '../core/foresee.ts'
 import { describe } from '../core/status.ts'
 import type { Clock } from './clock.ts'
@@ -46,9 +46,10 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       const running = mailbox.node
       if (running === undefined) return waitsFor()
       const state = running.state()
-      const names = state.config.resources.map(({ id }) => id)
+      const names = [...new Set(state.config.resources.map(({ id, clone }) => clone?.id ?? id))]
       const none = names.length === 0 ? 'this cluster has none' : `there are ${names.join(', ')}`
-      return explain(state, resource) ?? `there is no resource ${resource}; ${none}`
+      const found = explainClone(state, resource) ?? explain(state, resource)
+      return found ?? `there is no resource ${resource}; ${none}`
     },
     foresee(order) {
       const running = mailbox.node

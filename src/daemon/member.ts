@@ -1,12 +1,13 @@
 /** The daemon as a member of its group: from the first event to the end that the core decides. */
 import { type Audit, openAudit } from '../audit/log.ts'
-import { withNodes } from '../config/load.ts'
+import { withCorosync } from '../config/load.ts'
 import { version } from '../config/version.ts'
 import { type Begin, begin, deadlineMs, step } from '../core/cluster.ts'
 import type { Press } from '../core/effect.ts'
 import { isAwaited } from '../core/round.ts'
 import type { State } from '../core/state.ts'
 import type { Corosync } from '../corosync/corosync.ts'
+import { halvesMayDecide } from '../corosync/nodelist.ts'
 import { hush } from '../net/hush.ts'
 import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
@@ -89,11 +90,12 @@ function auditFor(
   return { audit, heads }
 }
 
-function beginningOf({ given, loaded, life, store }: Parts, { self, nodes }: Corosync): Begin {
+function beginningOf({ given, loaded, life, store }: Parts, corosync: Corosync): Begin {
+  const { self, nodes, options } = corosync
   const names = nodes.map(({ name }) => name)
   return {
     self,
-    config: withNodes(loaded.core, names),
+    config: withCorosync(loaded.core, { names, halves: halvesMayDecide(options) }),
     identity: readIdentity({ runDir: given.runDir }),
     ledger: store.ledger,
     atMs: clock.nowMs(),

@@ -2,11 +2,11 @@
  * What is said over the daemon's control socket: JSON, one object a line, at most 64 KiB a line.
  *
  * A connection asks any number of short questions (`status`, `explain`, `foresee`, `journal`,
- * `accept`), each answered by one line, or one long one (`fence`, `confirm`, `want`, `watch`),
- * which is its last.
+ * `accept`), each answered by one line, or one long one (`fence`, `confirm`, `unfence`, `want`,
+ * `detach`, `watch`), which is its last.
  */
 import { z } from 'zod'
-import type { Foreseen } from '../core/foresee.ts'
+import type { Outlook } from '../core/foresee.ts'
 import { intentActions } from '../core/intents.ts'
 import type { Verdict } from '../core/message.ts'
 
@@ -24,6 +24,15 @@ export const Request = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('explain'), resource: words(255) }),
   /** What would an order about intents move? */
   z.strictObject({ do: z.literal('foresee'), ...wanted }),
+  /** A node that was fenced may serve again. */
+  z.strictObject({
+    do: z.literal('unfence'),
+    target: words(255),
+    requester: words(200),
+    reason: z.string().max(500),
+  }),
+  /** Make way for another daemon; the resources stay. */
+  z.strictObject({ do: z.literal('detach'), requester: words(200), reason: z.string().max(500) }),
   z.strictObject({ do: z.literal('journal') }),
   z.strictObject({ do: z.literal('watch') }),
   z.strictObject({ do: z.literal('accept'), requester: words(200), reason: words(500) }),
@@ -56,7 +65,7 @@ export type Request = z.output<typeof Request>
 export type Reply = Readonly<
   | { ok: true; status: object }
   | { ok: true; explanation: object }
-  | { ok: true; foreseen: readonly Foreseen[] }
+  | ({ ok: true } & Outlook)
   | { ok: true; path: string }
   /** What an operator has accepted is in the audit log: so many heads of it. */
   | { ok: true; accepted: number }

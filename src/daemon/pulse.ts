@@ -56,6 +56,7 @@ export function openPulse({ clock, notify, say, lag, watchdogMs }: PulseOptions)
 
 function sentence(state: State, nowMs: number): string {
   if (state.leaving !== undefined) return 'stops its resources and leaves'
+  if (state.detaching !== undefined) return 'detaches: its resources stay'
   const { ready, because, coordinator, cluster } = describe(state, nowMs)
   return ready ? `member of ${cluster}, ${coordinator} coordinates` : because
 }

@@ -21,12 +21,15 @@ export function risksOf(options: QuorumOptions): readonly string[] {
   const { expectedVotes, configuredVotes } = options
   if (options.twoNode && !options.waitForAll) {
     risks.push(
-      'two_node without wait_for_all lets a node that boots alone fence the other one; set ' +
-        'wait_for_all: 1 in corosync.conf',
+      'two_node without wait_for_all would let a node that boots alone fence the other one, so ' +
+        'neither takes over from the other; set wait_for_all: 1 in corosync.conf',
     )
   }
   if (options.autoTieBreaker) {
-    risks.push('auto_tie_breaker lets half of the nodes decide; a quorum device is safer')
+    risks.push(
+      'auto_tie_breaker lets half of the nodes be quorate, and picketd decides nothing there; ' +
+        'with a quorum device it does',
+    )
   }
   if (options.lastManStanding || options.allowDownscale) {
     risks.push(

@@ -36,7 +36,7 @@ export interface Store {
   settled(): Promise<void>
 }
 
-const version = 1
+const version = 2
 const bytesMax = 16 * 2 ** 20
 /** How many untrusted files are kept for a person to look at. */
 const asideMax = 5

@@ -23,6 +23,7 @@ import {
   switchNetns,
 } from './names.ts'
 import { createNetwork } from './network.ts'
+import { startArbiter } from './qnetd.ts'
 import { LabError, searchPath } from './run.ts'
 
 export interface LabPlan {
@@ -32,6 +33,7 @@ export interface LabPlan {
   readonly resources: readonly ResourceEntry[] | undefined
   readonly extra: string | undefined
   readonly daemon: readonly string[] | undefined
+  readonly quorumDevice: boolean
 }
 
 /** A lab that is ours to build: nobody else can make one of this name any more. */
@@ -45,9 +47,9 @@ export interface Claim {
  * should leave nothing behind.
  */
 export async function claim(plan: LabPlan): Promise<Claim> {
-  const { name, profile, daemon } = plan
+  const { name, profile, daemon, quorumDevice } = plan
   const nodes = Array.from({ length: plan.nodes }, (_, at) => `node${at + 1}`)
-  const lab: Lab = { name, dir: stateDir(name), nodes, profile, daemon }
+  const lab: Lab = { name, dir: stateDir(name), nodes, profile, daemon, quorumDevice }
   const texts = { config: picketConfig(lab, plan), corosync: corosyncConf(lab) }
   await makeStateDir(lab)
   return { lab, texts }
@@ -55,16 +57,18 @@ export async function claim(plan: LabPlan): Promise<Claim> {
 
 /** Make everything and switch the nodes on. */
 export async function build({ lab, texts }: Claim): Promise<void> {
-  const { nodes, profile, daemon } = lab
+  const { nodes, profile, daemon, quorumDevice } = lab
   const login = newLogin()
   const authkey = randomBytes(256)
   for (const node of nodes) {
     await writeNode(lab, node, { ...texts, secrets: fenceSecrets(lab, login), authkey })
   }
   await createNetwork(lab)
+  if (quorumDevice) await startArbiter(lab)
   await Promise.all(nodes.map((node) => createBmcs(lab, node, login)))
   // From here on there is a lab: others may look at it while the nodes boot.
-  await writeFile(path.join(lab.dir, 'lab.json.new'), JSON.stringify({ nodes, profile, daemon }))
+  const described = JSON.stringify({ nodes, profile, daemon, quorumDevice })
+  await writeFile(path.join(lab.dir, 'lab.json.new'), described)
   await rename(path.join(lab.dir, 'lab.json.new'), path.join(lab.dir, 'lab.json'))
   await Promise.all(nodes.map((node) => power(lab, node, 'on')))
 }

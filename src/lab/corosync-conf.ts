@@ -2,6 +2,7 @@
  * corosync.conf of a lab: knet with two links and encryption, and one of two measured timings.
  */
 import { clusterLinks, indexOf, type Lab, nodeAddress, type Profile } from './names.ts'
+import { arbiterAddress } from './qnetd.ts'
 
 /**
  * `default` loses a node after about 2.1 s, `lan` after about 0.9 s. Below a token of about 600 ms
@@ -53,13 +54,16 @@ export function corosyncConf(lab: Lab): string {
       'logfile: /var/log/corosync/corosync.log',
       'timestamp: hires',
     ]),
-    section('quorum', [
-      'provider: corosync_votequorum',
-      // Two nodes can never have a majority without each other.
-      ...(lab.nodes.length === 2 ? ['two_node: 1'] : []),
-    ]),
+    section('quorum', ['provider: corosync_votequorum', ...tieBreaker(lab)]),
     section('nodelist', nodes),
   ].join('\n')
+}
+
+/** Two nodes have no majority without each other, and an even number may come to halves. */
+function tieBreaker({ nodes, quorumDevice }: Lab): readonly string[] {
+  if (!quorumDevice) return nodes.length === 2 ? ['two_node: 1'] : []
+  const net = ['net {', `  host: ${arbiterAddress}`, '  algorithm: ffsplit', '  tls: off', '}']
+  return ['device {', ...['model: net', 'votes: 1', ...net].map((line) => `  ${line}`), '}']
 }
 
 function section(name: string, lines: readonly string[]): string {

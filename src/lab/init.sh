@@ -125,6 +125,10 @@ if [ $# -gt 0 ]; then
   supervise "$@" >/dev/null 2>&1 &
 fi
 exec 3>&-
+# A quorum device votes through a daemon of its own, which wants to find Corosync there.
+if grep -q '^  device {' /etc/corosync/corosync.conf; then
+  while :; do corosync-qdevice -f || :; sleep 0.5; done >/dev/null 2>&1 </dev/null &
+fi
 # pid 1 has to reap: a child that stays a zombie looks alive to whoever killed it.
 while :; do
   sleep 86400 &

@@ -21,6 +21,7 @@ import {
 } from './names.ts'
 import { checkNeeds } from './needs.ts'
 import { healLinks, networkNames } from './network.ts'
+import { whyNoArbiter } from './qnetd.ts'
 import { removeAll } from './remove.ts'
 import { LabError, until } from './run.ts'
 import { quorumOf } from './status.ts'
@@ -62,6 +63,7 @@ export {
 export { whyNoLab } from './needs.ts'
 export { cut } from './network.ts'
 export type { Process } from './processes.ts'
+export { whyNoArbiter } from './qnetd.ts'
 export { LabError, nowMs, type Outcome, until } from './run.ts'
 export { type LabStatus, type NodeStatus, type Quorum, quorumOf, statusOf } from './status.ts'
 
@@ -77,6 +79,8 @@ export interface UpOptions {
   readonly extra?: string | undefined
   /** The daemon's command line; `false` for Corosync alone; picketd where it is left out. */
   readonly daemon?: readonly string[] | false | undefined
+  /** A quorum device (`corosync-qnetd`) says which half of an even number may go on. */
+  readonly quorumDevice?: boolean | undefined
   /** How long to wait for quorum; 0 does not wait. */
   readonly quorumMs?: number | undefined
 }
@@ -110,7 +114,17 @@ function planOf(options: UpOptions): LabPlan {
     ...['--config', '/etc/picket/config.yaml'],
   ]
   if (daemon !== false) checkDaemon(daemon)
-  return { name, nodes, profile, resources, extra, daemon: daemon || undefined }
+  const { quorumDevice = false } = options
+  if (quorumDevice) checkArbiter(nodes)
+  return { name, nodes, profile, resources, extra, daemon: daemon || undefined, quorumDevice }
+}
+
+function checkArbiter(nodes: number): void {
+  if (nodes % 2 !== 0) {
+    throw new LabError(`A quorum device is for an even number of nodes, not for ${nodes}.`, 2)
+  }
+  const why = whyNoArbiter()
+  if (why !== undefined) throw new LabError(why)
 }
 
 function checkDaemon(daemon: readonly string[]): void {

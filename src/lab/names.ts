@@ -28,6 +28,8 @@ export interface Lab {
   readonly profile: Profile
   /** The daemon of every node as a command line; `undefined` where only Corosync runs. */
   readonly daemon: readonly string[] | undefined
+  /** A quorum device says which half may go on. */
+  readonly quorumDevice: boolean
 }
 
 export const NODES_MAX = 16
@@ -79,12 +81,13 @@ export function findLab(name: string): Lab | undefined {
   const dir = stateDir(name)
   const file = path.join(dir, 'lab.json')
   if (!existsSync(file)) return undefined
-  const { nodes, profile, daemon } = JSON.parse(readFileSync(file, 'utf8')) as {
+  const { nodes, profile, daemon, quorumDevice } = JSON.parse(readFileSync(file, 'utf8')) as {
     nodes: string[]
     profile: Profile
     daemon?: string[]
+    quorumDevice: boolean
   }
-  return { name, dir, nodes, profile, daemon }
+  return { name, dir, nodes, profile, daemon, quorumDevice }
 }
 
 /** The lab of this name; an error that says how to get one where there is none. */

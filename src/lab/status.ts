@@ -87,6 +87,7 @@ function readQuorum(text: string): Quorum | undefined {
   return {
     quorate: quorate === 'Yes',
     ringId,
-    members: members.map(([, id]) => Number(id)).sort((a, b) => a - b),
+    // A quorum device has a line of its own, and is no node: its number is 0.
+    members: members.flatMap(([, id]) => Number(id) || []).sort((a, b) => a - b),
   }
 }

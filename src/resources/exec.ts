@@ -92,6 +92,7 @@ export const exec = defineResourceType({
   memory: () => undefined,
 
   // The environment is left out: it may hold secrets, and this text is logged and sent around.
+  whyNoClone: () => '',
   thing: (options) =>
     `program ${joinWords(canonical(options.run ?? options.start ?? [], options))}`,
 

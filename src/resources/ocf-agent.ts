@@ -83,7 +83,7 @@ export async function callAgent(
 
 function environment(
   options: OcfOptions,
-  { resource, op, deadlineMs, nowMs, monitorEveryMs }: OperationContext<unknown>,
+  { resource, cloneMax, op, deadlineMs, nowMs, monitorEveryMs }: OperationContext<unknown>,
   action: Action,
 ): Record<string, string> {
   const { agent, params, secret_params, check_level } = options
@@ -94,6 +94,12 @@ function environment(
     ...commonEnvironment(agentOf(agent)),
     ...Object.fromEntries(all.map(([name, value]) => [`OCF_RESKEY_${name}`, String(value)])),
     OCF_RESOURCE_INSTANCE: resource,
+    // Agents that may not run on two nodes look for it, and refuse.
+    ...(cloneMax !== undefined && {
+      OCF_RESKEY_CRM_meta_clone_max: String(cloneMax),
+      OCF_RESKEY_CRM_meta_clone_node_max: '1',
+      OCF_RESKEY_CRM_meta_globally_unique: 'false',
+    }),
     OCF_RESKEY_CRM_meta_name: action,
     OCF_RESKEY_CRM_meta_interval: String(intervalMs),
     OCF_RESKEY_CRM_meta_timeout: String(Math.max(1000, Math.round(deadlineMs - nowMs()))),

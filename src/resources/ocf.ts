@@ -99,6 +99,8 @@ export const ocf = defineResourceType({
   leavesProcesses: true,
   memory: (): Memory => ({ validated: false, degraded: false }),
   thing,
+  whyNoClone: (options) =>
+    thing(options).startsWith('address ') ? 'an address must never be on two nodes at once' : '',
   advise: (options, terms) => advise(named(options), terms),
 
   async probe(given, context) {

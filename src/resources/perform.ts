@@ -24,6 +24,9 @@ export interface Room {
 /** One resource, and what is going on with it. */
 export interface Slot {
   readonly id: string
+  /** Its name in the config: of an instance of a clone that of the clone. */
+  readonly name: string
+  readonly cloneMax: number | undefined
   type: OpenResource
   readonly monitorEveryMs: number
   readonly watch: ServiceWatch
@@ -213,7 +216,7 @@ function record({ records }: Room, slot: Slot, { op, id }: Operation, scope: str
 function openWay({ scopes }: Room, slot: Slot, name: string, op: string): OpenOperation {
   return openOperation({
     ...{ scopes, name },
-    env: { PICKET_RESOURCE: slot.id, PICKET_OPERATION: op },
+    env: { PICKET_RESOURCE: slot.name, PICKET_OPERATION: op },
     onLaunchedEnd: (text) => slot.watch.ended(text),
   })
 }
@@ -228,7 +231,8 @@ interface Begun {
 
 function context(room: Room, slot: Slot, { op, name, way, deadlineMs, signal }: Begun) {
   return {
-    resource: slot.id,
+    resource: slot.name,
+    cloneMax: slot.cloneMax,
     op,
     scope: way.scope,
     service: openService({ ...room, resource: slot.id, current: name }),

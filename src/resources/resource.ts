@@ -21,6 +21,8 @@ export interface Ran {
 export interface OperationContext<Memory = undefined> {
   /** The resource's name in the config, for programs that want to know. */
   readonly resource: string
+  /** Set where it is an instance of a clone: how many of them there may be. */
+  readonly cloneMax?: number | undefined
   readonly op: ResourceOp | 'prepare'
   /** Runs programs. Closed for good as soon as the operation is over, aborted or out of time. */
   readonly scope: OperationScope
@@ -117,6 +119,11 @@ export interface ResourceDefinition<Schema extends z.ZodObject, Memory> {
    * (S16), for example `address 10.77.0.100`.
    */
   thing(options: z.output<Schema>): string
+  /**
+   * Why it may not be a clone, which every node has for itself; empty where it may be one. Left
+   * out: it may not.
+   */
+  readonly whyNoClone?: (options: z.output<Schema>) => string
   /** Does a start leave processes of ours behind? Then a stop ends with their proven death. */
   readonly leavesProcesses: boolean
   readonly memory: () => Memory
@@ -161,6 +168,8 @@ export interface ResourceType {
 
 export interface OpenResource {
   readonly thing: string
+  /** Empty where each node may have one for itself. */
+  readonly whyNoClone: string
   readonly leavesProcesses: boolean
   probe(context: OperationContext): Promise<Ran>
   start(context: OperationContext): Promise<Ran>
@@ -195,6 +204,7 @@ export function defineResourceType<Schema extends z.ZodObject, Memory>(
           masked(mask, () => operation(options, { ...quiet(mask, context), memory }))
       return {
         thing: definition.thing(options),
+        whyNoClone: definition.whyNoClone?.(options) ?? `a ${name} cannot be on two nodes at once`,
         leavesProcesses: definition.leavesProcesses,
         probe: bind(definition.probe),
         start: bind(definition.start),

@@ -35,6 +35,10 @@ export interface ResourcesOptions {
 
 export interface ListedResource {
   readonly id: string
+  /** Its name in the config, where that is another one: for its programs. */
+  readonly name?: string
+  /** Set where it is an instance of a clone: how many of them there may be. */
+  readonly cloneMax?: number | undefined
   readonly type: string
   readonly options: unknown
   /** The gap between two monitors, for programs that want to know. */
@@ -166,13 +170,15 @@ function mayHaveStarted({ record }: HalfDone): boolean {
 
 async function openSlots(room: Room, options: ResourcesOptions): Promise<Map<string, Slot>> {
   const slots = new Map<string, Slot>()
-  for (const { id, type, options: raw, monitorEveryMs = MONITOR_EVERY_MS } of options.resources) {
+  for (const listed of options.resources) {
+    const { id, name = id, cloneMax, type } = listed
+    const { options: raw, monitorEveryMs = MONITOR_EVERY_MS } = listed
     const onDeath = (because: string) => options.onDeath?.(id, because)
     const open = (await loadResourceType(type)).open(raw)
     const { scopes } = room
     const watch = watchService({ resource: id, scopes, own: open.watch, onDeath })
     const idle = { current: undefined, preparing: undefined, leftovers: [], unrevoked: false }
-    slots.set(id, { id, type: open, monitorEveryMs, watch, ...idle })
+    slots.set(id, { id, name, cloneMax, type: open, monitorEveryMs, watch, ...idle })
   }
   return slots
 }

@@ -72,6 +72,7 @@ export const systemd = defineResourceType({
   memory: (): Memory => ({ bus: undefined, begun: undefined, warned: new Set() }),
 
   thing: ({ unit }) => `unit ${unit}`,
+  whyNoClone: () => '',
 
   async probe({ unit }, context) {
     const seen = await busOf(unit, context).look(boundsOf(context))

@@ -87,6 +87,7 @@ export const vip = defineResourceType({
   }),
 
   thing: ({ address }) => `address ${address.text}`,
+  whyNoClone: () => 'an address must never be on two nodes at once',
 
   async probe({ address }, { scope }) {
     const [holder] = holders(await readLinks(scope, address), address)

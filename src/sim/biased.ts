@@ -2,22 +2,20 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
-import { withChecks } from './checks.ts'
+
+import { healthBiases } from './biased-health.ts'
+import { fewerNodes, tight, twoHalves, twoNodes, withDevices } from './biased-sites.ts'
+import { upkeepBiases } from './biased-upkeep.ts'
+import { withClones } from './clones.ts'
 import { calm, type Faults } from './faults.ts'
 import type { Rng } from './rng.ts'
-import { withResets } from './swarm.ts'
+import { withFailing, withResets } from './swarm.ts'
 import type { Site } from './world.ts'
 
 export interface Bias {
   readonly about: string
   readonly faults?: (faults: Faults, lot: Rng) => Faults
   readonly site?: (site: Site, lot: Rng) => Site
-}
-
-/** A site with little room for fencings. */
-function tight(site: Site, minIntervalMs: number, stormMax: number, stormWindowMs: number): Site {
-  const rules = { ...site.config.rules, minIntervalMs, stormMax, stormWindowMs }
-  return { ...site, config: { ...site.config, rules } }
 }
 
 export const biases: Readonly<Record<string, Bias>> = {
@@ -233,7 +231,7 @@ export const biases: Readonly<Record<string, Bias>> = {
       dyingPercent: faults.dyingPercent,
       replyLostPercent: faults.replyLostPercent,
     }),
-    site: threeNodes,
+    site: (site) => fewerNodes(site, 3),
   },
   'busy-operators': {
     about: 'operators order nodes off and on, restart daemons and switch machines',
@@ -263,6 +261,21 @@ export const biases: Readonly<Record<string, Bias>> = {
       diskCorruptPercent: 0,
     }),
   },
+  'failing-resources': {
+    about: 'resources fail again and again, each with a rule of its own, and some are left running',
+    faults: (faults) => ({
+      ...faults,
+      failingPercent: 15,
+      dyingPercent: 10,
+      intentPercent: 4,
+      splitPercent: 5,
+      healPercent: 30,
+      verdictPercent: 4,
+      powerOnPercent: 40,
+      diskCorruptPercent: 0,
+    }),
+    site: withFailing,
+  },
   'confirming-operators': {
     about: 'devices prove little and act late, operators confirm by hand what they have seen off',
     faults: (faults) => ({
@@ -277,6 +290,22 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
     site: withDevices((device) => ({ ...device, lateMs: 20_000 })),
+  },
+  clones: {
+    about: 'what runs on several nodes at once fails, is banned and started by hand, node by node',
+    faults: (faults) => ({
+      ...faults,
+      dyingPercent: 12,
+      startFailsPercent: 10,
+      startHalfPercent: 10,
+      foreignPercent: 4,
+      intentPercent: 6,
+      splitPercent: 4,
+      healPercent: 30,
+      crashPercent: 3,
+      powerOnPercent: 40,
+    }),
+    site: withClones,
   },
   'coming-back': {
     about: 'what was proven off is switched on again by something else, and stays out of the ring',
@@ -316,25 +345,8 @@ export const biases: Readonly<Record<string, Bias>> = {
       return withResets(site, () => all || lot.chance(60))
     },
   },
-  'sick-services': {
-    about: 'health checks fail on one node or on all, hang, and flap',
-    faults: (faults) => ({
-      ...faults,
-      checkBadPercent: 20,
-      checkHangsPercent: 6,
-      startFailsPercent: 0,
-      startHalfPercent: 0,
-      stopHangsPercent: 0,
-      stuckPercent: 0,
-      freezePercent: 0,
-      reformPercent: 0,
-      splitPercent: 1,
-      crashPercent: 1,
-      powerLossPercent: 1,
-      powerOnPercent: 40,
-    }),
-    site: (site, lot) => (site.config.checks.length > 0 ? site : withChecks(site, lot)),
-  },
+  ...healthBiases,
+  ...upkeepBiases,
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',
     faults: (faults) => ({
@@ -349,6 +361,30 @@ export const biases: Readonly<Record<string, Bias>> = {
     about: 'nodes read another config for a while',
     faults: (faults) => ({ ...faults, strangerPercent: 8, dyingPercent: 10, crashPercent: 4 }),
   },
+  'two-nodes': {
+    about: 'two nodes, each of which may go on without the other',
+    site: twoNodes,
+    faults: (faults) => ({ ...faults, splitPercent: 8, healPercent: 25, powerOnPercent: 40 }),
+  },
+  'two-halves': {
+    about: 'a quorum device decides which half of four nodes goes on',
+    site: twoHalves,
+    faults: (faults) => ({ ...faults, splitPercent: 10, healPercent: 25, powerOnPercent: 40 }),
+  },
+  'two-nodes-meet-again': {
+    about: 'two nodes are parted for a moment, again and again, beside devices that hardly work',
+    site: twoNodes,
+    faults: (faults) => ({
+      ...faults,
+      splitPercent: 25,
+      healPercent: 50,
+      deviceHangPercent: 20,
+      pressLatePercent: 30,
+      replyLostPercent: 20,
+      crashPercent: 4,
+      intentPercent: 10,
+    }),
+  },
   'cold-starts': {
     about: 'power comes and goes: clusters start from their disks alone',
     faults: (faults) => ({
@@ -360,26 +396,4 @@ export const biases: Readonly<Record<string, Bias>> = {
       healPercent: 30,
     }),
   },
-}
-
-/** The first three nodes of a site: the fewest that can lose one. */
-function threeNodes(site: Site): Site {
-  const nodes = site.config.nodes.slice(0, 3)
-  const ids = nodes.map(({ id }) => id)
-  const resources = site.config.resources.map((resource) => {
-    const left = resource.nodes.filter((id) => ids.includes(id))
-    return { ...resource, nodes: left.length > 0 ? left : ids }
-  })
-  const devices = site.config.devices.filter(({ id }) => ids.includes(id.split('/')[0]!))
-  return { ...site, qdevice: false, config: { ...site.config, nodes, resources, devices } }
-}
-
-function withDevices<D>(change: (device: Site['config']['devices'][number]) => D) {
-  return (site: Site): Site => ({
-    ...site,
-    config: {
-      ...site.config,
-      devices: site.config.devices.map(change) as Site['config']['devices'],
-    },
-  })
 }

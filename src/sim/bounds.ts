@@ -1,9 +1,23 @@
 /** How long things may take, computed from the config alone. */
+import { priorityDelayMsOf } from '../core/halves.ts'
 import type { Config, NodeId } from '../core/model.ts'
 import { recoveryMs } from './checks.ts'
 
 /** A generous pause for messages, saves, beats and starved alarms. */
 const SLACK_MS = 15_000
+
+/**
+ * How many members have to miss another one, and how many disks keep what must not be forgotten.
+ * Said once more, and not asked of the core: a mutant must not decide by what it is judged.
+ */
+export function accusersNeeded({ halves, nodes }: Config): number {
+  return halves && nodes.length === 2 ? 1 : Math.floor(nodes.length / 2) + 1
+}
+
+export function keepersNeeded({ halves, nodes }: Config, members: readonly NodeId[]): number {
+  const half = halves && members.length * 2 === nodes.length
+  return half ? members.length : Math.floor(nodes.length / 2) + 1
+}
 
 /** One round through all levels of a node, with every device as slow as it may be. */
 export function roundMs(config: Config, node: NodeId): number {
@@ -30,7 +44,7 @@ export function patienceMs(config: Config): number {
     timing.startGraceMs +
     rules.delayMs +
     rules.randomDelayMs +
-    rules.priorityDelayMs +
+    priorityDelayMsOf(config) +
     rules.reprieveMs +
     timing.strangerMs +
     timing.silentMs +
@@ -51,7 +65,7 @@ export function calmMs(config: Config, bootMs: number): number {
     4 * patienceMs(config) +
     3 * rounds +
     timing.stopAttemptsMax * (stops + 10_000) +
-    timing.coolDownMs +
+    Math.max(timing.coolDownMs, ...resources.map(({ failing }) => failing?.timeoutMs ?? 0)) +
     recoveryMs(config) +
     6 * bootMs +
     60_000

@@ -11,7 +11,7 @@ import type { Machine, World } from './world.ts'
 
 export function startCorosync(world: World, machine: Machine): void {
   if (machine.corosync !== undefined) return
-  machine.corosync = { ring: undefined, outbox: [], lastSubmitMs: 0 }
+  machine.corosync = { ring: undefined, outbox: [], lastSubmitMs: 0, seenAll: false }
   requestFormation(world, world.lots.ring.int(50, 300))
 }
 

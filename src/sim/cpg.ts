@@ -124,8 +124,18 @@ function spread(
 ): void {
   const index = ring.length++
   for (const daemon of ring.joined) {
-    enqueue(world, daemon, { ring, index, from, news, settled })
+    enqueue(world, daemon, { ring, index, from, news: asHeard(ring, news, daemon), settled })
   }
+}
+
+/** Who speaks another protocol understands only what every version of it does. */
+function asHeard(ring: Ring, news: News, { protocol: ours }: Daemon): News {
+  if (news.kind !== 'message') return news
+  const { say, session } = news.message
+  const speaker = ring.joined.find((each) => each.machine.id === news.from && each.pid === news.pid)
+  const theirs = speaker?.protocol ?? ours
+  if (theirs === ours || say === 'again' || say === 'accuse') return news
+  return { ...news, message: { session, say: 'foreign', theirs, ours } }
 }
 
 export function enqueue(world: World, daemon: Daemon, delivery: Delivery): void {

@@ -20,6 +20,7 @@ export interface Daemon {
   readonly machine: Machine
   readonly pid: number
   readonly config: Config
+  readonly protocol: number
   mind: Mind
   alive: boolean
   /** What was to be told or done while it was frozen, in order. */
@@ -75,6 +76,7 @@ function begin(world: World, machine: Machine): void {
     machine,
     pid: 1_000 * machine.boot + machine.lives,
     config: machine.config,
+    protocol: machine.protocol,
     mind: state,
     alive: true,
     inbox: [],
@@ -125,6 +127,7 @@ export function doAfter(world: World, daemon: Daemon, delayMs: number, run: () =
 function handle(world: World, daemon: Daemon, news: News): void {
   world.events++
   const event = { ...news, atMs: clockMs(world, daemon.machine) } as Event
+  if (news.kind === 'ran') judge(world, 'onOutcome', { daemon, news })
   let step: ReturnType<typeof world.core.step>
   try {
     step = world.core.step(daemon.mind, event)

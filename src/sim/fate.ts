@@ -4,6 +4,7 @@
  */
 import type { Config } from '../core/model.ts'
 import { heal as healChecks, sicken } from './checks.ts'
+import { asOn } from './clones.ts'
 import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
 import type { Device } from './devices.ts'
@@ -11,7 +12,7 @@ import { corrupt } from './disks.ts'
 import { calm } from './faults.ts'
 import { applyPower, freeze, later, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
-import { comeBack, leave, order, tend, want } from './operator.ts'
+import { comeBack, leave, maintain, order, tend, want } from './operator.ts'
 import { activate, die } from './resources.ts'
 import { networkChanged, reform, ringsOf } from './rings.ts'
 import { variantOf } from './swarm.ts'
@@ -97,6 +98,9 @@ function machines(world: World): void {
     leave(world, machine)
     later(world, machine, 'scripts', lot.int(10_000, 60_000), () => comeBack(world, machine))
   }
+  if (faults.detachPercent > 0 && lot.chance(faults.detachPercent)) {
+    order(world, machine, 'detach', machine.id)
+  }
   if (lot.chance(faults.powerLossPercent)) {
     machine.switchedOn = false
     applyPower(world, machine, 'power loss')
@@ -117,10 +121,21 @@ export function becomeStranger(world: World, machine: Machine, forMs?: number): 
   world.after(forMs ?? world.lots.fate.int(5_000, 60_000), () => reconcile(world, machine))
 }
 
+/** A version of Picket is installed whose protocol is another one, and the daemon restarts. */
+export function upgrade(world: World, machine: Machine): void {
+  world.say(`${machine.id} gets another version`)
+  machine.protocol++
+  const { config } = world.site
+  machine.config = { ...config, hash: `${config.hash}, version ${machine.protocol}` }
+  if (machine.daemon === undefined) return
+  if (!order(world, machine, 'detach', machine.id)) crash(world, machine, 'to be replaced')
+}
+
 function reconcile(world: World, machine: Machine): void {
   if (isCommon(world, machine.config) && isCommon(world, machine.daemon?.config)) return
   world.say(`${machine.id} gets the common config back`)
   machine.config = world.site.config
+  machine.protocol = 1
   crash(world, machine, 'to read it')
 }
 
@@ -189,7 +204,9 @@ function services(world: World): void {
   const { faults } = world
   const lot = world.lots.fate
   const machine = lot.pick(world.machines)
-  const { thing } = lot.pick(world.site.config.resources)
+  const { resources } = world.site.config
+  const picked = lot.pick(resources)
+  const { thing } = asOn(resources, picked, machine.id) ?? picked
   if (lot.chance(faults.dyingPercent)) die(world, machine, thing, lot.chance(50))
   if (lot.chance(faults.foreignPercent) && machine.up) activate(world, machine, thing, true)
   if (lot.chance(faults.stuckPercent) && machine.powered) {
@@ -199,7 +216,10 @@ function services(world: World): void {
   if (lot.chance(faults.orderPercent)) {
     order(world, machine, lot.pick(['off', 'reboot', 'on']), lot.pick(world.machines).id)
   }
+  if (faults.failingPercent > 0 && lot.chance(faults.failingPercent)) spoil(world, machine)
   if (faults.intentPercent > 0 && lot.chance(faults.intentPercent)) want(world, machine)
+  if (faults.maintenancePercent > 0 && lot.chance(faults.maintenancePercent))
+    maintain(world, machine)
   if (faults.confirmPercent > 0 && lot.chance(faults.confirmPercent)) {
     // Somebody has gone and looked.
     const dead = world.machines.filter(({ powered }) => !powered)
@@ -207,10 +227,22 @@ function services(world: World): void {
   }
 }
 
+/** A resource is broken for some time: here, or wherever it is. */
+function spoil(world: World, machine: Machine): void {
+  const lot = world.lots.fate
+  const { id } = lot.pick(world.site.config.resources)
+  const where = lot.chance(60) ? [machine] : world.machines
+  const habit = lot.pick(['start-fails', 'monitor-fails'] as const)
+  const times = lot.int(1, 6)
+  world.say(`${where.map((each) => each.id).join(' ')} ${id} is broken (${habit})`)
+  for (const each of where) world.habits.set(`${each.id}/${id}`, { habit, times })
+}
+
 /** The faults end, everything is mended, and an operator goes round until all is well. */
 export function mend(world: World, roundMs: number, rounds: number): void {
   world.faults = calm
   world.say('--- calm ---')
+  world.habits.clear()
   for (const device of world.devices.values()) {
     device.wired = device.target
     device.cutFrom.clear()

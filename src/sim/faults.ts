@@ -32,6 +32,8 @@ export interface Faults {
   /** Per step of a daemon that has effects: it dies between two of them. */
   readonly crashMidStepPercent: number
   readonly leavePercent: number
+  /** A daemon makes way for another one. */
+  readonly detachPercent: number
   readonly powerLossPercent: number
   readonly wallLossPercent: number
   readonly powerOnPercent: number
@@ -51,6 +53,8 @@ export interface Faults {
 
   // ---- per tick: resources and people ----
   readonly dyingPercent: number
+  /** A resource fails again and again for a while, on one machine or on all (H3). */
+  readonly failingPercent: number
   /** Somebody or something starts a resource by hand (S19). */
   readonly foreignPercent: number
   /** It can never be stopped on that machine again, until the power goes. */
@@ -58,6 +62,8 @@ export interface Faults {
   readonly orderPercent: number
   /** An operator wants something of a node or a resource: standby, move and their like. */
   readonly intentPercent: number
+  /** An operator begins a maintenance, or ends one. */
+  readonly maintenancePercent: number
   /** A person confirms a machine dead that is off at that moment. */
   readonly confirmPercent: number
 
@@ -120,6 +126,7 @@ export const calm: Faults = {
   crashPercent: 0,
   crashMidStepPercent: 0,
   leavePercent: 0,
+  detachPercent: 0,
   powerLossPercent: 0,
   wallLossPercent: 0,
   powerOnPercent: 0,
@@ -131,10 +138,12 @@ export const calm: Faults = {
   deviceCutPercent: 0,
   swapPercent: 0,
   dyingPercent: 0,
+  failingPercent: 0,
   foreignPercent: 0,
   stuckPercent: 0,
   orderPercent: 0,
   intentPercent: 0,
+  maintenancePercent: 0,
   confirmPercent: 0,
   checkBadPercent: 0,
   checkHangsPercent: 0,
@@ -194,6 +203,7 @@ export function swarmFaults(lot: Rng): Faults {
     deviceCutPercent: some(8),
     swapPercent: some(2),
     dyingPercent: some(6),
+    failingPercent: 0,
     foreignPercent: lot.chance(80) ? 0 : 1,
     stuckPercent: some(2),
     orderPercent: some(5),
@@ -225,5 +235,7 @@ export function swarmFaults(lot: Rng): Faults {
     intentPercent: some(6),
     checkBadPercent: 6,
     checkHangsPercent: 3,
+    maintenancePercent: lot.chance(85) ? 0 : lot.int(1, 4),
+    detachPercent: lot.chance(70) ? 0 : lot.int(1, 4),
   }
 }

@@ -4,19 +4,23 @@
  * this?), they look at it and not away.
  */
 import type { Effect, Press } from '../core/effect.ts'
-import type { Order } from '../core/event.ts'
+import type { News, Order } from '../core/event.ts'
 import type { Message } from '../core/message.ts'
 import type { CheckId, GroupMember, Power, ResourceId } from '../core/model.ts'
 import type { Mind } from './core.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
+import { clonePromises } from './promises-clones.ts'
+import { detachPromises } from './promises-detach.ts'
+import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { healthPromises } from './promises-health.ts'
 import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
+import { rejoinPromises } from './promises-rejoin.ts'
 import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
@@ -54,6 +58,8 @@ export interface Moments {
   /** The ring has put a message in order. */
   onMessage: { readonly daemon: Daemon; readonly message: Message }
   onOrder: Order
+  /** A daemon is about to be told how an operation of a resource ended. */
+  onOutcome: { readonly daemon: Daemon; readonly news: Extract<News, { kind: 'ran' }> }
   onRegroup: Ring
   /** A daemon is told who is in its group. */
   onTold: { readonly daemon: Daemon; readonly members: readonly GroupMember[] }
@@ -94,8 +100,12 @@ export type Invariant = {
 export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
+  ...clonePromises,
   ...intentPromises,
   ...healthPromises,
+  ...failurePromises,
+  ...detachPromises,
+  ...rejoinPromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,
@@ -115,6 +125,7 @@ const moments: readonly Moment[] = [
   'onReadAnswer',
   'onMessage',
   'onOrder',
+  'onOutcome',
   'onRegroup',
   'onTold',
   'onDaemonGone',

@@ -3,6 +3,7 @@
  * power and its addresses: it is exactly as dangerous as a running one.
  */
 
+import { isElsewhere } from '../core/clones.ts'
 import { startCorosync } from './corosync.ts'
 import { buryDaemon, startDaemon, thawDaemon } from './daemons.ts'
 import { dropWrites } from './disks.ts'
@@ -94,10 +95,11 @@ function boot(world: World, machine: Machine): void {
   machine.clockZeroMs = world.nowMs - lot.int(1_000 * machine.nodeid, 3_600_000)
   later(world, machine, 'scripts', world.site.bootMs, () => {
     machine.up = true
-    for (const { thing } of world.site.config.resources) {
-      if (lot.chance(world.faults.enabledPercent)) {
+    for (const resource of world.site.config.resources) {
+      const there = !isElsewhere(resource, machine.id)
+      if (lot.chance(world.faults.enabledPercent) && there) {
         later(world, machine, 'scripts', lot.int(0, 3_000), () => {
-          activate(world, machine, thing, true)
+          activate(world, machine, resource.thing, true)
         })
       }
     }

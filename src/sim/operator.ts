@@ -1,6 +1,6 @@
 /** A person: walks from machine to machine and switches them on, gives orders, restarts daemons. */
 import type { Order } from '../core/event.ts'
-import { type IntentAction, intentActions, meanings } from '../core/intents.ts'
+import { type IntentAction, intentActions, meanings, OURSELVES } from '../core/intents.ts'
 import type { OrderAction } from '../core/ledger.ts'
 import type { NodeId, ResourceId } from '../core/model.ts'
 import { isReal } from './core.ts'
@@ -16,7 +16,7 @@ import type { Machine, World } from './world.ts'
 export function order(
   world: World,
   via: Machine,
-  action: OrderAction,
+  action: OrderAction | 'detach',
   target: NodeId,
   resource: ResourceId = '',
 ): boolean {
@@ -33,7 +33,7 @@ export function order(
     reason: action === 'confirm' ? 'seen by an operator' : 'an operator wants it',
     ...(action === 'confirm' && { boot }),
   }
-  const about = [resource, target].filter((name) => name !== '').join(' ')
+  const about = [resource, target].filter((name) => name !== '').join(' ') || 'everything'
   world.say(`operator: ${action} ${about}, to ${via.id}`)
   judge(world, 'onOrder', order)
   tell(world, daemon, { kind: 'order', order })
@@ -43,11 +43,26 @@ export function order(
 /** Wants something of a node or a resource, as `picket standby` and its like do. */
 export function want(world: World, via: Machine): void {
   const lot = world.lots.fate
-  const action = lot.pick(intentActions)
+  const action = lot.pick(intentActions.filter((each) => !each.endsWith('maintain')))
   const { names } = meanings[action]
   const resource = lot.pick(world.site.config.resources)
   const node = lot.pick(resource.nodes)
   order(world, via, action, names.node ? node : '', names.resource ? resource.id : '')
+}
+
+/** Takes a node, a resource or everything into maintenance, or ends what stands of it. */
+export function maintain(world: World, via: Machine): void {
+  const lot = world.lots.fate
+  const standing = (world.ledgerOf(via)?.intents ?? []).filter(({ kind }) => kind === 'maintenance')
+  if (standing.length > 0 && lot.chance(60)) {
+    const { node, resource } = lot.pick(standing)
+    order(world, via, 'unmaintain', node, resource)
+    return
+  }
+  const form = lot.int(0, 3)
+  const resource = form === 0 ? lot.pick(world.site.config.resources).id : ''
+  const node = form > 1 ? lot.pick(world.machines).id : ''
+  order(world, via, 'maintain', node, resource)
 }
 
 const opposites = {
@@ -55,6 +70,7 @@ const opposites = {
   disabled: 'enable',
   moved: 'unmove',
   banned: 'unban',
+  maintenance: 'unmaintain',
 } as const satisfies Readonly<Record<string, IntentAction>>
 
 /** Takes back everything that operators have wanted. */
@@ -64,8 +80,10 @@ function wantNothing(world: World, helpers: readonly Machine[]): void {
     return mind !== undefined && isReal(mind) && mind.session?.open
   })
   if (via === undefined) return
-  for (const { kind, resource, node } of world.ledgerOf(via)?.intents ?? []) {
-    order(world, via, opposites[kind], kind === 'moved' ? '' : node, resource)
+  for (const { kind, resource, node, by } of world.ledgerOf(via)?.intents ?? []) {
+    // What the cluster has stopped by itself is what `cleanup` is for.
+    if (kind === 'disabled' && by === OURSELVES) order(world, via, 'cleanup', '', resource)
+    else order(world, via, opposites[kind], kind === 'moved' ? '' : node, resource)
   }
 }
 
@@ -101,6 +119,9 @@ export function tend(world: World, machine: Machine): void {
   comeBack(world, machine)
   wantNothing(world, helpers)
   const asked = entries.some(({ barred }) => barred) || (watched && !machine.powered)
+  if (entries.some(({ quarantined }) => quarantined)) {
+    order(world, world.lots.operator.pick(helpers), 'unfence', machine.id)
+  }
   if (asked) order(world, world.lots.operator.pick(helpers), 'on', machine.id)
 }
 

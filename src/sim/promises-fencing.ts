@@ -1,4 +1,5 @@
 /** P2, P5 and P10: who may press a button, when, and what counts as proof. */
+import { priorityDelayMsOf } from '../core/halves.ts'
 import { compareEpochs } from '../core/ledger.ts'
 import { sameRing } from '../core/model.ts'
 import { isReal } from './core.ts'
@@ -36,6 +37,11 @@ export const fencingPromises: readonly Invariant[] = [
     id: 'P9',
     says: 'no more fencings than the storm limit send their first command within its window',
     onPress: storms,
+  },
+  {
+    id: 'S18',
+    says: 'of two nodes that lose sight of each other, one waits before it fences the other',
+    onPress: duel,
   },
   {
     id: 'F5',
@@ -172,17 +178,42 @@ function saidOffTwice(reads: readonly ReadNote[], readGapMs: number): boolean {
   return false
 }
 
-function storms(world: World, { press }: Moments['onPress']): string | undefined {
+/** Halves that know nothing of each other count each for itself. */
+function storms(world: World, { daemon, press }: Moments['onPress']): string | undefined {
   if (press.action === 'on' || world.witness.forgetful) return undefined
-  const { stormMax, stormWindowMs } = world.site.config.rules
-  const firstMs = new Map<string, number>([[nameOf(world, press.fencing), world.nowMs]])
-  for (const { sentMs, fencing, refused } of [...world.witness.presses.values()].flat()) {
-    const name = nameOf(world, fencing)
-    if (!refused) firstMs.set(name, Math.min(firstMs.get(name) ?? sentMs, sentMs))
+  const { halves, rules } = world.site.config
+  const { stormMax, stormWindowMs } = rules
+  const own = nameOf(world, press.fencing)
+  const counted = new Set([own])
+  const firstMs = new Map<string, number>([[own, world.nowMs]])
+  for (const note of [...world.witness.presses.values()].flat()) {
+    if (note.refused) continue
+    const name = nameOf(world, note.fencing)
+    firstMs.set(name, Math.min(firstMs.get(name) ?? note.sentMs, note.sentMs))
+    if (!halves || note.daemon.machine === daemon.machine) counted.add(name)
   }
-  const recent = [...firstMs.values()].filter((sentMs) => world.nowMs - sentMs < stormWindowMs)
+  const recent = [...counted].filter((name) => world.nowMs - firstMs.get(name)! < stormWindowMs)
   if (recent.length <= stormMax) return undefined
   return `${press.fencing} of ${press.target} is number ${recent.length} in ${stormWindowMs} ms`
+}
+
+/** How far apart two nodes may learn that they have lost each other. */
+const SAME_CUT_MS = 1_000
+
+/** Judged where nothing else goes wrong: whoever sleeps meanwhile presses when it can. */
+function duel(world: World, { daemon, press }: Moments['onPress']): string | undefined {
+  const { config } = world.site
+  if (!world.strict || !config.halves || config.nodes.length > 2) return undefined
+  const ring = daemon.machine.corosync?.ring
+  const shots = world.witness.presses.get(daemon.machine.id) ?? []
+  const last = shots.findLast((shot) => shot.daemon.machine.id === press.target)
+  const other = last?.daemon.machine.corosync?.ring
+  if (last === undefined || ring === undefined || other === undefined) return undefined
+  const together = Math.abs(ring.bornMs - other.bornMs) < SAME_CUT_MS
+  const waited = last.sentMs - ring.bornMs >= priorityDelayMsOf(config)
+  if (!together || waited || world.nowMs - last.sentMs >= priorityDelayMsOf(config))
+    return undefined
+  return `${daemon.machine.id} presses off of ${press.target}, which has just done the same`
 }
 
 /** The first name of a fencing that goes on under the name of an order. */

@@ -1,5 +1,7 @@
 /** H4: what health checks may do, and what they may not. */
+import { targetsOf } from '../core/clones.ts'
 import type { Health } from '../core/health.ts'
+import { isLeftAlone } from '../core/maintenance.ts'
 import type { State } from '../core/state.ts'
 import { isBad } from './checks.ts'
 import { isReal } from './core.ts'
@@ -83,7 +85,7 @@ function attracted(
   const { mind } = daemon
   const resource = daemon.config.resources.find((each) => each.id === id)
   if (resource === undefined || resource.onlyWhere.length === 0 || !isReal(mind)) return undefined
-  if ((mind.resources[id]?.failedMs ?? -Infinity) > -Infinity) return undefined
+  if ((mind.resources[id]?.failures.atMs.length ?? 0) > 0) return undefined
   const unsure = resource.onlyWhere.find((check) => mind.health[check]?.verdict === 'unknown')
   if (unsure !== undefined) return `${machine.id} starts ${id} before ${unsure} has succeeded`
   // What was granted long ago may have waited for others: it is as good as there.
@@ -112,8 +114,12 @@ function unfounded(world: World, { message }: Moments['onMessage']): string | un
   const ring = decidingRing(world)
   const resource = world.site.config.resources.find(({ id }) => id === message.resource)
   if (ring === undefined || resource === undefined) return undefined
+  // Another instance takes the place of one that gives it up.
+  const { clone, id } = resource
+  const all = targetsOf(world.site.config.resources, clone?.id ?? id)
+  const nodes = all.flatMap((each) => each.nodes)
   const hopeful = ring.joined.some(({ machine, mind }) => {
-    if (machine.id === message.node || !resource.nodes.includes(machine.id)) return false
+    if (machine.id === message.node || !nodes.includes(machine.id)) return false
     return isReal(mind) && !longFailing(world, machine, mind, resource.onlyWhere)
   })
   if (hopeful) return undefined
@@ -132,8 +138,9 @@ function leftAlone(world: World): string | undefined {
         const found = machine.things.get(thing)
         const badMs = world.ailments.get(`${machine.id}/${name}`)
         if (found === undefined || found.foreign || badMs === undefined) continue
-        if (world.nowMs - Math.max(found.sinceMs, badMs) < boundMs) continue
         if (!isBad(world, machine, name) || !knowsItRuns(machine, id)) continue
+        const handsOffMs = noteHandsOff(world, machine, id)
+        if (world.nowMs - Math.max(found.sinceMs, badMs, handsOffMs) < boundMs) continue
         return `${id} runs on ${machine.id}, where ${name} has been bad for long`
       }
     }
@@ -146,6 +153,19 @@ function knowsItRuns({ daemon }: Machine, id: string): boolean {
   if (daemon === undefined || !isReal(daemon.mind)) return false
   const local = daemon.mind.resources[id]
   return local?.at === 'running' && local.mustStop === ''
+}
+
+/** When it was last left alone on purpose: in maintenance, or by a daemon that makes way. */
+function noteHandsOff(
+  { nowMs, witness }: World,
+  { id: node, daemon }: Machine,
+  id: string,
+): number {
+  const name = `hands off: ${node} ${id}`
+  const { mind } = daemon!
+  const off = isReal(mind) && (isLeftAlone(mind, id) || mind.detaching !== undefined)
+  if (off) witness.standing.set(name, nowMs)
+  return witness.standing.get(name) ?? -Infinity
 }
 
 function isUndisturbed({ nowMs, witness }: World): boolean {

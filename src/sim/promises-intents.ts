@@ -1,5 +1,9 @@
-/** H8 and H9: what operators want is kept, and nothing starts where they do not want it. */
-import { isFulfilled, whyUnwanted, withOrder } from '../core/intents.ts'
+/**
+ * H8 and H9: what operators want is kept, nothing starts where they do not want it, and what is in
+ * maintenance is left alone.
+ */
+import { isFulfilled, maintenanceOf, whyUnwanted, withOrder } from '../core/intents.ts'
+import { roundMs } from './bounds.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { decidingRing } from './witness.ts'
@@ -14,6 +18,16 @@ export const intentPromises: readonly Invariant[] = [
     id: 'H8',
     says: 'nothing starts where an operator does not want it',
     onStart: unwanted,
+  },
+  {
+    id: 'H8',
+    says: 'what is in maintenance is not stopped',
+    onRun: ended,
+  },
+  {
+    id: 'H8',
+    says: 'a node in maintenance is fenced only on the word of an operator',
+    onPress: shot,
   },
   {
     id: 'H9',
@@ -39,6 +53,42 @@ function unwanted(
   return why === '' ? undefined : `${who}, and ${why}`
 }
 
+/** What was under way when it began is brought to its end: a start that fails, a stop once more. */
+function ended(
+  world: World,
+  { daemon, machine, resource, op }: Moments['onRun'],
+): string | undefined {
+  if (op !== 'stop' || !isReal(daemon.mind)) return undefined
+  const { ledger, leaving, resources } = daemon.mind
+  const { standing, barred, quarantined } = ledger.nodes[machine.id] ?? {}
+  if (standing === 'condemned' || barred || quarantined) return undefined
+  if (resources[resource]!.attempts > 0) return undefined
+  const known = maintenanceOf(ledger.intents, resource, machine.id)
+  if (known === undefined) return undefined
+  if (leaving !== undefined && maintenanceOf(ledger.intents, '', machine.id) === undefined) {
+    return undefined
+  }
+  const { startMs = 0 } = daemon.config.resources.find(({ id }) => id === resource) ?? {}
+  const note = [...world.witness.wants.values()].find(({ message, told }) => {
+    const { action, resource: named, node } = message
+    return told && action === 'maintain' && named === known.resource && node === known.node
+  })
+  const long = note !== undefined && world.nowMs - note.atMs > startMs + SETTLED_MS
+  return long ? `${machine.id} stops ${resource}` : undefined
+}
+
+function shot(world: World, { daemon, press }: Moments['onPress']): string | undefined {
+  const { witness, nowMs, site } = world
+  if (press.action === 'on' || witness.forgetful || !isReal(daemon.mind)) return undefined
+  const { staysOff, action } = daemon.mind.ledger.nodes[press.target]?.fencing ?? {}
+  if (staysOff || action === 'reboot') return undefined
+  const lateMs = roundMs(site.config, press.target) + SETTLED_MS
+  const told = [...witness.wants.values()].filter(({ told, atMs }) => told && nowMs - atMs > lateMs)
+  const intents = told.flatMap(({ message }) => withOrder([], message, 'an operator', ''))
+  if (maintenanceOf(intents, '', press.target) === undefined) return undefined
+  return `${daemon.machine.id} presses ${press.action} of ${press.target}`
+}
+
 function forgotten(world: World): string | undefined {
   const { witness, nowMs } = world
   for (const note of witness.wants.values()) note.told ||= wasTold(world, note)
@@ -62,6 +112,9 @@ function forgotten(world: World): string | undefined {
 function wasTold({ machines }: World, { message }: WantNote): boolean {
   return machines.some(({ daemon }) => {
     if (daemon === undefined || !isReal(daemon.mind)) return false
-    return daemon.mind.orders.some(({ id, at }) => id === message.id && at === 'done')
+    // What half of the nodes keep is kept as long as they do, and its operator is told so.
+    return daemon.mind.orders.some(
+      ({ id, at, partly }) => id === message.id && at === 'done' && partly !== true,
+    )
   })
 }

@@ -1,4 +1,5 @@
 /** P7 and P8: what must go right in the end, and that nobody spins on the way. */
+import { scattered } from './clones.ts'
 import type { Daemon } from './daemons.ts'
 import type { Invariant } from './invariants.ts'
 import type { World } from './world.ts'
@@ -36,12 +37,8 @@ function busy(world: World, daemon: Daemon): string | undefined {
 
 /** P7: what is wrong once the faults have stopped; `undefined` when all is well. */
 export function unsettled(world: World): string | undefined {
-  for (const { id, thing } of world.site.config.resources) {
-    const holders = world.machines.filter((machine) => machine.powered && machine.things.has(thing))
-    if (holders.length === 1) continue
-    const where = holders.length === 0 ? 'nowhere' : `on ${holders.map((each) => each.id)}`
-    return `${id} runs ${where}`
-  }
+  const astray = scattered(world)
+  if (astray !== undefined) return astray
   for (const { id } of world.machines) {
     for (const machine of world.machines) {
       const ledger = world.ledgerOf(machine)

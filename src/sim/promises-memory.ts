@@ -3,10 +3,11 @@
  * believe, and must not leave as it is.
  */
 import { compareEpochs, digestOf, type Ledger, type Standing } from '../core/ledger.ts'
+import { whySpared } from '../core/maintenance.ts'
 import type { Message } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'
 import { type State, sessionId } from '../core/state.ts'
-import { patienceMs, roundMs } from './bounds.ts'
+import { accusersNeeded, patienceMs, roundMs } from './bounds.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -163,9 +164,14 @@ function forgotten(world: World): string | undefined {
     const entry = ledger.nodes[id]
     if (entry === undefined || !isOpen(entry.standing) || entry.fencing !== undefined) continue
     if (!fenceable(world, id)) continue
-    const name = `open ${id}`
+    // It is said that it waits, and for what.
+    if (entry.deferred !== '' && entry.deferred === whySpared(ledger, id)) continue
+    // Another daemon may follow one that has detached, for as long as its ring lives on.
+    const inRing = decidingRing(world)?.members.some((machine) => machine.id === id) === true
+    const awaitedMs = entry.detached && inRing ? world.site.config.timing.detachMs : 0
+    const name = `open ${id} ${inRing}`
     present.add(name)
-    if (lasting(world, name) > patienceMs(world.site.config)) {
+    if (lasting(world, name) > patienceMs(world.site.config) + awaitedMs) {
       broken = `${id} is ${entry.standing} (${entry.because}), and nobody fences it`
     }
   }
@@ -239,14 +245,15 @@ function twoOfOneEpoch(world: World): string | undefined {
   for (const { daemon, id } of world.machines) {
     const { ledger, session } = mindOf(daemon)
     if (ledger === undefined || session?.open !== true || !session.adopted) continue
-    const { rep, seq, step } = ledger.epoch
+    const { rep, seq, step, half = 'most' } = ledger.epoch
+    const name = `${rep}.${seq}.${step} of ${half}`
     const digest = digests.get(ledger) ?? digestOf(ledger)
     digests.set(ledger, digest)
-    const other = seen.get(`${rep}.${seq}.${step}`)
+    const other = seen.get(name)
     if (other !== undefined && other.digest !== digest) {
       return `${other.by} and ${id} differ at step ${step} of ring ${rep}.${seq}`
     }
-    seen.set(`${rep}.${seq}.${step}`, { digest, by: id })
+    seen.set(name, { digest, by: id })
   }
   return undefined
 }
@@ -308,7 +315,7 @@ function borne(world: World): string | undefined {
   return undefined
 }
 
-/** Is its daemon frozen, while those of a majority are in the group and nothing ails them? */
+/** Is its daemon frozen, while enough others are in the group and nothing ails them? */
 function sleepsAlone(world: World, machine: Machine, joined: readonly Machine[]): boolean {
   if (machine.frozen.daemon === 0 || !joined.includes(machine)) return false
   const others = joined.filter((each) => each !== machine)
@@ -319,5 +326,5 @@ function sleepsAlone(world: World, machine: Machine, joined: readonly Machine[])
       !disk.slow &&
       daemon?.config.hash === world.site.config.hash,
   )
-  return well && others.length * 2 > world.machines.length
+  return well && others.length >= accusersNeeded(world.site.config)
 }

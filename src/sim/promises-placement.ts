@@ -1,4 +1,6 @@
 /** H3: who starts after whom, who runs beside whom, and what stops first. */
+import { awaitedBy, startsAfter, targetsOf } from '../core/clones.ts'
+import { maintenanceOf } from '../core/intents.ts'
 import type { ResourceConfig, ResourceId } from '../core/model.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
@@ -29,14 +31,22 @@ function early(
   world: World,
   { daemon, machine, resource }: Moments['onStart'],
 ): string | undefined {
-  const { after = [] } = wishesOf(daemon.config.resources, resource) ?? {}
-  for (const id of after) {
-    const thing = world.thingOf(machine, id)
-    const up = world.machines.some((each) => hadLately(world, each, thing))
-    const operations = [...machine.operations]
-    const coming = operations.some((each) => each.op === 'start' && each.thing === thing)
-    if (coming) return `${machine.id} starts ${resource} while ${id} is still starting`
-    if (!up && isReal(daemon.mind)) return `${machine.id} starts ${resource}, and ${id} is not up`
+  const { resources } = daemon.config
+  const follower = wishesOf(resources, resource)
+  if (follower === undefined) return undefined
+  const operations = [...machine.operations]
+  for (const name of follower.after) {
+    const awaited = awaitedBy(resources, follower, name, machine.id)
+    const settled = awaited.filter(({ thing }) => {
+      return !operations.some((each) => each.op === 'start' && each.thing === thing)
+    })
+    const up = settled.some(({ thing }) =>
+      world.machines.some((each) => hadLately(world, each, thing)),
+    )
+    if (up) continue
+    const coming = settled.length < awaited.length
+    if (coming) return `${machine.id} starts ${resource} while ${name} is still starting`
+    if (isReal(daemon.mind)) return `${machine.id} starts ${resource}, and ${name} is not up`
   }
   return undefined
 }
@@ -50,14 +60,16 @@ function misplaced(
   if (wishes === undefined || !isReal(daemon.mind)) return undefined
   for (const { to, strength } of wishes.beside) {
     if (strength !== 'must') continue
-    const thing = world.thingOf(machine, to)
-    const starting = [...machine.operations].some((each) => each.resource === to)
-    const granted = daemon.mind.resources[to]?.at === 'granted'
-    if (granted || starting || hadLately(world, machine, thing)) continue
+    const { resources: minds } = daemon.mind
+    const there = targetsOf(resources, to).some(({ id, thing }) => {
+      const starting = [...machine.operations].some((each) => each.resource === id)
+      return minds[id]?.at === 'granted' || starting || hadLately(world, machine, thing)
+    })
+    if (there) continue
     return `${machine.id} starts ${resource}, which must run beside ${to}`
   }
   for (const other of resources) {
-    const foes = [wishes.apart.find(({ to }) => to === other.id), namedBy(other, resource)]
+    const foes = [namedBy(wishes, other), namedBy(other, wishes)]
     if (!foes.some((pull) => pull?.strength === 'must')) continue
     const found = machine.things.get(world.thingOf(machine, other.id))
     if (found === undefined || found.foreign) continue
@@ -66,7 +78,8 @@ function misplaced(
   return undefined
 }
 
-const namedBy = ({ apart }: ResourceConfig, id: ResourceId) => apart.find(({ to }) => to === id)
+const namedBy = ({ apart }: ResourceConfig, { id, clone }: ResourceConfig) =>
+  apart.find(({ to }) => to === id || to === clone?.id)
 
 /** Whose own first stop has failed is not waited for, also while it is stopped once more. */
 function hasty(
@@ -74,11 +87,16 @@ function hasty(
   { daemon, machine, resource, op }: Moments['onRun'],
 ): string | undefined {
   if (op !== 'stop' || !isReal(daemon.mind)) return undefined
-  for (const { id, after } of daemon.config.resources) {
-    if (!after.includes(resource)) continue
-    const thing = world.thingOf(machine, id)
+  const { resources } = daemon.config
+  const leader = wishesOf(resources, resource)
+  for (const follower of resources) {
+    if (leader === undefined || !startsAfter(follower, leader)) continue
+    if (anotherWillDo(world, machine, { resources, follower, leader })) continue
+    const { id, thing } = follower
     const found = machine.things.get(thing)
     if (found === undefined || found.foreign) continue
+    // What is left alone is not ended for it.
+    if (maintenanceOf(daemon.mind.ledger.intents, id, machine.id) !== undefined) continue
     // Whose first stop has failed is not waited for.
     if ((daemon.mind.resources[id]?.attempts ?? 0) > 0) continue
     const going = [...machine.operations].some((each) => each.op === 'stop' && each.thing === thing)
@@ -91,6 +109,25 @@ function hasty(
     return `${machine.id} stops ${resource} before ${id}`
   }
   return undefined
+}
+
+/** What need not run beside an instance may go on with another one, if that is up elsewhere. */
+function anotherWillDo(
+  world: World,
+  machine: Machine,
+  { resources, follower, leader }: Following,
+): boolean {
+  const { clone } = leader
+  if (clone === undefined || !follower.after.includes(clone.id)) return false
+  return awaitedBy(resources, follower, clone.id, machine.id).some(({ id, thing }) => {
+    return id !== leader.id && world.machines.some((each) => hadLately(world, each, thing))
+  })
+}
+
+interface Following {
+  readonly resources: readonly ResourceConfig[]
+  readonly follower: ResourceConfig
+  readonly leader: ResourceConfig
 }
 
 function hadLately({ witness, nowMs }: World, machine: Machine, thing: string): boolean {

@@ -1,5 +1,7 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
+import { maintenanceOf } from '../core/intents.ts'
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
+import { keepersNeeded } from './bounds.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { isOf } from './promises-memory.ts'
@@ -121,7 +123,7 @@ export const servicePromises: readonly Invariant[] = [
         for (const [thing, { foreign, sinceMs: activeMs }] of machine.things) {
           const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? 0
           // It may fail to stop; what counts is that it tries.
-          if (!foreign && stoppedMs < activeMs && activeMs < sinceMs && known(machine, thing)) {
+          if (!foreign && stoppedMs < activeMs && activeMs < sinceMs && stops(machine, thing)) {
             return `${machine.id} runs ${thing}`
           }
         }
@@ -141,9 +143,16 @@ export const servicePromises: readonly Invariant[] = [
   },
 ]
 
-/** Does its daemon's config name the thing at all? */
-function known({ daemon }: Machine, thing: string): boolean {
-  return daemon?.config.resources.some((resource) => resource.thing === thing) === true
+/**
+ * Does its daemon's config name the thing at all, and neither tell to leave it running (H20), nor an
+ * operator want it left alone there?
+ */
+function stops({ daemon, id: node }: Machine, thing: string): boolean {
+  const intents = daemon?.mind.ledger?.intents ?? []
+  const named = daemon?.config.resources.filter((resource) => resource.thing === thing) ?? []
+  return named.some(({ id, noQuorum }) => {
+    return noQuorum !== 'freeze' && maintenanceOf(intents, id, node) === undefined
+  })
 }
 
 /** Other powered machines on which the thing is active, and not by a stranger's hand. */
@@ -182,6 +191,8 @@ function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): s
     const same = seq === granted.seq && rep === granted.rep
     return same || mayHold(entryOf(disk.ledger, machine.id), thing)
   })
-  if (keeping.length * 2 > world.machines.length) return undefined
+  const { config, mind } = daemon
+  const members = isReal(mind) ? mind.session?.merged?.members : undefined
+  if (keeping.length >= keepersNeeded(config, members ?? [])) return undefined
   return `${machine.id} starts ${thing}, which ${keeping.map(({ id }) => id)} keep`
 }

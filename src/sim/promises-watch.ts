@@ -2,6 +2,8 @@
  * F16: what comes back by itself after it was proven off is found out. F18: what is heard of a lost
  * node defers its fencing, but not for ever.
  */
+import { priorityDelayMsOf } from '../core/halves.ts'
+import { whySpared } from '../core/maintenance.ts'
 import type { Invariant } from './invariants.ts'
 import { commonLedger, forget, isOf, lasting } from './promises-memory.ts'
 import { decidingRing } from './witness.ts'
@@ -28,7 +30,8 @@ const SLACK_MS = 10_000
 
 function spared(world: World): string | undefined {
   const { witness, nowMs, site } = world
-  const { delayMs, randomDelayMs, priorityDelayMs, reprieveMs, ...limits } = site.config.rules
+  const { delayMs, randomDelayMs, reprieveMs, ...limits } = site.config.rules
+  const priorityDelayMs = priorityDelayMsOf(site.config)
   const ring = decidingRing(world)
   const ledger = commonLedger(world)
   const other = limits.minIntervalMs > 0 || limits.stormMax <= site.config.nodes.length
@@ -41,6 +44,7 @@ function spared(world: World): string | undefined {
   let broken: string | undefined
   for (const [node, { standing, seen, fencing, deferred }] of Object.entries(ledger.nodes)) {
     if (standing !== 'lost' || !seen || fencing !== undefined || deferred === '') continue
+    if (deferred === whySpared(ledger, node)) continue
     // In the ring it is another matter: its daemon may come back to it.
     if (world.machine(node).corosync?.ring === ring) continue
     // A new ring and a new coordinator begin their waits anew.
@@ -75,7 +79,7 @@ function unseen(world: World): string | undefined {
   let broken: string | undefined
   for (const machine of world.machines) {
     const entry = ledger.nodes[machine.id]
-    if (entry?.standing !== 'fenced') continue
+    if (entry?.standing !== 'fenced' || whySpared(ledger, machine.id) !== '') continue
     const fenced = `back: fenced ${machine.id}`
     const back = `back: on ${machine.id}`
     present.add(fenced)

@@ -24,7 +24,7 @@ export interface Operation {
 }
 
 /** What a scenario has told a resource to do on a machine; storms draw for each deed instead. */
-export type Habit = 'start-hangs' | 'start-fails' | 'stop-hangs' | 'stop-fails'
+export type Habit = 'start-hangs' | 'start-fails' | 'stop-hangs' | 'stop-fails' | 'monitor-fails'
 
 /** Habits by `machine/resource`; a count of how many more times. */
 export type Habits = Map<string, { readonly habit: Habit; times: number }>
@@ -108,6 +108,9 @@ function look(world: World, operation: Operation, timeoutMs: number): void {
     return finish(world, operation, lot.int(5, 200), 'unknown', 'exit 5')
   }
   const tookMs = Math.min(lot.int(5, 200), timeoutMs - 1)
+  if (habitOf(world, operation) === 'monitor-fails') {
+    return finish(world, operation, tookMs, 'failed', 'exit 1')
+  }
   later(world, machine, 'scripts', lot.int(0, tookMs), () => {
     const active = machine.things.has(thing)
     const restMs = lot.int(0, 50)

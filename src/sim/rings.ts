@@ -164,10 +164,17 @@ function begin(world: World, ring: Ring, cohorts: Map<Ring | undefined, Machine[
   for (const machine of ring.members) flush(world, machine)
 }
 
-/** votequorum counts, unless exactly one half is there and a quorum device has to decide. */
+/**
+ * votequorum counts, unless exactly one half is there and a quorum device has to decide. One of two
+ * nodes is enough as soon as its Corosync has seen the other (`wait_for_all`).
+ */
 function votes(world: World, ring: Ring): boolean | undefined {
   const size = world.machines.length
-  if (world.site.qdevice && ring.members.length * 2 === size) return undefined
+  const { qdevice, twoNode } = world.site
+  const whole = ring.members.length === size
+  for (const { corosync } of ring.members) if (whole && corosync) corosync.seenAll = true
+  if (qdevice && ring.members.length * 2 === size) return undefined
+  if (twoNode && !whole) return ring.members.every(({ corosync }) => corosync?.seenAll === true)
   return ring.members.length * 2 > size
 }
 

@@ -2,10 +2,13 @@
  * The cluster that scenarios are played on: three nodes, two resources, a BMC and a rack PDU with
  * two feeds for each node. A scenario may ask for another one in its first line.
  */
+import { expandClones } from '../core/clones.ts'
 import {
   type CheckConfig,
   type Config,
   type DeviceConfig,
+  type Failing,
+  failureActions,
   type NodeConfig,
   plainWishes,
   type Timing,
@@ -24,6 +27,7 @@ const timing: Timing = {
   coolDownMs: 10_000,
   stopAttemptsMax: 3,
   leaveMs: 10_000,
+  detachMs: 30_000,
 }
 
 /** What a `site` line may change: `nodes=5 levels=1 verify qdevice resources=vip delay=2`. */
@@ -56,13 +60,30 @@ export interface Wishes {
   readonly apart?: string
   /** `web:vip`: the first one starts after the second, wherever that is. */
   readonly after?: string
+  /** `web`, `web:2`: it runs on all nodes at once, or on at most so many of them. */
+  readonly clone?: string
+  /** `vip:web`: the first one runs beside the second. */
+  readonly beside?: string
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
   /** `vip:gateway,db:storage`: a check of nodes without which a resource attracts none. */
   readonly where?: string
   /** `web:answers`: a check of what runs. */
   readonly health?: string
+  /** `vip:stop,db:fence`: what a failure of it comes to. */
+  readonly fail?: string
+  /** How many failures within `forget` seconds keep it away from a node. */
+  readonly failures?: string
+  readonly forget?: string
+  /** `vip,db`: resources that are left running without quorum. */
+  readonly freeze?: string
+  /** Seconds for which a node may be without a daemon that has detached. */
+  readonly detach?: string
+  /** `manual`: who was fenced serves nothing before an operator's word. */
+  readonly rejoin?: string
   readonly qdevice?: string
+  /** `two_node`: each of two nodes is quorate alone, once it has seen the other one. */
+  readonly twonode?: string
   readonly identities?: string
 }
 
@@ -101,22 +122,27 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     }),
   )
   const config: Config = {
+    halves: wishes.qdevice !== undefined || wishes.twonode !== undefined,
     cluster: 'scenario',
     hash: 'common',
     nodes,
-    resources: (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
-      ...resourceWishes(wishes, id),
-      id,
-      thing: id,
-      nodes: [...ids.slice(i), ...ids.slice(0, i)],
-      startMs: 3_000,
-      stopMs: 3_000,
-      probeMs: 1_000,
-      monitorEveryMs: 10_000,
-    })),
+    resources: expandClones(
+      (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
+        ...resourceWishes(wishes, id),
+        ...failingWishes(wishes, id),
+        id,
+        thing: id,
+        instances: instancesOf(wishes, id, ids.length),
+        nodes: [...ids.slice(i), ...ids.slice(0, i)],
+        startMs: 3_000,
+        stopMs: 3_000,
+        probeMs: 1_000,
+        monitorEveryMs: 10_000,
+      })),
+    ),
     checks: checksOf(wishes),
     devices,
-    timing,
+    timing: { ...timing, detachMs: 1_000 * Number(wishes.detach ?? 30) },
     rules: {
       delayMs: 1_000 * Number(wishes.delay ?? 0),
       randomDelayMs: 0,
@@ -125,11 +151,13 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
       stormMax: Number(wishes.storm ?? 100),
       stormWindowMs: 60_000,
+      rejoin: wishes.rejoin === 'manual' ? 'manual' : 'automatic',
     },
   }
   return {
     config,
     qdevice: wishes.qdevice !== undefined,
+    twoNode: wishes.twonode !== undefined,
     tokenMs: 1_000,
     bootMs: 5_000,
     announces: identities,
@@ -151,31 +179,54 @@ function pairsOf(text = ''): readonly (readonly [resource: string, check: string
   )
 }
 
-function resourceWishes(
-  { group = '', apart = '', after = '', prefers = '', ...rest }: Wishes,
-  id: string,
-) {
+function instancesOf({ clone = '' }: Wishes, id: string, all: number): number {
+  const found = clone.split(',').map((each) => each.split(':'))
+  const [, max = all] = found.find(([name]) => name === id) ?? [id, 0]
+  return Number(max)
+}
+
+function resourceWishes(wishes: Wishes, id: string) {
+  const { group = '', apart = '', after = '', beside = '', prefers = '' } = wishes
   const checksIn = (text: string | undefined) =>
     pairsOf(text).flatMap(([resource, check]) => (resource === id ? [check] : []))
   const members = group.split(',')
   const leader = members[members.indexOf(id) - 1]
   const [one, foe] = apart.split(':')
   const [second, first] = after.split(':')
-  const [, node] =
-    prefers
-      .split(',')
-      .map((each) => each.split(':'))
-      .find(([whose]) => whose === id) ?? []
+  const [, node] = wordOf(prefers, id)
+  const [follower, company] = beside.split(':')
   const must = (to: string | undefined) =>
     to === undefined ? [] : [{ to, strength: 'must' } as const]
   return {
     ...plainWishes,
-    onlyWhere: checksIn(rest.where),
-    health: checksIn(rest.health),
-    beside: must(leader),
+    onlyWhere: checksIn(wishes.where),
+    health: checksIn(wishes.health),
+    beside: [...must(leader), ...(follower === id ? must(company) : [])],
     apart: one === id ? must(foe) : [],
     after: [leader, second === id ? first : undefined].filter((each) => each !== undefined),
     prefers: node === undefined ? {} : { [node]: 100 },
     stays: node === undefined ? plainWishes.stays : 0,
   }
+}
+
+function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id: string) {
+  const [, named] = wordOf(fail, id)
+  const action = failureActions.find((each) => each === named) ?? 'restart'
+  const mends = action === 'restart'
+  const failing: Failing = {
+    action,
+    monitorsMax: mends ? Number(failures ?? 2) : 1,
+    startsMax: mends ? Number(failures ?? 1) : 1,
+    timeoutMs: 1_000 * Number(forget ?? timing.coolDownMs / 1_000),
+  }
+  return { failing, ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }) }
+}
+
+function wordOf(list: string, id: string): readonly string[] {
+  return (
+    list
+      .split(',')
+      .map((each) => each.split(':'))
+      .find(([whose]) => whose === id) ?? []
+  )
 }

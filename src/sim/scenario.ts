@@ -10,7 +10,7 @@ import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
 import type { Device, Manner } from './devices.ts'
 import { corrupt } from './disks.ts'
-import { becomeStranger, cut, heal, swapCables } from './fate.ts'
+import { becomeStranger, cut, heal, swapCables, upgrade } from './fate.ts'
 import { calm } from './faults.ts'
 import { judge } from './invariants.ts'
 import { applyPower, freeze, switchOn, thaw } from './machines.ts'
@@ -143,6 +143,11 @@ const deeds: Readonly<Record<string, Deed>> = {
   'kill-corosync': each(killCorosync),
   leave: each(leave),
   'come-back': each(comeBack),
+  detach: each((world, machine) => order(world, machine, 'detach', machine.id)),
+  // What has just ended is not started again before somebody does it.
+  'stay-away': each((_, machine) => {
+    machine.resting = true
+  }),
   order: (world, [action, target, , via]) => {
     order(world, world.machine(via!), action as OrderAction, target!)
   },
@@ -172,6 +177,7 @@ const deeds: Readonly<Record<string, Deed>> = {
   'start-fails': habit('start-fails'),
   'stop-hangs': habit('stop-hangs'),
   'stop-fails': habit('stop-fails'),
+  'monitor-fails': habit('monitor-fails'),
   'disk-full': each((_, machine) => {
     machine.disk.full = true
   }),
@@ -185,6 +191,7 @@ const deeds: Readonly<Record<string, Deed>> = {
     if (ring === undefined) throw new Error(`${node} is in no ring`)
     setVerdict(world, ring, word === 'on')
   },
+  upgrade: each(upgrade),
   'config-differs': (world, [node, seconds]) => {
     becomeStranger(world, world.machine(node!), 1_000 * Number(seconds ?? 3_600))
   },

@@ -3,6 +3,7 @@ import {
   type Config,
   type DeviceConfig,
   type FencingRules,
+  failureActions,
   type Level,
   type NodeConfig,
   type NodeId,
@@ -31,7 +32,9 @@ export function swarmSite(lot: Rng): Site {
     const addresses = layout.verify ? [`10.0.0.${id}`] : []
     return { id, levels, addresses, priority: lot.chance(20) ? lot.int(1, 3) : 0, capacity: {} }
   })
+  const qdevice = ids.length % 2 === 0 && lot.chance(50)
   const config: Config = {
+    halves: qdevice,
     cluster: 'swarm',
     hash: 'common',
     nodes,
@@ -47,7 +50,8 @@ export function swarmSite(lot: Rng): Site {
   }
   const site: Site = {
     config,
-    qdevice: ids.length % 2 === 0 && lot.chance(50),
+    qdevice,
+    twoNode: false,
     tokenMs: lot.pick([400, 1_000, 1_650]),
     bootMs: lot.int(3_000, 8_000),
     announces: lot.chance(70),
@@ -72,6 +76,32 @@ export function withResets(site: Site, of: (node: NodeId) => boolean): Site {
     levels: node.levels.map((level) => (isReset(level) ? { ...level, verify: false } : level)),
   }))
   return { ...site, config: { ...config, nodes, devices } }
+}
+
+/** The same site, with a rule of its own for the failures of each resource (H3, H20). */
+export function withFailing(site: Site, lot: Rng): Site {
+  const { config } = site
+  const isPower = (node: NodeId): boolean => {
+    const levels = config.nodes.find(({ id }) => id === node)?.levels ?? []
+    const names = levels.flatMap(({ devices }) => devices)
+    const used = config.devices.filter(({ id }) => names.includes(id))
+    return levels.length > 0 && used.every(({ isolation }) => isolation === 'power')
+  }
+  const allFreeze = lot.chance(40)
+  const resources = config.resources.map((each): ResourceConfig => {
+    const actions = failureActions.filter(
+      (action) => action !== 'fence' || each.nodes.every(isPower),
+    )
+    const action = lot.pick(actions)
+    const max = action === 'restart' ? lot.int(1, 4) : 1
+    const startsMax = lot.chance(50) ? 1 : max
+    const failing = { action, monitorsMax: max, startsMax, timeoutMs: lot.int(2_000, 30_000) }
+    // Whoever starts after one that stops could not stay.
+    const may = config.resources.every(({ nodes }) => nodes.every(isPower))
+    const freezes = may && (allFreeze || (each.after.length === 0 && lot.chance(40)))
+    return { ...each, failing, ...(freezes && { noQuorum: 'freeze' }) }
+  })
+  return { ...site, config: { ...config, resources } }
 }
 
 interface Layout {
@@ -173,6 +203,7 @@ function timingOf(lot: Rng): Timing {
     coolDownMs: lot.int(2_000, 10_000),
     stopAttemptsMax: lot.int(2, 4),
     leaveMs: lot.int(5_000, 15_000),
+    detachMs: 15_000,
   }
 }
 
@@ -186,6 +217,7 @@ function rulesOf(lot: Rng): FencingRules {
     minIntervalMs: strict ? lot.int(0, 15_000) : 0,
     stormMax: strict ? lot.int(1, 3) : 1_000,
     stormWindowMs: strict ? lot.int(10_000, 30_000) : 1_000,
+    rejoin: 'automatic',
   }
 }
 
@@ -214,10 +246,9 @@ function variant(config: Config, self: NodeId, lot: Rng): Config {
         ...config,
         nodes: config.nodes.map((node) => (node.id === gone ? { ...node, ...unknown } : node)),
         devices: config.devices.filter(({ id }) => !id.startsWith(`${gone}/`)),
-        resources: config.resources.map((each) => ({
-          ...each,
-          nodes: each.nodes.filter((id) => id !== gone),
-        })),
+        resources: config.resources
+          .filter(({ clone, nodes }) => clone === undefined || !nodes.includes(gone))
+          .map((each) => ({ ...each, nodes: each.nodes.filter((id) => id !== gone) })),
       }
     }
     default:

@@ -1,8 +1,10 @@
 /** What the checks of nodes have answered, and how often they have fallen: see witness.ts. */
+import { isLeftAlone } from '../core/maintenance.ts'
 import type { CheckId } from '../core/model.ts'
 import { isReal } from './core.ts'
 import type { Daemon } from './daemons.ts'
 import type { Moments } from './invariants.ts'
+import { noteFailed } from './witness-failures.ts'
 import type { World } from './world.ts'
 
 /** Who has been healthy for this long has never fallen: the core says so as well. */
@@ -29,20 +31,40 @@ export function askedOf(daemon: Daemon, check: CheckId): Asked {
   return asked.get(daemon)?.get(check) ?? never
 }
 
-export function noteCheck(world: World, { daemon, check, resource, id }: Moments['onCheck']): void {
+/** How the moments of checks are remembered. */
+export const healthNotes = { onCheck: noteCheck, onChecked: noteChecked }
+
+function noteCheck(world: World, { daemon, check, resource, id }: Moments['onCheck']): void {
   if (resource !== '') return
   const known = askedOf(daemon, check)
   const answers = known.open === undefined ? known.answers : [...known.answers, false]
   put(world, daemon, check, { ...known, answers, open: id })
 }
 
-export function noteChecked(world: World, seen: Moments['onChecked']): void {
+function noteChecked(world: World, seen: Moments['onChecked']): void {
   const { daemon, before, check, id } = seen
+  noteFallen(world, seen)
   const known = askedOf(daemon, check)
   if (known.open !== id) return
   // What was given up before its answer came has counted as a bad one.
   const ok = seen.ok && isReal(before) && before.health[check]?.asked?.id === id
   put(world, daemon, check, { ...known, answers: [...known.answers, ok], open: undefined })
+}
+
+/** A bad answer about what runs is a failure of that, once there were enough of them in a row. */
+function noteFallen(
+  { witness, nowMs }: World,
+  { daemon, before, id, ok }: Moments['onChecked'],
+): void {
+  if (ok || !isReal(before) || before.detaching !== undefined) return
+  const asked = Object.values(before.health).find((each) => each.asked?.id === id)
+  const resource = daemon.config.resources.find((each) => each.id === asked?.resource)
+  if (asked === undefined || resource === undefined || isLeftAlone(before, resource.id)) return
+  const { fall } = daemon.config.checks.find((each) => each.id === asked.check)!
+  const { at, mustStop } = before.resources[resource.id]!
+  const falls = asked.verdict === 'failing' || asked.against + 1 >= fall
+  if (!falls || at !== 'running' || mustStop !== '') return
+  noteFailed(witness.failures, daemon, resource, { op: 'monitor', atMs: nowMs })
 }
 
 function put({ nowMs }: World, daemon: Daemon, check: CheckId, seen: Asked): void {

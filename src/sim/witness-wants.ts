@@ -1,6 +1,11 @@
-/** What operators want, as the ring has put it in order: see witness.ts. */
-import { meanings } from '../core/intents.ts'
+/** What operators want, and who detaches, as the ring has put it in order: see witness.ts. */
+import { meanings, OURSELVES } from '../core/intents.ts'
 import type { Wanted } from '../core/message.ts'
+import type { NodeId } from '../core/model.ts'
+import type { Ring } from './cpg.ts'
+import type { Witness } from './witness.ts'
+import { noteForgiven } from './witness-failures.ts'
+import type { Machine } from './world.ts'
 
 export interface WantNote {
   readonly message: Wanted
@@ -12,13 +17,36 @@ export interface WantNote {
 }
 
 /** One that is repeated after a newer one may be void or not: nobody can tell which one counts. */
-export function noteWant(wants: Map<string, WantNote>, message: Wanted, atMs: number): void {
+export function noteWant(
+  { wants, failures }: Pick<Witness, 'wants' | 'failures'>,
+  message: Wanted,
+  atMs: number,
+): void {
+  noteForgiven(failures, message, atMs)
   const { kind } = meanings[message.action]
   if (kind === undefined) return
   const key = [kind, message.resource, kind === 'moved' ? '' : message.node].join('/')
   const before = wants.get(key)
+  // Where an operator has disabled it, that stands.
+  const ours = message.requester === OURSELVES && message.action === 'disable'
+  if (ours && before?.message.action === 'disable') return
   if (before?.message.id === message.id) return
   if (before?.earlier.includes(message.id)) return void wants.delete(key)
   const earlier = before === undefined ? [] : [...before.earlier, before.message.id]
   wants.set(key, { message, atMs, earlier, told: false })
+}
+
+/** When a daemon has said that it detaches, in which ring, and in which of its machine's lives. */
+export interface DetachNote {
+  readonly atMs: number
+  readonly ring: Ring | undefined
+  readonly lives: number
+}
+
+export function noteDetach(
+  detached: Map<NodeId, DetachNote>,
+  { id, corosync, lives }: Machine,
+  atMs: number,
+): void {
+  detached.set(id, { atMs, ring: corosync?.ring, lives })
 }

@@ -9,8 +9,9 @@ import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
-import { noteCheck, noteChecked } from './witness-health.ts'
-import { noteWant, type WantNote } from './witness-wants.ts'
+import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
+import { healthNotes } from './witness-health.ts'
+import { type DetachNote, noteDetach, noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
 export interface Witness {
@@ -32,6 +33,8 @@ export interface Witness {
   readonly offs: Map<NodeId, number>
   /** What operators want, by what it is about: the last that the ring has put in order. */
   readonly wants: Map<string, WantNote>
+  /** What failed where, and was not forgiven. */
+  readonly failures: FailureNotes
   /** Nodes that were pressed on, or reset, after they were last pressed off. */
   readonly switchedOn: Set<NodeId>
   /** Nodes that were pressed off on an operator's word, and when. */
@@ -62,6 +65,7 @@ export interface Witness {
   >
   /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
+  readonly detached: Map<NodeId, DetachNote>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
 }
@@ -114,6 +118,7 @@ export function makeWitness(): Witness {
     allowed: new Map(),
     offs: new Map(),
     wants: new Map(),
+    failures: makeFailures(),
     switchedOn: new Set(),
     barred: new Map(),
     presses: new Map(),
@@ -128,6 +133,7 @@ export function makeWitness(): Witness {
     disturbedMs: 0,
     condemned: new Map(),
     silent: new Map(),
+    detached: new Map(),
     standing: new Map(),
   }
 }
@@ -156,8 +162,8 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     witness.allowed.set(order.target, witness.orders.size)
     witness.barred.delete(order.target)
   },
-  onCheck: noteCheck,
-  onChecked: noteChecked,
+  ...healthNotes,
+  onOutcome: ({ witness, nowMs }, seen) => noteOutcome(witness.failures, seen, nowMs),
   onPress: notePress,
   onRefusal: ({ witness }, { daemon, press }) => {
     const list = witness.presses.get(press.target) ?? []
@@ -185,7 +191,8 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     if (message.say === 'fence' && !witness.fencings.has(message.id)) {
       witness.fencings.set(message.id, nowMs)
     }
-    if (message.say === 'want') noteWant(witness.wants, message, nowMs)
+    if (message.say === 'want') noteWant(witness, message, nowMs)
+    if (message.say === 'detach') noteDetach(witness.detached, daemon.machine, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)

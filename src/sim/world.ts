@@ -26,6 +26,8 @@ export interface Site {
   readonly config: Config
   /** With an even number of nodes, a quorum device gives one half the majority, seconds late. */
   readonly qdevice: boolean
+  /** `two_node` with `wait_for_all`: each of two is quorate alone, once it has seen the other. */
+  readonly twoNode: boolean
   readonly tokenMs: number
   readonly bootMs: number
   /** The nodes can read their own hardware uuid. */
@@ -53,6 +55,8 @@ export interface Machine {
   /** Corosync's own numeric id. */
   readonly nodeid: number
   readonly hardware: string
+  /** Which protocol the next daemon speaks. */
+  protocol: number
   /** What its config file says at the next start of the daemon. */
   config: Config
   /** Is there current at the wall? */
@@ -89,6 +93,8 @@ export interface Corosync {
   /** What local daemons have said or done that the ring has not ordered yet. */
   readonly outbox: Outgoing[]
   lastSubmitMs: number
+  /** Has it been in a ring of all machines since it began (`wait_for_all`)? */
+  seenAll: boolean
 }
 
 export type Outgoing =
@@ -207,6 +213,7 @@ function makeMachine(id: NodeId, nodeid: number, site: Site): Machine {
     id,
     nodeid,
     hardware: `hw-${id}`,
+    protocol: 1,
     config: site.config,
     wall: true,
     switchedOn: false,

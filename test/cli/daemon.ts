@@ -21,6 +21,7 @@ export interface Desk {
     status: object | string
     explanation: object | string
     foreseen: readonly Foreseen[] | string
+    cautions: readonly string[]
     refusal: string | undefined
   }
 }
@@ -36,7 +37,13 @@ export async function openDesk(
   const orders: OrderView[] = []
   const accepted: string[] = []
   const explanation = 'nothing to explain'
-  const world: Desk['world'] = { status, explanation, foreseen: [], refusal: undefined }
+  const world: Desk['world'] = {
+    status,
+    explanation,
+    foreseen: [],
+    cautions: [],
+    refusal: undefined,
+  }
   const control = await openControl({
     runDir,
     watchMs: 20,
@@ -51,7 +58,10 @@ export async function openDesk(
         return undefined
       },
       explain: () => world.explanation,
-      foresee: () => world.foreseen,
+      foresee() {
+        const { foreseen } = world
+        return typeof foreseen === 'string' ? foreseen : { foreseen, cautions: world.cautions }
+      },
       async accept(requester, reason) {
         if (accepted.push(`${requester}: ${reason}`) === 1) return 1
         return 'there is nothing to accept'
@@ -94,6 +104,7 @@ export function member(id: string, change: Partial<NodeStatus> = {}): NodeStatus
     inRing: true,
     daemon: true,
     barred: false,
+    quarantined: false,
     late: false,
     boot: 'boot-1',
     holds: [],
@@ -124,6 +135,7 @@ export function healthy(change: Partial<Status> = {}): Status {
         state: 'running',
         node: 'web-01',
         because: '',
+        failures: {},
       },
     ],
     orders: [],

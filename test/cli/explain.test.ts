@@ -50,3 +50,24 @@ test('H3 what is no resource, or no daemon, is a sentence', async (t) => {
   assert.equal((await picket(['explain'])).code, 2)
   assert.equal((await picket(['explain', 'web', '--socket', '/nowhere/s'])).code, 1)
 })
+
+test('H2 a clone is explained instance by instance', async (t) => {
+  const desk = await openDesk(t, healthy())
+  const down = { node: undefined, state: 'stopped', belongs: undefined, why: 'it is disabled' }
+  const instances = [
+    { ...explanation, id: 'web@web-02', elsewhere: {}, intents: [], wishes: [] },
+    { ...explanation, ...down, id: 'web@web-03', elsewhere: {}, intents: [], wishes: [] },
+  ]
+  desk.world.explanation = { id: 'web', max: 2, instances }
+  const { code, out } = await picket(['explain', 'web', '--socket', desk.socket])
+  assert.equal(code, 0)
+  assert.equal(
+    out,
+    `… web is a clone: it runs on 1 of 2 nodes
+✓ web@web-02 (program /bin/web) is running on web-02
+  it belongs on web-02: vip is there, beside which it must run
+… web@web-03 (program /bin/web) runs nowhere
+  it belongs nowhere now: it is disabled
+`,
+  )
+})

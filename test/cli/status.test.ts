@@ -90,6 +90,7 @@ test('trouble is told with its reasons, and with what to do', async () => {
         state: 'blocked',
         node: 'web-03',
         because: 'web-03 may hold it and is not proven dead',
+        failures: {},
       },
     ],
     orders: [
@@ -242,4 +243,30 @@ test('a reader that has seen enough is no failure with a stack trace', async (t)
   const call = `'${join(import.meta.dirname, '..', '..', 'bin', 'picket')}' status --socket '${socket}' | true`
   const { err } = await picket(['-c', call], { argv0: 'sh' })
   assert.equal(err, '')
+})
+
+test('H2 a clone is one line, and names those of its instances that are not well', () => {
+  const instance = (node: string, max: number, state = 'running', because = '') => ({
+    ...{ id: `web@${node}`, thing: `unit nginx.service @${node}`, state, because },
+    node: state === 'running' ? node : undefined,
+    failures: {},
+    clone: { id: 'web', max },
+  })
+  const lines = (...resources: ReturnType<typeof instance>[]) =>
+    screen({ ...healthy(), resources }, (_, words) => words)
+      .filter((line) => line.includes('web') && !line.includes('web-0'))
+      .map((line) => line.trim())
+  assert.deepEqual(lines(instance('n1', 3), instance('n2', 3), instance('n3', 3)), [
+    '✓ web     clone 3/3  n1 n2 n3  (unit nginx.service)',
+  ])
+  const spare = instance('n3', 2, 'stopped', 'web runs on at most 2 nodes at once, now on n1, n2')
+  assert.deepEqual(lines(instance('n1', 2), instance('n2', 2), spare), [
+    '✓ web     clone 2/2  n1 n2  (unit nginx.service)',
+  ])
+  const failed = instance('n2', 2, 'stopped', 'it failed there a moment ago')
+  assert.deepEqual(lines(instance('n1', 2), failed, instance('n3', 2, 'starting')), [
+    '… web     clone 1/2  n1  (unit nginx.service)',
+    '… web@n2  stopped: it failed there a moment ago',
+    '… web@n3  starting',
+  ])
 })

@@ -88,7 +88,17 @@ const faults: readonly (readonly [what: string, config: string, expected: RegExp
   [
     'one that fails too slowly',
     `${web('health: slow')}${check('id: slow, type: exec, run: a, every_seconds: 30')}`,
-    /slow takes 90 s to fail.*remembered for 60 s.*restarted in place for ever/,
+    /slow takes 90 s to fail.*remembered for 60 s \(timing.*restarted in place for ever/,
+  ],
+  [
+    'one that fails too slowly for its own resource',
+    `${web('health: fast, failure_timeout_seconds: 10')}${check('id: fast, type: exec, run: a')}`,
+    /fast takes 15 s to fail.*remembered for 10 s \(its failure_timeout_seconds\)/,
+  ],
+  [
+    'one that fails too slowly for so many failures',
+    `${web('health: fast, failures_max: 5')}${check('id: fast, type: exec, run: a')}`,
+    /fast takes 15 s to fail.*remembered for 60 s .*so 5 of them never count together/,
   ],
 ]
 

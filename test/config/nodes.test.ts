@@ -1,14 +1,14 @@
 /** S16: which nodes there are, and when two configurations are the same one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { withNodes } from '../../src/config/load.ts'
+import { withCorosync } from '../../src/config/load.ts'
 import { load, twoNodes } from './files.ts'
 
 const secrets = 'ipmi: { user: admin, password: x }\n'
 
 test('S16 nodes that only Corosync knows are added without a way to fence them', async (t) => {
   const { core } = await load(t, { config: twoNodes })
-  const united = withNodes(core, ['d', 'a', 'c', 'c'])
+  const united = withCorosync(core, { names: ['d', 'a', 'c', 'c'] })
   assert.deepEqual(
     united.nodes.map(({ id }) => id),
     ['a', 'b', 'c', 'd'],
@@ -22,13 +22,21 @@ test('S16 nodes that only Corosync knows are added without a way to fence them',
   })
   assert.notEqual(united.hash, core.hash)
   // Whoever sees the same nodes has the same config, in whatever order Corosync tells them.
-  assert.equal(withNodes(core, ['c', 'd', 'a', 'b']).hash, united.hash)
+  assert.equal(withCorosync(core, { names: ['c', 'd', 'a', 'b'] }).hash, united.hash)
 })
 
 test('S16 a nodelist that names nobody else changes nothing', async (t) => {
   const { core } = await load(t, { config: twoNodes })
-  assert.equal(withNodes(core, ['b', 'a']), core)
-  assert.equal(withNodes(core, []), core)
+  assert.equal(withCorosync(core, { names: ['b', 'a'] }), core)
+  assert.equal(withCorosync(core, { names: [] }), core)
+})
+
+test('S18 whether half of the nodes may decide is part of the config that all have to share', async (t) => {
+  const { core } = await load(t, { config: twoNodes })
+  const names = core.nodes.map(({ id }) => id)
+  const halved = withCorosync(core, { names, halves: true })
+  assert.equal(halved.halves, true)
+  assert.notEqual(halved.hash, core.hash)
 })
 
 const base = `cluster:

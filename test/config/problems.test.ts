@@ -186,6 +186,7 @@ test('timing has these defaults, and a short silence shortens the echo', async (
     coolDownMs: 60_000,
     stopAttemptsMax: 3,
     leaveMs: 10_000,
+    detachMs: 60_000,
   })
   const short = await load(t, { config: `${twoNodes}timing: { silent_seconds: 4 }\n` })
   assert.equal(short.core.timing.echoMs, 2000)
@@ -226,11 +227,11 @@ test('a resource has all nodes in the order of the config, and times in millisec
   ])
   assert.deepEqual(resources, [
     {
-      ...{ id: 'r', type: 'exec', options: { run: 'sleep 1' }, monitorEveryMs: 10_000 },
+      ...{ id: 'r', name: 'r', type: 'exec', options: { run: 'sleep 1' }, monitorEveryMs: 10_000 },
       ...{ secretKeys: [], secrets: [] },
     },
     {
-      ...{ id: 's', type: 'exec', options: { run: 'sleep 2' }, monitorEveryMs: 3000 },
+      ...{ id: 's', name: 's', type: 'exec', options: { run: 'sleep 2' }, monitorEveryMs: 3000 },
       ...{ secretKeys: [], secrets: [] },
     },
   ])

@@ -257,7 +257,10 @@ test('S16 what a node was given is not stopped because its config forgets it', (
   }
   const { found, advice } = sayOf(identity.boot)
   assert.deepEqual(found, [
-    { thing: 'address 192.0.2.1', state: 'unknown', refuses: true, mends: false },
+    {
+      ...{ thing: 'address 192.0.2.1', state: 'unknown', refuses: true, mends: false },
+      ...{ failures: 0, last: '', grave: '' },
+    },
   ])
   assert.match(advice.join(), /a was given address 192.0.2.1, which the config does not know/)
   // After a boot nothing of it can be running.

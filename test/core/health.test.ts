@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { explain } from '../../src/core/explain.ts'
-import { checkText, risesAt } from '../../src/core/health.ts'
+import { noFailures } from '../../src/core/failures.ts'
+import { checkText, healthDeadlineMs, risesAt } from '../../src/core/health.ts'
 import type { NodeId } from '../../src/core/model.ts'
 import { describe } from '../../src/core/status.ts'
 import { scenarioSite, type Wishes } from '../../src/sim/scenario-site.ts'
@@ -200,4 +201,92 @@ test('H4 a group moves to where all of it is well, and stays where that is nowhe
 test('H4 checks of a config that names none cost nothing', () => {
   const table = whole({ resources: 'vip' })
   assert.deepEqual(stateOf(table, 'a').health, {})
+})
+
+const order = (table: Table, action: 'maintain' | 'unmaintain' | 'detach', at = 'a') => {
+  const resource = action === 'detach' ? '' : 'web'
+  const target = action === 'detach' ? at : ''
+  const who = { requester: 'someone', reason: 'a test' }
+  const id = `h-${table.nowMs}`
+  table.tell(at, { kind: 'order', order: { id, action, target, resource, ...who } })
+}
+
+test('H8 what is in maintenance is told and left alone; once it is over, it is mended', () => {
+  const table = whole({ resources: 'web', health: 'web:answers' })
+  order(table, 'maintain')
+  table.run(3_000)
+  const from = table.log.length
+  fail(table, 'answers', 'a')
+  table.run(60_000)
+  assert.deepEqual(deeds(table, from), [])
+  const said = table.log.slice(from).filter((line) => /is in maintenance: its check/.test(line))
+  assert.equal(said.length, 1)
+  assert.deepEqual(stateOf(table, 'a').resources.web!.failures, noFailures)
+  order(table, 'unmaintain')
+  table.run(4_000)
+  assert.deepEqual(deeds(table, from).slice(0, 1), ['a stops web'])
+})
+
+test('H8 a daemon that makes way asks nothing more, and mends nothing', () => {
+  const table = whole({ resources: 'web', health: 'web:answers' })
+  const { state } = table.seats.get('a')!
+  assert.ok(healthDeadlineMs(state) < Infinity)
+  const detaching = { sinceMs: table.nowMs, order: '', told: '' }
+  assert.equal(healthDeadlineMs({ ...state, detaching }), Infinity)
+})
+
+test('H20 what is frozen without quorum stops when its check fails, and starts nowhere', () => {
+  const table = whole({ resources: 'web', health: 'web:answers', freeze: 'web' })
+  for (const id of ids) table.ring([id])
+  table.run(20_000)
+  const from = table.log.length
+  assert.equal(runs(table), 'web on a')
+  fail(table, 'answers', 'a')
+  table.run(30_000)
+  assert.deepEqual(deeds(table, from), ['a stops web'])
+})
+
+test('H4 a check of what runs that fails is a failure like any other: on_fail says the rest', () => {
+  const table = whole({ resources: 'web', health: 'web:answers', fail: 'web:stop' })
+  fail(table, 'answers', 'a')
+  table.run(15_000)
+  assert.equal(runs(table), '')
+  assert.ok(stateOf(table, 'b').ledger.intents.some(({ kind }) => kind === 'disabled'))
+})
+
+test('H4 of a clone, checks concern the instance of the node on which they fail', () => {
+  const table = whole({ resources: 'web', clone: 'web', health: 'web:answers' })
+  const from = table.log.length
+  fail(table, 'answers', 'b')
+  table.run(5_000)
+  assert.deepEqual(deeds(table, from), ['b stops web@b', 'b starts web@b'])
+})
+
+test('H4 an instance leaves a node where its check fails, if another one can have it', () => {
+  const table = whole({ resources: 'web', clone: 'web:2', where: 'web:gateway' })
+  assert.equal(runs(table), 'web@a on a, web@b on b')
+  fail(table, 'gateway', 'a')
+  table.run(20_000)
+  assert.equal(runs(table), 'web@b on b, web@c on c')
+  assert.match(explain(stateOf(table, 'b'), 'web@a')!.why, /the check gateway fails there/)
+  const from = table.log.length
+  fail(table, 'gateway', 'b', 'c')
+  table.run(20_000)
+  assert.deepEqual(deeds(table, from), [])
+})
+
+test('H4 who must run beside a clone goes to an instance that is well', () => {
+  const wishes = { resources: 'web,vip', clone: 'web', beside: 'vip:web', after: 'vip:web' }
+  const table = whole({ ...wishes, where: 'web:gateway' })
+  const [at, ...others] = ids.filter((id) => table.seats.get(id)!.runs.has('vip'))
+  assert.deepEqual(others, [])
+  fail(table, 'gateway', at!)
+  table.run(20_000)
+  const now = ids.filter((id) => table.seats.get(id)!.runs.has('vip'))
+  assert.ok(now.length === 1 && now[0] !== at)
+  // What ails all of them moves nothing, though not all notice at the same moment.
+  const from = table.log.length
+  fail(table, 'gateway', ...ids)
+  table.run(30_000)
+  assert.deepEqual(deeds(table, from), [])
 })

@@ -182,7 +182,8 @@ test('an intent releases no hold: what a node that is not proven dead holds star
 test('what would move is foreseen, and nothing changes by that', () => {
   const table = whole()
   const { state } = table.seats.get('b')!
-  assert.deepEqual(foresee(state, { action: 'standby', resource: '', node: 'a' }), [
+  const outlook = foresee(state, { action: 'standby', resource: '', node: 'a' })
+  assert.deepEqual(typeof outlook === 'object' && outlook.foreseen, [
     {
       resource: 'vip',
       from: 'a',
@@ -214,6 +215,12 @@ test('every field of an intent is in the digest, and the disk keeps all of them'
 
 test('for every kind of intent one order sets it and one takes it back', () => {
   const kinds = intentActions.flatMap((action) => meanings[action].kind ?? [])
-  assert.deepEqual([...new Set(kinds)].sort(), ['banned', 'disabled', 'moved', 'standby'])
-  assert.equal(kinds.length, 8)
+  assert.deepEqual([...new Set(kinds)].sort(), [
+    'banned',
+    'disabled',
+    'maintenance',
+    'moved',
+    'standby',
+  ])
+  assert.equal(kinds.length, 10)
 })

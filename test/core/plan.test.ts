@@ -19,7 +19,7 @@ function resource(id: string, changes: Partial<ResourceConfig> = {}): ResourceCo
 
 const nowhere = () => undefined
 const none = () => ''
-const well = { whyNot: none, ails: none, unsure: none }
+const well = { whyNot: none, ails: none, unsure: none, unsound: () => false }
 const idle: Facts = { ...well, now: nowhere, wanted: nowhere, capacity: () => ({}) }
 
 function placesOf(resources: readonly ResourceConfig[], facts: Partial<Facts> = {}) {
@@ -154,6 +154,7 @@ const anyFacts = fc
       whyNot: ({ id }, node) =>
         unable.some(([whose, where]) => whose === id && where === node) ? 'it cannot' : '',
       capacity: () => ({ cpu: room }),
+      unsound: () => false,
     }),
   )
 

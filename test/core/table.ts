@@ -22,6 +22,8 @@ export interface Seat {
   state: State
   readonly disk: { ledger: Ledger | undefined; full: boolean }
   readonly runs: Set<string>
+  /** Why a start of a resource fails there. */
+  readonly broken: Map<string, string>
   power: boolean
   /** What its devices say, where that is not the truth. */
   says: Power | undefined
@@ -44,6 +46,7 @@ export interface Ear {
 export const config = (change: Partial<Config> = {}): Config => {
   const ids = ['a', 'b', 'c']
   return {
+    halves: false,
     cluster: 'table',
     hash: 'h1',
     nodes: ids.map((id) => ({
@@ -89,6 +92,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       coolDownMs: 20_000,
       stopAttemptsMax: 3,
       leaveMs: 5_000,
+      detachMs: 20_000,
     },
     rules: {
       delayMs: 0,
@@ -98,6 +102,7 @@ export const config = (change: Partial<Config> = {}): Config => {
       minIntervalMs: 0,
       stormMax: 100,
       stormWindowMs: 60_000,
+      rejoin: 'automatic',
     },
     ...change,
   }
@@ -138,6 +143,7 @@ export class Table {
       state: first.state,
       disk,
       runs: before?.runs ?? new Set(),
+      broken: before?.broken ?? new Map(),
       power: true,
       says: undefined,
       feeds: before?.feeds ?? new Map(),
@@ -256,6 +262,11 @@ export class Table {
         return
       case 'run': {
         const { id, resource, op } = effect
+        const detail = seat.broken.get(resource) ?? ''
+        if (op === 'start' && detail !== '') {
+          answer({ kind: 'ran', id, resource, outcome: 'failed', detail })
+          return
+        }
         if (op === 'start') seat.runs.add(resource)
         if (op === 'stop') seat.runs.delete(resource)
         if (op === 'start' || op === 'stop') this.say(`${seat.id} ${op}s ${resource}`)

@@ -3,14 +3,19 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Ledger, NodeEntry } from '../../src/core/ledger.ts'
 import type { Body, Message, Report, Sync, Verdict } from '../../src/core/message.ts'
-import { readMessage, writeMessage } from '../../src/corosync/validate.ts'
+import { PROTOCOL, readMessage, writeMessage } from '../../src/corosync/validate.ts'
 
 const report: Report = {
   seq: 3,
   sentMs: 1234.5,
   step: 2,
   saved: -1,
-  resources: { vip: { thing: 'ip 192.0.2.7/24', state: 'running', refuses: false, mends: false } },
+  resources: {
+    vip: {
+      ...{ thing: 'ip 192.0.2.7/24', state: 'running', refuses: false, mends: false },
+      ...{ failures: 1, last: 'it failed', grave: '' },
+    },
+  },
   checks: [
     {
       check: 'gateway',
@@ -26,6 +31,7 @@ const report: Report = {
   pressing: ['f-1'],
   hears: { node3: 'it answers on 192.0.2.3' },
   leaving: false,
+  detaching: false,
   passive: false,
   durable: true,
 }
@@ -35,6 +41,8 @@ const entry: NodeEntry = {
   holds: [{ thing: 'ip 192.0.2.7/24', step: 4 }],
   seen: true,
   rests: true,
+  detached: false,
+  quarantined: true,
   watch: 1,
   deferred: '',
   barred: false,
@@ -58,7 +66,7 @@ const entry: NodeEntry = {
 const ledger: Ledger = {
   shots: [{ id: 'f-1', node: 'node2', round: 3 }],
   intents: [{ kind: 'moved', resource: 'vip', node: 'node2', by: 'root', reason: 'it is quiet' }],
-  epoch: { seq: 12, rep: 1, step: 7 },
+  epoch: { seq: 12, rep: 1, step: 7, half: 'node1' },
   coordinator: 'node1',
   nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
 }
@@ -82,7 +90,9 @@ const verdict: Verdict = {
 }
 
 /** One message of every kind: a kind without one does not compile. */
-const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } = {
+const samples: {
+  readonly [Kind in Exclude<Body['say'], 'foreign'>]: Extract<Body, { say: Kind }>
+} = {
   sync: { say: 'sync', sync },
   again: { say: 'again' },
   ready: { say: 'ready', digest: 'd', durable: true },
@@ -148,10 +158,16 @@ const samples: { readonly [Kind in Body['say']]: Extract<Body, { say: Kind }> } 
   unbar: { say: 'unbar', node: 'node2', id: 'o-1' },
   resign: { say: 'resign', because: 'its disk fails' },
   goodbye: { say: 'goodbye', report },
+  detach: { say: 'detach' },
+  unfence: { say: 'unfence', node: 'node2', id: 'order-8' },
 }
 const messages = Object.values(samples).map((body): Message => ({ session: '1.12#0', ...body }))
 
-const read = (value: unknown) => readMessage(Buffer.from(JSON.stringify(value)))
+const read = (value: unknown) => {
+  const own = typeof value === 'object' && value !== null && !Array.isArray(value)
+  const text = JSON.stringify(own ? { protocol: PROTOCOL, ...value } : value)
+  return readMessage(Buffer.from(text))
+}
 
 /** Every field of a value, as a path. */
 function pathsOf(value: unknown, path: readonly string[] = []): string[][] {
@@ -201,6 +217,32 @@ test('whatever the bytes are, reading them does not throw', () => {
   )
 })
 
+test('S16 of another protocol, or of none, nothing is understood but what every version knows', () => {
+  const bytes = (value: object) => Buffer.from(JSON.stringify(value))
+  const ack = { session: 's', say: 'ack', step: 1 }
+  const foreign = { session: 's', say: 'foreign', ours: PROTOCOL }
+  for (const [protocol, theirs] of [
+    [PROTOCOL + 1, PROTOCOL + 1],
+    [undefined, 0],
+    ['1', 0],
+  ]) {
+    const message = { ...foreign, theirs }
+    assert.deepEqual(readMessage(bytes({ ...ack, protocol })), { ok: true, message })
+    const sync = { protocol, session: 's', say: 'a word of tomorrow', more: [] }
+    assert.deepEqual(readMessage(bytes(sync)), { ok: true, message })
+  }
+  const again = { session: 's', say: 'again' }
+  assert.deepEqual(readMessage(bytes({ ...again, protocol: 7 })), { ok: true, message: again })
+  const accuse = { session: 's', say: 'accuse', node: 'node2' }
+  assert.deepEqual(readMessage(bytes({ ...accuse, protocol: 7 })), { ok: true, message: accuse })
+  assert.equal(readMessage(bytes({ say: 'ack', protocol: 7 })).ok, false)
+})
+
+test('nobody says by itself that it is foreign', () => {
+  const said = { session: 's', say: 'foreign', theirs: 2, ours: 1 }
+  assert.equal(read(said).ok, false)
+})
+
 test('unknown fields are left out, and known ones are never inherited', () => {
   const ack = { session: 's', say: 'ack', step: 1 }
   const received = read({ ...ack, more: 1, nested: { deep: [] } })
@@ -225,7 +267,7 @@ test('text that is no UTF-8 is refused, not mended', () => {
 })
 
 test('no key of a record may be __proto__', () => {
-  const text = JSON.stringify({ session: 's', say: 'report', report })
+  const text = JSON.stringify({ protocol: PROTOCOL, session: 's', say: 'report', report })
   const bytes = Buffer.from(text.replace('"vip"', '"__proto__"'))
   const received = readMessage(bytes)
   assert.match(received.ok ? '' : received.because, /__proto__/)

@@ -37,7 +37,7 @@ async function daemon(t: TestContext, options: Partial<ControlOptions> = {}) {
         return world.refusal
       },
       explain: () => 'nothing',
-      foresee: () => [],
+      foresee: () => ({ foreseen: [], cautions: [] }),
       accept: async () => 'nothing is accepted here',
       journalPath: '/var/lib/picket/journal.jsonl',
     },
@@ -246,7 +246,7 @@ test('the socket of a dead daemon is replaced, and a path that is too long is re
     orders: () => [],
     give: () => undefined,
     explain: () => 'nothing',
-    foresee: () => [],
+    foresee: () => ({ foreseen: [], cautions: [] }),
     accept: async () => 'nothing is accepted here',
     journalPath: '',
   }

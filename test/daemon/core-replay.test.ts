@@ -94,9 +94,10 @@ test('what the core did is done again from every file of the journal, effect for
   for (const file of files) {
     const { events, torn, difference } = await replay(file, core)
     assert.deepEqual([torn, difference], [0, undefined], file)
+    // The newest file may just have been begun; those put aside were full.
+    if (file !== path) assert.ok(events > 10, file)
     replayed += events
   }
-  // The newest file may just have been begun.
   assert.ok(replayed > 100)
   assert.deepEqual(said, [])
 })

@@ -78,7 +78,7 @@ test("another cluster's ledger and a later version are put aside, with the reaso
   assert.match(said[0] ?? '', /is of the cluster "staging", not "prod".*kept as .*corrupt-1/)
   writeFileSync(path, '{"picket":"ledger","version":9,"cluster":"prod"}\n{}\n')
   assert.equal(openStore(dir, 'prod', say).ledger, undefined)
-  assert.match(said[1] ?? '', /written in version 9 of the format, not 1.*kept as .*corrupt-2/)
+  assert.match(said[1] ?? '', /written in version 9 of the format, not 2.*kept as .*corrupt-2/)
 })
 
 test('a file that is too long is not read, and one that is a directory not either', (t) => {

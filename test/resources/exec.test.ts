@@ -182,6 +182,26 @@ test('a flood of output is neither stored nor lets the daemon wait', async (t) =
   assert.ok(beats > 20, `only ${beats} beats in a second`)
 })
 
+test('a monitor that talks garbage, at length or from the background is told of in a line', async (t) => {
+  const room = makeRoom(t)
+  const lines = 'i=0; while [ $i -lt 10000 ]; do i=$((i+1)); echo "line $i"; done'
+  const bodies = [
+    String.raw`printf '\033[31m\000\377\nred\033[0m\n'; exit 1`,
+    `${lines}; exit 1`,
+    `(sleep 987654; echo late) & (${lines}) & wait $!; exit 1`,
+  ]
+  for (const [index, body] of bodies.entries()) {
+    const id = `db${index}`
+    const monitor = room.script(`monitor${index}`, body)
+    const resources = await room.open([{ id, options: { start: 'true', monitor } }])
+    const ran = await resources.run(1, id, 'monitor', LONG_MS)
+    assert.equal(ran.outcome, 'failed', ran.detail)
+    assert.match(ran.detail, /exited with 1/)
+    assert.doesNotMatch(ran.detail, /\p{Cc}/u)
+    assert.ok(ran.detail.length < 600, `${ran.detail.length} characters`)
+  }
+})
+
 test('the log of a service that floods it stays small', async (t) => {
   const room = makeRoom(t)
   const options = { run: 'sh -c "yes | head -c 200000000; exec sleep 100"' }

@@ -317,3 +317,15 @@ test('F11 a secret reaches the agent alone, and no word of ours', async (t) => {
   await ask(resources, 'monitor')
   assert.equal(double.env('monitor').get('OCF_RESKEY_password'), 'new one')
 })
+
+test('H2 an agent is told that it is a clone, so that one that may not be one refuses', async (t) => {
+  const { room, double } = stand(t)
+  const listed = { id: 'db@node1', name: 'db', cloneMax: 3, type: 'ocf', options }
+  const resources = await room.open([listed])
+  await resources.run(++id, 'db@node1', 'probe', LONG_MS)
+  const told = double.env('monitor')
+  assert.equal(told.get('OCF_RESOURCE_INSTANCE'), 'db')
+  assert.equal(told.get('OCF_RESKEY_CRM_meta_clone_max'), '3')
+  assert.equal(told.get('OCF_RESKEY_CRM_meta_clone_node_max'), '1')
+  assert.equal(told.get('OCF_RESKEY_CRM_meta_globally_unique'), 'false')
+})

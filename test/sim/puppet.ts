@@ -52,6 +52,8 @@ const blank: NodeEntry = {
   boot: '',
   hardware: '',
   rests: false,
+  detached: false,
+  quarantined: false,
   watch: 0,
   deferred: '',
   fencing: undefined,

@@ -1,17 +1,29 @@
 /** All mutants, in the order of the rules that they break. */
 import type { Mutant } from '../mutant.ts'
+import { cloneMutants } from './clones.ts'
+import { detachMutants } from './detach.ts'
+import { failureMutants } from './failures.ts'
 import { fencingMutants } from './fencing.ts'
+import { halvesMutants } from './halves.ts'
 import { healthMutants } from './health.ts'
 import { intentMutants } from './intents.ts'
+import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
+import { rejoinMutants } from './rejoin.ts'
 import { serviceMutants } from './service.ts'
 
 export const mutants: readonly Mutant[] = [
   ...serviceMutants,
   ...proofMutants,
   ...fencingMutants,
+  ...maintenanceMutants,
+  ...detachMutants,
+  ...rejoinMutants,
   ...memoryMutants,
   ...intentMutants,
   ...healthMutants,
+  ...halvesMutants,
+  ...failureMutants,
+  ...cloneMutants,
 ]

@@ -28,7 +28,7 @@ export const intentMutants: readonly Mutant[] = [
     name: 'told-before-it-is-kept',
     rule: 'H9',
     file: 'core/wants.ts',
-    find: '    if (kept < majorityOf(config)) return order\n',
+    find: '    if (kept < keepersOf(config, members)) return order\n',
     replace: '',
     because: 'an operator is told that an order lasts which the next majority knows nothing of',
     swarm: 'wishing-operators',

@@ -28,7 +28,7 @@ export const memoryMutants: readonly Mutant[] = [
     name: 'incomplete-ledger-believed',
     rule: 'S8',
     file: 'core/merge.ts',
-    find: 'const complete = vouching > config.nodes.length - majorityOf(config)',
+    find: 'const complete = vouching > config.nodes.length - leastOf(config)',
     replace: 'const complete = vouching >= 0',
     because: 'what an absent node holds is forgotten with the disks that knew it',
     swarm: 'lost-disks',
@@ -107,7 +107,7 @@ export const memoryMutants: readonly Mutant[] = [
     replace: 'session.adopted) return',
     also: {
       file: 'core/merge.ts',
-      find: 'if (members.length < majorityOf(config)) return undefined',
+      find: 'if (members.length < leastOf(config)) return undefined',
       replace: 'if (members.length === 0) return undefined',
     },
     because: 'an isolated part raises its epoch, and the merge prefers it',

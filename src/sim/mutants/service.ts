@@ -7,7 +7,7 @@ export const serviceMutants: readonly Mutant[] = [
     rule: 'S1',
     file: 'core/resource.ts',
     find: `  if (local.op === undefined) {
-    if (local.at === 'running' || local.at === 'unknown') end(turn, config, because)`,
+    if (local.at === 'running' || local.at === 'unknown') endResource(turn, config, because)`,
     replace: `  if (local.op === undefined || local.at === 'starting') {
     if (local.at !== 'stopping') beginStop(turn, config, because)`,
     because: 'a stop runs beside a start that still succeeds, and the node reports nothing running',
@@ -15,7 +15,7 @@ export const serviceMutants: readonly Mutant[] = [
   {
     name: 'stop-believed',
     rule: 'S1',
-    file: 'core/resource.ts',
+    file: 'core/outcomes.ts',
     find: `      put(turn, config.id, { at: 'confirming' })
       return run(turn, config, 'probe')`,
     replace: '      return becomeStopped(turn, config)',
@@ -33,7 +33,7 @@ export const serviceMutants: readonly Mutant[] = [
     name: 'start-without-acknowledgement',
     rule: 'S8',
     file: 'core/starting.ts',
-    find: 'if (kept < majorityOf(turn.state.config)) continue',
+    find: 'if (kept < keepersOf(turn.state.config, session.merged?.members)) continue',
     replace: 'if (kept < 0) continue',
     because: 'a grant that only the separated side has seen is started there, and given away here',
   },
@@ -82,7 +82,7 @@ export const serviceMutants: readonly Mutant[] = [
   {
     name: 'never-look-again',
     rule: 'S19',
-    file: 'core/resource.ts',
+    file: 'core/outcomes.ts',
     find: 'const LOOK_AGAIN_GAPS = 6',
     replace: 'const LOOK_AGAIN_GAPS = Infinity',
     because: 'what is started by hand after the first probe is never seen',
@@ -139,8 +139,8 @@ export const serviceMutants: readonly Mutant[] = [
     name: 'company-not-asked-for',
     rule: 'H3',
     file: 'core/plan.ts',
-    find: 'if (at !== node) return',
-    replace: 'if (at !== node && at === resource.id) return',
+    find: 'if (!at.includes(node)) return',
+    replace: 'if (!at.includes(node) && node === resource.id) return',
     because: 'a service is planned on another node than the address that it must be beside',
   },
   {

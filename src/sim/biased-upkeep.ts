@@ -1,0 +1,57 @@
+/** Biased swarms of how a cluster is kept up: maintenance, upgrades, a look at the fenced. */
+import type { Bias } from './biased.ts'
+
+export const upkeepBiases: Readonly<Record<string, Bias>> = {
+  'maintaining-operators': {
+    about: 'operators begin and end maintenances while nodes, rings and resources come and go',
+    faults: (faults) => ({
+      ...faults,
+      maintenancePercent: 25,
+      dyingPercent: 10,
+      leavePercent: 6,
+      crashPercent: 6,
+      verdictPercent: 4,
+      corosyncKillPercent: 4,
+      powerLossPercent: 6,
+      powerOnPercent: 40,
+      splitPercent: 6,
+      healPercent: 40,
+      diskCorruptPercent: 0,
+    }),
+  },
+  'kept-out': {
+    about: 'nodes die and come back, and serve nothing before an operator has looked at them',
+    faults: (faults) => ({
+      ...faults,
+      splitPercent: 6,
+      healPercent: 30,
+      freezePercent: 6,
+      powerLossPercent: 5,
+      powerOnPercent: 60,
+      enabledPercent: 20,
+      orderPercent: 4,
+      diskCorruptPercent: 0,
+    }),
+    site: (site) => {
+      const rules = { ...site.config.rules, rejoin: 'manual' as const }
+      return { ...site, config: { ...site.config, rules } }
+    },
+  },
+  'detaching-daemons': {
+    about:
+      'daemons make way for others, some of which never come, while rings and resources change',
+    faults: (faults) => ({
+      ...faults,
+      detachPercent: 25,
+      crashPercent: 3,
+      dyingPercent: 5,
+      intentPercent: 5,
+      splitPercent: 4,
+      healPercent: 40,
+      powerLossPercent: 4,
+      powerOnPercent: 40,
+      corosyncKillPercent: 3,
+      probeFailsPercent: 0,
+    }),
+  },
+}

@@ -1,0 +1,55 @@
+/** Mutants of maintenance. */
+import type { Mutant } from '../mutant.ts'
+
+const spared = "  if (spared !== '') {"
+
+export const maintenanceMutants: readonly Mutant[] = [
+  {
+    name: 'maintenance-ends-without-quorum',
+    rule: 'H8',
+    file: 'core/resource.ts',
+    find: '  if (isLeftAlone(turn.state, config.id)) return\n',
+    replace: '',
+    because: 'whoever exchanges a switch in a maintenance stops every service with it',
+    swarm: 'maintaining-operators',
+  },
+  {
+    name: 'maintenance-does-not-spare',
+    rule: 'H8',
+    file: 'core/coordinator.ts',
+    find: spared,
+    replace: "  if (spared === '?') {",
+    also: {
+      file: 'core/verdicts.ts',
+      find: "  if (off && (!isOpen(entry) || whySpared(ledger, node) !== '')) return\n",
+      replace: '  if (off && !isOpen(entry)) return\n',
+    },
+    because: 'a node that somebody is at work on is switched off under his hands',
+    swarm: 'maintaining-operators',
+  },
+  {
+    name: 'maintenance-ends-a-hold',
+    rule: 'P3',
+    file: 'core/verdicts.ts',
+    find: '  if (Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))) return\n',
+    replace: '',
+    also: {
+      file: 'core/look.ts',
+      find: '.filter((id) => mayHold(',
+      replace: '.filter((id) => !/ maintenance/.test(entryOf(ledger, id).deferred) && mayHold(',
+    },
+    because: 'what a node in maintenance runs on, cut off, starts elsewhere without any proof',
+    swarm: 'maintaining-operators',
+    scenario: 'maintenance-of-a-node',
+  },
+  {
+    name: 'maintenance-starts-again',
+    rule: 'H8',
+    file: 'core/resource.ts',
+    find: '  if (isLeftAlone(turn.state, config.id)) return onFailedAlone(turn, config, ran)\n',
+    replace: '',
+    because: 'a database that an operator has stopped to work on is stopped once more, and started',
+    swarm: 'maintaining-operators',
+    scenario: 'maintenance-of-a-resource',
+  },
+]
