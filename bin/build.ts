@@ -30,7 +30,9 @@ const home = dirname(import.meta.dirname)
 const node = `node-linux-${process.arch}`
 
 /** What is started as a program or as a thread, from `src`. */
-const programs = ['cli/main', 'daemon/main', 'sim/worker', 'demo/client', 'demo/service']
+const programs = [
+  ...['cli/main', 'daemon/main', 'sim/worker', 'watchdog/thread', 'demo/client', 'demo/service'],
+]
 
 /** The flags of Node.js for each program that people start. None of them may change its code. */
 const starts = {

@@ -1,45 +1,45 @@
 /**
- * `npm run bench:failover`: how long a failover takes, and where the time goes. A node that holds
- * the address is cut off, again and again, with the coordinator on it and elsewhere; medians are
- * printed, nothing is asserted. Run it alone on the machine.
+ * `npm run bench:failover`: how long a client goes without its service when the node that serves it
+ * loses its power or its network, with the coordinator on it and elsewhere; beside Pacemaker and
+ * keepalived on the same kind of lab, in turns. Medians, p95 and targets are printed, nothing is
+ * asserted. Run it alone on the machine.
  */
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import {
-  activeNode,
-  healthy,
-  raise,
-  restore,
-  type Stage,
-  statusFrom,
-  strike,
-} from '../demo/stage.ts'
-import { type Outcome, stories } from '../demo/stories.ts'
-import { type Answer, startClient } from '../demo/witness.ts'
-import { daemonOf, downLab, type Profile, VIP, whyNoLab } from '../lab/lab.ts'
+import { type Profile, whyNoLab } from '../lab/lab.ts'
+import { type Contender, type Fault, faults, type Loss, lose } from './contender.ts'
+import { openKeepalived, whyNoKeepalived } from './keepalived.ts'
+import { lossTable } from './loss-table.ts'
+import { openPicket } from './ours.ts'
+import { openPacemaker, whyNoPacemaker } from './pacemaker.ts'
 import { buildRelease } from './release.ts'
-import { median, spreadOf } from './spread.ts'
-
-interface Run {
-  readonly detectedMs: number
-  readonly toCommandMs: number
-  readonly deviceMs: number
-  readonly toAddressMs: number
-  readonly toAnswerMs: number
-  readonly interruptionMs: number
-}
 
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '10' },
     profile: { type: 'string', multiple: true, default: ['lan', 'default'] },
-    story: { type: 'string', default: 'cut' },
+    fault: { type: 'string', default: faults.join(',') },
+    beside: { type: 'string', default: 'pacemaker,keepalived' },
     checkout: { type: 'boolean', default: false },
   },
 })
 
+const peers = {
+  pacemaker: { why: whyNoPacemaker, open: openPacemaker },
+  keepalived: { why: whyNoKeepalived, open: openKeepalived },
+} as const
+
+const wanted = values.beside.split(',').filter((name) => name !== '')
+const strange = [
+  ...wanted.filter((name) => !Object.hasOwn(peers, name)),
+  ...values.fault.split(',').filter((name) => !faults.some((fault) => fault === name)),
+  ...values.profile.filter((name) => name !== 'lan' && name !== 'default'),
+]
+const runs = Number(values.runs)
 const why = whyNoLab()
-if (why === undefined) await bench()
+if (strange.length > 0 || !Number.isInteger(runs) || runs < 1) {
+  console.error(`Not known: ${strange.join(', ') || `--runs ${values.runs}`}.`)
+  process.exitCode = 2
+} else if (why === undefined) await bench()
 else {
   console.error(`The benchmark needs real parts: ${why}`)
   process.exitCode = 1
@@ -59,114 +59,47 @@ async function bench(): Promise<void> {
 }
 
 async function benchOne(profile: Profile, daemon: readonly string[] | undefined): Promise<void> {
-  const runs = Number(values.runs)
-  await downLab('bench')
-  const stage = await raise({ name: 'bench', profile, daemon })
+  const contenders: Contender[] = []
   try {
-    for (const led of [true, false]) {
-      const found = await measure(stage, runs, led)
-      const who = led ? 'the coordinator died' : 'another node died'
-      print(`${profile}, ${values.story}, ${who}`, found)
+    contenders.push(await openPicket(profile, daemon))
+    for (const name of wanted as (keyof typeof peers)[]) {
+      const missing = peers[name].why()
+      if (missing === undefined) contenders.push(await peers[name].open(profile))
+      else console.log(`Without ${name}: ${missing}`)
     }
-    await idle(stage, profile)
+    for (const fault of values.fault.split(',') as Fault[]) {
+      for (const led of [true, false]) {
+        const who = led ? 'with the coordinator' : 'not the coordinator'
+        const found = await measure(contenders, fault, led)
+        for (const line of lossTable(`${profile}, ${fault}, ${who}`, found)) console.log(line)
+      }
+    }
   } finally {
-    await strike(stage)
+    for (const contender of contenders) await contender.close()
   }
 }
 
-async function measure(stage: Stage, runs: number, led: boolean): Promise<Run[]> {
-  const story = stories.find(({ name }) => name === values.story)
-  if (story === undefined) throw new Error(`there is no story ${values.story}`)
-  const found: Run[] = []
-  const knocks: Answer[] = []
-  const knocker = startClient(stage.lab, knocks, `tcp://${VIP}:9`, 10)
-  for (let i = 0; i < runs; i++) {
-    await arrange(stage, led)
-    const outcome = await story.play(stage, () => undefined)
-    for (const line of outcome.broken) console.error(`BROKEN: ${line}`)
-    const run = runOf(outcome, knocks)
-    knocks.length = 0
-    if (run !== undefined) found.push(run)
-    process.stderr.write(`  ${i + 1}/${runs}: ${run?.interruptionMs.toFixed(0) ?? '?'} ms\n`)
-    await restore(stage)
+/** All contenders in turns, so that what the machine does meanwhile meets all of them. */
+async function measure(
+  contenders: readonly Contender[],
+  fault: Fault,
+  led: boolean,
+): Promise<ReadonlyMap<string, readonly Loss[]>> {
+  const found = new Map<string, Loss[]>(contenders.map(({ name }) => [name, []]))
+  for (let run = 1; run <= runs; run++) {
+    const turn = run % 2 === 1 ? contenders : contenders.toReversed()
+    for (const contender of turn) {
+      try {
+        if (!(await contender.arrange(led))) continue
+        const loss = await lose(contender, fault)
+        found.get(contender.name)?.push(loss)
+        process.stderr.write(`  ${run}/${runs} ${contender.name}: ${loss.totalMs.toFixed(0)} ms\n`)
+      } catch (error) {
+        // One run that went wrong is told of, and does not cost the others.
+        process.stderr.write(`  ${run}/${runs} ${contender.name}: ${(error as Error).message}\n`)
+      }
+      await contender.restore()
+    }
   }
-  await knocker.stop()
   return found
-}
-
-/**
- * Brings the coordinator to the active node, or away from it: a daemon that restarts leads no more.
- */
-async function arrange(stage: Stage, led: boolean): Promise<void> {
-  for (let tries = 0; tries < 6; tries++) {
-    const active = activeNode(stage)
-    const leader = (await statusFrom(stage, active))?.coordinator
-    if (leader === undefined || (leader === active) === led) return
-    const daemon = daemonOf(stage.lab, leader)
-    if (daemon !== undefined) process.kill(daemon.pid, 'SIGKILL')
-    await new Promise((done) => setTimeout(done, 1_500))
-    await healthy(stage)
-  }
-}
-
-function runOf(outcome: Outcome, knocks: readonly Answer[]): Run | undefined {
-  const { beganMs, timeline, interruption } = outcome
-  const { detectedMs, sentMs, confirmedMs } = timeline
-  if (detectedMs === undefined || sentMs === undefined || confirmedMs === undefined)
-    return undefined
-  const address = knocks.find((answer) => answer.answeredMs > confirmedMs)
-  if (interruption === undefined || address === undefined) return undefined
-  return {
-    detectedMs: detectedMs - beganMs,
-    toCommandMs: sentMs - detectedMs,
-    deviceMs: confirmedMs - sentMs,
-    toAddressMs: address.answeredMs - confirmedMs,
-    toAnswerMs: interruption.untilMs - confirmedMs,
-    interruptionMs: interruption.forMs,
-  }
-}
-
-function print(title: string, runs: readonly Run[]): void {
-  console.log(`\n${title} (n=${runs.length})`)
-  const row = (what: string, pick: (run: Run) => number) => {
-    const { median: middle, low, high } = spreadOf(runs.map(pick))
-    const shown = middle.toFixed(0).padStart(6)
-    console.log(`  ${what.padEnd(46)} ${shown} ms   ${low.toFixed(0)} to ${high.toFixed(0)}`)
-  }
-  row('fault to membership callback', (run) => run.detectedMs)
-  row('membership callback to fence command', (run) => run.toCommandMs)
-  row('fence command to off confirmed', (run) => run.deviceMs)
-  row('off confirmed to the address answering', (run) => run.toAddressMs)
-  row('off confirmed to the service answering', (run) => run.toAnswerMs)
-  row('client interruption', (run) => run.interruptionMs)
-  row('  beyond detection and device', (run) => run.interruptionMs - run.detectedMs - run.deviceMs)
-}
-
-/**
- * What a daemon costs that has been through all that and has nothing to do, over ten seconds. Those
- * that have just started tidy up their memory twice within twenty seconds, which is not counted.
- */
-async function idle(stage: Stage, profile: string): Promise<void> {
-  await new Promise((done) => setTimeout(done, 25_000))
-  const pids = stage.lab.nodes.flatMap((node) => daemonOf(stage.lab, node)?.pid ?? [])
-  const before = pids.map(cpuMs)
-  await new Promise((done) => setTimeout(done, 10_000))
-  const shares = pids.map((pid, i) => (cpuMs(pid) - before[i]!) / 100)
-  const sizes = pids.map(residentMb)
-  console.log(
-    `\n${profile}, idle daemon: ${median(shares).toFixed(2)} % of a core, ` +
-      `${median(sizes).toFixed(0)} MB resident (medians of ${pids.length})`,
-  )
-}
-
-function cpuMs(pid: number): number {
-  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')
-  const fields = rest.split(' ')
-  // utime and stime, in ticks of 10 ms.
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
-function residentMb(pid: number): number {
-  const found = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  return Number(found?.[1] ?? 0) / 1024
 }

@@ -32,7 +32,7 @@ export interface Call<F extends Flags> {
 /** How a command is written; `defineCommand` makes a `Command` of it. */
 export interface Definition<F extends Flags> {
   readonly name: string
-  /** Placeholders of the words after the name, e.g. `ACTION NODE`; `[X]` may be left out. */
+  /** Placeholders of the words, e.g. `ACTION NODE`; `[X]` may be left out, `[X…]` is any number. */
   readonly words?: readonly string[]
   /** One paragraph or more, printed by `--help`. */
   readonly about: string
@@ -164,6 +164,7 @@ function checkWords(name: string, wanted: readonly string[], got: readonly strin
   const required = wanted.filter((word) => !word.startsWith('['))
   const missing = required[got.length]
   if (missing !== undefined) throw new UsageError(`${missing} is missing.`)
+  if (wanted.at(-1)?.endsWith('…]')) return
   const extra = got[wanted.length]
   if (extra !== undefined) {
     throw new UsageError(`"${extra}" is one word too many for \`picket ${name}\`.`)

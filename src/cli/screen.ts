@@ -94,6 +94,7 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
       const kind = each.verdict === 'failing' ? 'bad' : 'wait'
       return `      ${mark(kind, `check ${plain(checkText(each))}`, paint)}`
     }),
+    ...watchdogLines(node.watchdog, inRing, paint),
   ]
 }
 
@@ -155,6 +156,26 @@ function resourceLines(
     return `      ${mark(troubled(state) ? 'bad' : 'wait', line, paint)}`
   })
   return [`  ${mark(kind, text, paint)}  ${paint('dim', `(${what})`)}`, ...below]
+}
+
+function watchdogLines(
+  watchdog: NodeStatus['watchdog'],
+  inRing: boolean,
+  paint: Paint,
+): readonly string[] {
+  // What a node that is gone has said of itself is not true any more.
+  if (watchdog === undefined || !inRing) return []
+  const { armed, mode, timeoutMs, leaseMs, fedForMs, detail } = watchdog
+  if (!armed) {
+    const because = detail === '' ? 'it is not armed yet' : plain(detail)
+    const nothing = mode === 'required' ? ', and takes nothing without' : ''
+    const kind = detail === '' ? 'dim' : mode === 'required' ? 'bad' : 'wait'
+    return [`      ${mark(kind, `no watchdog${nothing}: ${because}`, paint)}`]
+  }
+  const s = (spanMs: number) => `${Math.round(spanMs / 1_000)} s`
+  const fed = fedForMs === undefined ? '' : `, fed for ${s(fedForMs)} as things are`
+  const text = `watchdog ${plain(detail)} (${s(timeoutMs)}), lease ${s(leaseMs)}${fed}`
+  return [`      ${mark('good', text, paint)}`]
 }
 
 function resourceLine(resource: ResourceStatus, width: number, paint: Paint): string {

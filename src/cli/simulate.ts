@@ -1,133 +1,76 @@
-/** `picket simulate`: lives of a cluster in virtual time, each judged by every promise. */
-import { biases } from '../sim/biased.ts'
-import type { Core } from '../sim/core.ts'
-import { type Lives, live, type Outcome } from '../sim/pool.ts'
-import { simulate } from '../sim/run.ts'
-import { play } from '../sim/scenario.ts'
+/** `picket simulate`: a cluster in virtual time, that of a configuration or those of the dice. */
+import { defaultConfigFile } from '../config/paths.ts'
+import { failureNames, failures } from '../drill/failures.ts'
 import { defineCommand, standsAlone, textOf, UsageError } from './command.ts'
-import type { Terminal } from './terminal.ts'
+import { runDrill } from './drill.ts'
+import { numberOf, playFile, runLives, swarms } from './lives.ts'
 
-const SEEDS = 1_000
-
-const swarms = Object.entries(biases).map(([name, { about }]) => `  ${name.padEnd(17)}  ${about}`)
+const listed = failureNames.map((name) => `  ${name.padEnd(14)}  ${failures[name].about}`)
 
 export const command = defineCommand({
   name: 'simulate',
-  about: `Put a cluster through failures in virtual time, and check every promise after each event.
-Each seed is one life: a cluster of its own, a storm of faults, then calm. The same seed is always
-the same life. Nothing outside this process is touched.
+  words: ['[FAILURE…]'],
+  about: `Puts the cluster of your configuration through failures in virtual time: what becomes of
+its services, for how long each is down, which promise breaks, and what to change. It needs nothing
+but this program: no root, no Corosync, no device; no secret is read, and nothing is touched.
 
-Biased swarms, for what a plain storm reaches rarely:
+Failures; all of them when none is named, each on every node or service:
+${listed.join('\n')}
+
+  picket simulate --config cluster.yaml               every failure, as a table
+  picket simulate --config cluster.yaml crash         one failure, second by second
+  picket simulate cut --node web-02                   on one node, of ${defaultConfigFile}
+  picket simulate --config cluster.yaml --scenario drill.txt
+
+Exit codes: 0 every service comes back by itself, 1 one stays down or waits for a person, or a
+promise is broken, 2 wrong usage, configuration or scenario.
+
+For those who work on Picket: with --seeds, or with --seed and no configuration, clusters of the
+dice live through storms of faults, and every promise is judged after each event. The same seed is
+always the same life. Biased swarms, for what a plain storm reaches rarely:
 ${swarms.join('\n')}`,
   flags: {
-    seeds: { title: `How many lives (default ${SEEDS}; 1 with --seed alone)`, value: 'N' },
-    seed: { title: 'The first seed (default 1)', value: 'S' },
-    biased: { title: 'Turn the faults of this swarm up', value: 'NAME' },
-    workers: { title: 'How many threads (default: one for each core)', value: 'N' },
-    verbose: { title: 'Show also messages and answers of devices in a life' },
+    config: { title: `The configuration (default ${defaultConfigFile})`, value: 'FILE' },
+    node: { title: 'Only what happens to this node', value: 'NODE' },
+    scenario: { title: 'Play the commands of this file (docs/simulator.md)', value: 'FILE' },
+    token: { title: "Corosync's token in milliseconds (default 1000)", value: 'MS' },
+    all: { title: 'One line for each case, also where they end alike' },
+    json: { title: 'Print the same as JSON' },
+    seed: { title: 'The first seed: other dice, other durations (default 1)', value: 'S' },
+    seeds: { title: 'Lives of the dice: how many', value: 'N' },
+    biased: { title: 'Lives of the dice: turn the faults of this swarm up', value: 'NAME' },
+    workers: { title: 'Lives of the dice: how many threads (default: all cores)', value: 'N' },
+    verbose: { title: 'Lives of the dice: show also messages and answers of devices' },
     replay: { title: 'Step through the journal of a daemon and compare', value: 'FILE' },
-    scenario: { title: 'Play the commands of this transcript instead', value: 'FILE' },
   },
-  run: async ({ flags }, terminal) => {
-    if (flags.scenario !== undefined) {
-      standsAlone(flags, 'scenario')
-      return playFile(flags.scenario, terminal)
-    }
+  run: async ({ words, flags }, terminal) => {
     if (flags.replay !== undefined) {
       standsAlone(flags, 'replay')
       textOf('replay', flags.replay)
       const { replayJournal } = await import('./replay.ts')
       return replayJournal(flags.replay, terminal)
     }
-    if (flags.biased !== undefined && biases[flags.biased] === undefined) {
-      throw new UsageError(`there is no swarm "${flags.biased}"; --help lists them.`)
+    const { config, scenario, node, token, all = false, json = false, seed, ...lives } = flags
+    const [odd] = Object.keys(lives)
+    const own = words.length > 0 || [config, node, token].some((each) => each !== undefined)
+    if (odd !== undefined && (own || all || json || scenario !== undefined)) {
+      throw new UsageError(`--${odd} belongs to lives of the dice, which read no configuration.`)
     }
-    const first = numberOf('seed', flags.seed) ?? 1
-    const count = numberOf('seeds', flags.seeds) ?? (flags.seed === undefined ? SEEDS : 1)
-    const workers = numberOf('workers', flags.workers)
-    const { biased, verbose = false } = flags
-    if (count === 1) return showOne(first, biased, verbose, terminal)
-    return liveThrough({ first, count, workers, biased }, verbose, terminal)
+    if (scenario !== undefined && words.length > 0) {
+      throw new UsageError('a scenario has failures of its own: leave the others out.')
+    }
+    if (scenario !== undefined && config === undefined) {
+      standsAlone(flags, 'scenario')
+      return playFile(scenario, terminal)
+    }
+    if (odd !== undefined || (seed !== undefined && !own && !all && !json)) {
+      return runLives({ ...lives, ...(seed !== undefined && { seed }) }, terminal)
+    }
+    const ask = {
+      ...{ file: config ?? defaultConfigFile, words, node, script: scenario, all, json },
+      seed: numberOf('seed', seed) ?? 1,
+      tokenMs: numberOf('token', token),
+    }
+    return runDrill(ask, terminal)
   },
 })
-
-async function playFile(path: string, terminal: Terminal): Promise<0> {
-  terminal.out(play(await loadCore(), textOf('scenario', path)))
-  return 0
-}
-
-async function showOne(
-  seed: number,
-  biased: string | undefined,
-  verbose: boolean,
-  terminal: Terminal,
-): Promise<0 | 1> {
-  const verdict = simulate(seed, { core: await loadCore(), biased, verbose })
-  terminal.out(verdict.trace.join('\n'))
-  const { violation } = verdict
-  terminal.out(violation ? `Broken in seed ${seed}: ${violation}` : 'Every promise held.')
-  return verdict.violation === undefined ? 0 : 1
-}
-
-/** Lives through all of them and tells how it went; 1 when a promise was broken. */
-export async function liveThrough(
-  lives: Lives,
-  verbose: boolean,
-  terminal: Terminal,
-): Promise<0 | 1> {
-  const { count, biased } = lives
-  const beganMs = performance.now()
-  let what = `0 of ${count} lives`
-  const progress: Lives['progress'] = (over, failures) => {
-    const seeds = failures.slice(0, 5).map(({ seed }) => seed)
-    const where = seeds.length > 0 ? ` (seed ${seeds.join(', ')})` : ''
-    what = `${over} of ${count} lives, ${failures.length} broke a promise${where}`
-  }
-  const outcomes = await terminal.during(() => what, live({ ...lives, progress }))
-  const tookMs = performance.now() - beganMs
-  const failed = outcomes.find(({ violation }) => violation !== undefined)
-  if (failed !== undefined) {
-    const core = await loadCore()
-    const verdict = simulate(failed.seed, { core, biased, verbose })
-    terminal.out(verdict.trace.join('\n'))
-    terminal.out(`Broken in seed ${failed.seed}: ${failed.violation ?? ''}`)
-    const bias = biased === undefined ? '' : ` --biased ${biased}`
-    terminal.out(`Again: picket simulate --seed ${failed.seed}${bias}`)
-  }
-  terminal.out(summary(outcomes, tookMs))
-  return failed === undefined ? 0 : 1
-}
-
-async function loadCore(): Promise<Core> {
-  return (await import('../core/cluster.ts')) as unknown as Core
-}
-
-function summary(outcomes: readonly Outcome[], tookMs: number): string {
-  const sum = (pick: (outcome: Outcome) => number) =>
-    outcomes.reduce((total, outcome) => total + pick(outcome), 0)
-  const virtualMs = sum(({ virtualMs }) => virtualMs)
-  const failures = outcomes.filter(({ violation }) => violation !== undefined)
-  const kinds = new Map<string, number[]>()
-  for (const { promise = '', seed } of failures) {
-    kinds.set(promise, [...(kinds.get(promise) ?? []), seed])
-  }
-  const lines = [
-    `${outcomes.length} lives, ${failures.length} broke a promise; ` +
-      `${sum((o) => o.events)} events, ` +
-      `${sum((o) => o.presses)} presses, ${sum((o) => o.starts)} starts.`,
-    `${(virtualMs / 3_600_000).toFixed(1)} virtual hours in ${(tookMs / 1_000).toFixed(1)} s: ` +
-      `${((outcomes.length / tookMs) * 1_000).toFixed(0)} lives/s.`,
-  ]
-  for (const [promise, seeds] of [...kinds].sort((a, b) => b[1].length - a[1].length)) {
-    lines.push(`  ${promise}: ${seeds.length}, first in seeds ${seeds.slice(0, 5).join(', ')}`)
-  }
-  return lines.join('\n')
-}
-
-function numberOf(name: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  if (!/^\d{1,9}$/.test(text) || Number(text) < 1) {
-    throw new UsageError(`--${name} is a whole number from 1 on, not "${text}".`)
-  }
-  return Number(text)
-}

@@ -122,9 +122,10 @@ function slow({ checks, resources, timing }: ConfigFile, source: Source): readon
       const tookSeconds = fall * Math.max(every_seconds, timeout_seconds)
       if (tookSeconds * (failures_max - 1) < kept) return []
       const message =
-        `${name} takes ${tookSeconds} s to fail (fall × every_seconds), and a failure of ${id} is ` +
-        `remembered for ${kept} s (${option}), so ${failures_max} of them never count together: ` +
-        'it would be restarted in place for ever; make the first one smaller, or the other one larger'
+        `${name} takes ${tookSeconds} s to fail (fall × every_seconds), and a failure of ${id} ` +
+        `is remembered for ${kept} s (${option}), so ${failures_max} of them never count ` +
+        'together: it would be restarted in place for ever; make the first one smaller, or the ' +
+        'other one larger'
       return [{ ...source.placeOf(['resources', index, 'health']), message }]
     })
   })

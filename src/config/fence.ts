@@ -7,7 +7,7 @@ import type { Driver } from '../fence/driver.ts'
 import { canonicalIdentity } from '../fence/identity.ts'
 import type { Catalog } from './catalog.ts'
 import { neverHolds, runsOn, tooWeak, unprovable } from './evidence.ts'
-import { canonicalJson } from './hash.ts'
+import { canonicalJson, digest } from './hash.ts'
 import { type CommonOptions, isSecret, type Layer, merge, overlay, type Settings } from './merge.ts'
 import type { Origins } from './origins.ts'
 import type { Problem } from './problem.ts'
@@ -169,11 +169,13 @@ function buildLevel(
     if (driver === undefined) return []
     const id = `${node.name}/${number}/${at + 1}`
     const place = step.source.placeOf(step.path)
-    const sawAll = inputs.secrets.problems.length === 0
+    const { unread } = inputs.secrets
+    const sawAll = inputs.secrets.problems.length === 0 && !unread
     const terms = { node: node.name, place, origins, sawAll }
     const merged = merge(driver, layersOf(inputs, node.name, step), terms)
     problems.push(...merged.problems)
-    const { options, common, settings } = merged
+    const { common, settings } = merged
+    const options = merged.options ?? (unread ? withoutSecrets(driver, id, settings) : undefined)
     if (options === undefined) return []
     const isolation = driver.isolationOf?.(options) ?? driver.capabilities.isolation
     const device = deviceConfig(id, driver, isolation, common)
@@ -191,6 +193,20 @@ function buildLevel(
   const listens = config.fence.verify && node.addresses !== undefined && !runsOn(devices)
   const verify = rung.verify || listens
   return { level: { devices: devices.map(({ id }) => id), verify }, devices }
+}
+
+/** As much of the options as is known where no secret was read; another one for every device. */
+function withoutSecrets(driver: Driver, id: DeviceId, settings: Settings): Device['options'] {
+  const own = [...settings].filter(([key]) => Object.hasOwn(driver.options.shape, key))
+  const known = Object.fromEntries(own.map(([key, { value }]) => [key, value]))
+  const unread = `unread-${digest(id).slice(0, 8)}`
+  const lacking = driver.options.safeParse(known).error?.issues ?? []
+  const filled = Object.fromEntries(
+    lacking.flatMap(({ path: [key, ...rest] }) =>
+      typeof key === 'string' && rest.length === 0 && !(key in known) ? [[key, unread]] : [],
+    ),
+  )
+  return driver.options.safeParse({ ...known, ...filled }).data ?? { ...known, ...filled }
 }
 
 function deviceConfig(

@@ -13,7 +13,7 @@ import { failingProblems } from './failing.ts'
 import { addressesOf, type Device, type Inputs, readTopology, type Topology } from './fence.ts'
 import { digest } from './hash.ts'
 import { isSecret, noSecretsFile } from './merge.ts'
-import { openOrigins } from './origins.ts'
+import { blindOrigins, openOrigins } from './origins.ts'
 import { plainSecrets } from './plain-secrets.ts'
 import { type Problem, shown, tidyProblems } from './problem.ts'
 import { readText } from './read.ts'
@@ -21,9 +21,10 @@ import { placeholder, withoutFaults } from './repair.ts'
 import { type Resource, readResources } from './resources.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
-import { readSecrets } from './secrets.ts'
+import { readSecrets, unreadSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
 import { warningsOf } from './warnings.ts'
+import { readWatchdog, type WatchdogHands } from './watchdog.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
 
 /** A fence device as the hands open it (see `openDevice`). The options hold secrets. */
@@ -62,6 +63,8 @@ export interface Loaded {
   readonly devices: ReadonlyMap<DeviceId, LoadedDevice>
   readonly resources: readonly LoadedResource[]
   readonly checks: readonly LoadedCheck[]
+  /** The watchdogs, where any node uses one. */
+  readonly watchdog?: WatchdogHands
   /** Sentences that have to be said at every start. */
   readonly warnings: readonly string[]
   /** Every secrets file and credential that was read: to be read again when it changes (F12). */
@@ -77,11 +80,13 @@ export type LoadResult =
 export interface LoadOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly catalog?: Catalog
+  /** Read no secret, and miss none: the devices cannot be opened then. */
+  readonly withoutSecrets?: boolean
 }
 
 /** Load a configuration file with everything that it refers to. Never throws for what it reads. */
 export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadResult> {
-  const { env = process.env, catalog = builtIn } = options
+  const { env = process.env, catalog = builtIn, withoutSecrets = false } = options
   const read = readSource(path)
   if (!read.ok) return read
   const { file, source, mode } = read
@@ -89,11 +94,12 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   const config = withoutFaults(source.value)
   const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
   if (config === undefined) return failed(faults)
-  const { topology, resources, checks, timing, secretsFiles, problems } = await readRest({
+  const { topology, resources, checks, timing, watchdog, secretsFiles, problems } = await readRest({
     config,
     main: source,
     catalog,
-    origins: openOrigins(env),
+    origins: withoutSecrets ? blindOrigins : openOrigins(env),
+    ...(withoutSecrets && { secrets: unreadSecrets(source) }),
   })
   if (faults.length > 0 || problems.length > 0) {
     return failed([...faults, ...problems.filter((problem) => !isEcho(problem, config))])
@@ -104,6 +110,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     timing,
     rules: readRules(config),
     halves: false,
+    ...(watchdog !== undefined && { watchdog: watchdog.core }),
   }
   const loaded: Loaded = {
     file,
@@ -111,6 +118,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
     checks: checks.map(({ id, type, options }) => ({ id, type, options })),
+    ...(watchdog !== undefined && { watchdog: watchdog.hands }),
     warnings: [
       ...warningsOf({
         ...{ config, file, mode },
@@ -173,13 +181,14 @@ export function withCorosync(
 }
 
 /** All that the schema cannot judge: what refers to other files, to drivers, to types, to names. */
-async function readRest(context: Omit<Inputs, 'secrets'>) {
+async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
   const { config, main, catalog, origins } = context
-  const secrets = readSecrets(config, main, catalog.driverNames, origins)
+  const secrets = context.secrets ?? readSecrets(config, main, catalog.driverNames, origins)
   const topology = await readTopology({ ...context, secrets })
   const resources = await readResources({ ...context, secrets })
   const checks = await readChecks(context)
   const timing = readTiming(config, main)
+  const watchdog = readWatchdog(config, main, resources.resources, timing.timing)
   const problems = [
     ...repeated(config, main),
     ...secrets.problems,
@@ -194,12 +203,14 @@ async function readRest(context: Omit<Inputs, 'secrets'>) {
       main,
     ),
     ...timing.problems,
+    ...watchdog.problems,
   ]
   return {
     topology,
     resources: resources.resources,
     checks: checks.checks,
     timing: timing.timing,
+    watchdog: watchdog.watchdog,
     secretsFiles: [...secrets.files, ...origins.files],
     problems,
   }

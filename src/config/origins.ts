@@ -71,6 +71,19 @@ export function openOrigins(env: NodeJS.ProcessEnv): Origins {
   }
 }
 
+/** Looks nowhere: whatever a key names is there, and nobody learns what it is. */
+export const blindOrigins: Origins = {
+  files: new Set(),
+  credentialFile: () => undefined,
+  read: (key, suffix, name) => {
+    const { pattern, title, form } = originNames[suffix]
+    const named = typeof name === 'string' && pattern.test(name)
+    return named
+      ? { ok: true, value: 'not-read' }
+      : refuse(`write the name of ${title}${form} in ${key}`)
+  },
+}
+
 function readVariable(env: NodeJS.ProcessEnv, key: string, name: string): Origin {
   const value = env[name]
   if (value !== undefined && value !== '') return { ok: true, value }

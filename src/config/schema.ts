@@ -41,6 +41,9 @@ const address = z
 const amounts = z.record(nameSchema, z.number().min(0).max(1e15))
 const points = z.number().min(-1e6).max(1e6)
 
+const watchdogMode = z.enum(['off', 'automatic', 'required'])
+const watchdogDevice = z.string().startsWith('/').max(4096)
+
 const node = z.strictObject({
   name: nameSchema.meta({ title: "The node's name, the same as in Corosync's nodelist" }),
   address: address.optional().meta({ title: 'Where the cluster reaches it' }),
@@ -57,6 +60,13 @@ const node = z.strictObject({
   capacity: amounts
     .default({})
     .meta({ title: 'What its resources may take together, by kind; see `resources[].needs`' }),
+  watchdog: z
+    .strictObject({
+      mode: watchdogMode.optional().meta({ title: '`off`, `automatic` or `required` here' }),
+      device: watchdogDevice.optional().meta({ title: 'Its device here' }),
+    })
+    .optional()
+    .meta({ title: 'What is different about its watchdog' }),
   fence: z
     .unknown()
     .optional()
@@ -303,6 +313,24 @@ const timing = z.strictObject({
     .meta({ title: 'How long a node may be without picketd after `picket detach`' }),
 })
 
+const watchdog = z.strictObject({
+  mode: watchdogMode
+    .default('off')
+    .meta({ title: '`automatic`: used where there is one; `required`: without it nothing runs' }),
+  device: watchdogDevice
+    .default('/dev/watchdog')
+    .meta({ title: 'Its device; a node may have another one' }),
+  timeout_seconds: z
+    .int()
+    .min(2)
+    .max(600)
+    .default(10)
+    .meta({ title: 'It resets the machine when it was not fed for so long' }),
+  lease_seconds: seconds.optional().meta({
+    title: 'A node that holds anything is reset so long after it last belonged to a quorum',
+  }),
+})
+
 export const configSchema = z.strictObject({
   cluster: z.strictObject({
     name: nameSchema.meta({ title: "The cluster's name" }),
@@ -312,6 +340,7 @@ export const configSchema = z.strictObject({
   resources: z.array(resource).default([]),
   groups: z.array(group).default([]),
   checks: z.array(check).max(64).default([]),
+  watchdog: watchdog.prefault({}),
   timing: timing.prefault({}),
 })
 

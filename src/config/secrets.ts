@@ -36,6 +36,8 @@ export interface Secrets {
   readonly resources: ReadonlyMap<string, ResourceSecrets>
   readonly files: readonly string[]
   readonly problems: readonly Problem[]
+  /** Nobody has looked into any file: what is missing may well stand there. */
+  readonly unread: boolean
   /** The file that is read where the config names none. */
   readonly usual: string
   /** Where the secrets of a driver belong, whether or not that file is there. */
@@ -82,7 +84,14 @@ export function readSecrets(
     return resolve(dirname(main.file), own ?? config.fence.credentials_file ?? secretsName)
   }
   const usual = resolve(dirname(main.file), secretsName)
-  return { drivers, resources, files, problems, fileFor, usual }
+  return { drivers, resources, files, problems, unread: false, fileFor, usual }
+}
+
+/** As if there were no secrets: for whoever needs none, and perhaps may not read any. */
+export function unreadSecrets(main: Source): Secrets {
+  const usual = resolve(dirname(main.file), secretsName)
+  const none = { drivers: new Map(), resources: new Map(), files: [], problems: [] }
+  return { ...none, unread: true, fileFor: () => usual, usual }
 }
 
 interface Named {

@@ -24,9 +24,10 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
   const value = {
     cluster: {
       name: config.cluster.name,
-      nodes: config.cluster.nodes.map(({ name, address, addresses, priority }) => ({
+      nodes: config.cluster.nodes.map(({ name, address, addresses, priority, watchdog }) => ({
         name,
         ...(priority > 0 && { priority }),
+        ...(watchdog !== undefined && { watchdog }),
         ...(address !== undefined && { address }),
         ...(addresses !== undefined && { addresses }),
         ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
@@ -56,6 +57,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
     })),
     ...(config.checks.length > 0 && { checks: config.checks }),
     ...(config.groups.length > 0 && { groups: config.groups }),
+    ...watchdogOf(details.config, core),
     timing: {
       beat_ms: timing.beatMs,
       echo_ms: timing.echoMs,
@@ -75,6 +77,10 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
 }
 
 const nodesOf = ({ nodes }: ResourceConfig) => nodes
+function watchdogOf({ watchdog }: Loaded['details']['config'], core: Loaded['core']) {
+  if (core.watchdog === undefined) return {}
+  return { watchdog: { ...watchdog, lease_seconds: core.watchdog.leaseMs / 1000 } }
+}
 
 /** The secrets that a resource was given, by name alone. */
 function hiddenOf(resource: LoadedResource | undefined): Readonly<Record<string, unknown>> {

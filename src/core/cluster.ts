@@ -40,6 +40,7 @@ import { startGranted } from './starting.ts'
 import { type State, say, set, type Turn } from './state.ts'
 import { endKept } from './wants.ts'
 import { dropWatches, onWatched } from './watch.ts'
+import { keepLease, noLease, onArmed } from './watchdog.ts'
 
 export type { State } from './state.ts'
 
@@ -100,6 +101,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     echoMs: -Infinity,
     leaving: undefined,
     detaching: undefined,
+    lease: noLease,
     corosyncLost: '',
     exited: false,
   }
@@ -166,6 +168,8 @@ function route(turn: Turn, event: Event): void {
       if (resource !== undefined) onRan(turn, resource, event)
       return
     }
+    case 'armed':
+      return onArmed(turn, event)
     case 'hint': {
       const resource = turn.state.config.resources.find(({ id }) => id === event.resource)
       if (resource !== undefined) onHint(turn, resource)
@@ -231,7 +235,9 @@ function follow(turn: Turn, before: State): void {
     listenForLost(turn)
   }
   save(turn, before)
-  if (!sameNews(before.resources, turn.state.resources)) sendReport(turn)
+  keepLease(turn)
+  const guarded = turn.state.lease.at === before.lease.at
+  if (!guarded || !sameNews(before.resources, turn.state.resources)) sendReport(turn)
   detach(turn)
   leave(turn)
 }

@@ -28,6 +28,7 @@ import {
   reelect,
 } from './verdicts.ts'
 import { onWant } from './wants.ts'
+import { proveLease } from './watchdog.ts'
 
 /** Takes a message for what it says; its sender and its process number are CPG's word. */
 export function onMessage(turn: Turn, from: NodeId, pid: number, message: Message): void {
@@ -146,6 +147,8 @@ function hearSelf(turn: Turn, from: NodeId, message: Message): void {
       : message.say === 'sync'
         ? message.sync.report
         : undefined
-  if (report === undefined || report.sentMs <= turn.state.echoMs) return
+  if (report === undefined) return
+  proveLease(turn, report.sentMs)
+  if (report.sentMs <= turn.state.echoMs) return
   set(turn, { echoMs: report.sentMs })
 }

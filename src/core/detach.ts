@@ -13,6 +13,7 @@ import { onOrderStep } from './orders.ts'
 import { sendReport } from './report.ts'
 import { dropGrants, type Local } from './resource.ts'
 import { authority, type State, say, send, sessionId, set, type Turn } from './state.ts'
+import { lookAway } from './watchdog.ts'
 
 export interface Detaching {
   readonly sinceMs: number
@@ -107,6 +108,7 @@ export function onDetach(turn: Turn, from: NodeId): void {
 function go(turn: Turn, because: string): void {
   const { detaching } = turn.state
   if (detaching !== undefined) onOrderStep(turn, detaching.order, 'done', because)
+  lookAway(turn)
   set(turn, { exited: true })
   turn.effects.push({ do: 'exit', code: 0, because })
 }

@@ -1,6 +1,6 @@
 /**
  * All that a node can do. The core returns effects; the hands carry them out, and every deed but
- * `send`, `say`, `prepare` and `exit` ends in an event that echoes its `id`.
+ * `send`, `say`, `prepare`, `lease`, `disarm` and `exit` ends in an event that echoes its `id`.
  */
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
@@ -27,6 +27,12 @@ export type Effect = Readonly<
   | { do: 'check'; id: number; check: CheckId; resource: ResourceId; timeoutMs: number }
   /** We may be asked to start this soon: do now what can be done without touching anything. */
   | { do: 'prepare'; resource: ResourceId }
+  /** Open this node's watchdog and feed it until then: from now on silence resets the machine. */
+  | { do: 'arm'; id: number; untilMs: number }
+  /** Feed the watchdog until then, and no longer. */
+  | { do: 'lease'; untilMs: number }
+  /** Everything is stopped: the watchdog is told to let this machine be. */
+  | { do: 'disarm' }
   /** A sentence for the log, with its because. */
   | Say
   /** Everything is stopped and said: end the process. */

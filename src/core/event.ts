@@ -31,6 +31,10 @@ export type News = Readonly<
   | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
   | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }
   | { kind: 'checked'; id: number; check: CheckId; ok: boolean; detail: string }
+  /**
+   * What became of `arm`; and, with the same id, of a watchdog that was armed and works no more.
+   */
+  | { kind: 'armed'; id: number; ok: boolean; timeoutMs: number; detail: string }
   // ---- this node ----
   /** What a check is about may have changed. As little proof as a hint: a reason to ask now. */
   | { kind: 'stirred'; check: CheckId; because: string }

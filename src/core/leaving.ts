@@ -5,6 +5,7 @@
 import { isLeftAlone } from './maintenance.ts'
 import { sendGoodbye } from './report.ts'
 import { authority, say, set, type Turn } from './state.ts'
+import { disarm } from './watchdog.ts'
 
 /** Everything is stopped: say goodbye and wait for it to come back, or go without. */
 export function leave(turn: Turn): void {
@@ -34,5 +35,6 @@ export function leave(turn: Turn): void {
 
 function exit(turn: Turn, code: number, because: string): void {
   set(turn, { exited: true })
+  disarm(turn)
   turn.effects.push({ do: 'exit', code, because })
 }

@@ -146,6 +146,15 @@ export interface Report {
   readonly passive: boolean
   /** Its disk takes what it is told to keep. */
   readonly durable: boolean
+  /** Its watchdog, where it is to use one. */
+  readonly watchdog?: WatchdogReport | undefined
+}
+
+export interface WatchdogReport {
+  readonly armed: boolean
+  readonly timeoutMs: number
+  /** Which device it is, or why there is none. */
+  readonly detail: string
 }
 
 export interface ResourceReport {

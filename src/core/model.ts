@@ -237,6 +237,19 @@ export const plainWishes: Wishes = {
   onlyWhere: [],
 }
 
+/**
+ * The watchdogs of the nodes: what resets one that holds something it has no right to, or that
+ * hangs (H6, H7). Where there is none, a node that cannot stop is safe only because of the others.
+ */
+export interface WatchdogConfig {
+  /** The nodes that use theirs: if it is there, or as a condition for running anything. */
+  readonly modes: Readonly<Record<NodeId, 'automatic' | 'required'>>
+  /** How long the device waits to be fed, as it is asked to; a device may round it up. */
+  readonly timeoutMs: number
+  /** A node that holds something is off so long after it was last known to belong to a quorum. */
+  readonly leaseMs: number
+}
+
 /** One cluster, as every node must see it. `hash` differs as soon as anything else here differs. */
 export interface Config {
   readonly cluster: string
@@ -248,6 +261,8 @@ export interface Config {
   readonly devices: readonly DeviceConfig[]
   readonly timing: Timing
   readonly rules: FencingRules
+  /** `undefined`: no node uses a watchdog. */
+  readonly watchdog?: WatchdogConfig
   /** May Corosync call exactly half of the nodes quorate (halves.ts)? All nodes say the same. */
   readonly halves: boolean
 }

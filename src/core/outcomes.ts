@@ -11,7 +11,8 @@ import type { ResourceConfig } from './model.ts'
 import { endResource, lookAtMs, monitorAtMs, put, run, stopResource } from './resource.ts'
 import { say, type Turn } from './state.ts'
 
-const RETRY_MS = 1_000
+/** The first gap between two attempts; it doubles. */
+export const STOP_RETRY_MS = 1_000
 const STUCK_RETRY_MS = 30_000
 
 /** An operation is over, and so are all its processes. */
@@ -57,7 +58,7 @@ function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): 
   }
   const attempts = local.attempts + 1
   if (attempts < turn.state.config.timing.stopAttemptsMax) {
-    put(turn, config.id, { attempts, nextMs: turn.nowMs + RETRY_MS * 2 ** attempts })
+    put(turn, config.id, { attempts, nextMs: turn.nowMs + STOP_RETRY_MS * 2 ** attempts })
     return
   }
   put(turn, config.id, { attempts: 0 })
@@ -111,7 +112,7 @@ function onMonitored(
   }
   if (isLeftAlone(turn.state, config.id)) return onFailedAlone(turn, config, ran)
   if (ran.outcome === 'unknown' && local.misses === 0) {
-    put(turn, config.id, { misses: 1, nextMs: turn.nowMs + RETRY_MS })
+    put(turn, config.id, { misses: 1, nextMs: turn.nowMs + STOP_RETRY_MS })
     return
   }
   failResource(turn, config, ran.detail)
@@ -160,7 +161,7 @@ function onConfirm(turn: Turn, config: ResourceConfig, outcome: RunOutcome): voi
     put(turn, config.id, { at: 'stuck', attempts, nextMs: turn.nowMs + STUCK_RETRY_MS })
     return
   }
-  const nextMs = turn.nowMs + RETRY_MS * 2 ** (attempts - 1)
+  const nextMs = turn.nowMs + STOP_RETRY_MS * 2 ** (attempts - 1)
   put(turn, config.id, { at: 'stopping', attempts, nextMs })
 }
 

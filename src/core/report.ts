@@ -13,6 +13,8 @@ import type { NodeId, ResourceId } from './model.ts'
 import { heardHere } from './reprieve.ts'
 import { type Local, reportedState } from './resource.ts'
 import { type State, send, set, setSession, type Turn } from './state.ts'
+import { strangeThings } from './strange.ts'
+import { guardReport, unguarded } from './watchdog.ts'
 
 /** A report of this node as it is now. */
 export function reportOf(turn: Turn): Report {
@@ -26,7 +28,7 @@ export function reportOf(turn: Turn): Report {
     const { id, thing } = resource
     const local = state.resources[id]!
     const { last, grave } = local.failures
-    const refuses = keepsAway(local.failures, nowMs) || state.passive !== ''
+    const refuses = keepsAway(local.failures, nowMs) || state.passive !== '' || unguarded(state)
     const failures = countOf(local.failures, failingOf(state.config, resource), nowMs)
     const mends = failures > 0 && !refuses && local.at === 'stopped'
     const told = { failures, last: failures > 0 ? last : '', grave }
@@ -49,18 +51,8 @@ export function reportOf(turn: Turn): Report {
     detaching: state.detaching !== undefined,
     passive: state.passive !== '',
     durable: state.disk.ok,
+    ...guardReport(state),
   }
-}
-
-/**
- * What this node was given in this boot and its config does not know any more: nobody here can look
- * whether it still runs, so it is not stopped (S16).
- */
-function strangeThings({ config, ledger, self, identity }: State): string[] {
-  const { holds, boot } = entryOf(ledger, self)
-  if (holds === 'anything' || boot !== identity.boot) return []
-  const known = config.resources.map(({ thing }) => thing)
-  return holds.map(({ thing }) => thing).filter((thing) => !known.includes(thing))
 }
 
 /** Nodes to which a command may still be carried out, though their fencing is over here. */

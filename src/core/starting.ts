@@ -8,11 +8,13 @@ import { whyUnwanted } from './intents.ts'
 import type { ResourceConfig, ResourceId } from './model.ts'
 import { startResource } from './resource.ts'
 import { authority, type Session, type State, type Turn } from './state.ts'
+import { unguarded } from './watchdog.ts'
 
 /** A grant becomes a start when a majority of all nodes keeps it on disk (S8). */
 export function startGranted(turn: Turn): void {
   const session = authority(turn.state, turn.nowMs)
   if (session === undefined || turn.state.detaching !== undefined) return
+  if (unguarded(turn.state)) return
   for (const resource of turn.state.config.resources) {
     const local = turn.state.resources[resource.id]!
     if (local.at !== 'granted' || local.op !== undefined) continue

@@ -22,6 +22,7 @@ import type {
 } from './model.ts'
 import type { Local } from './resource.ts'
 import type { Fencing } from './round.ts'
+import type { Lease } from './watchdog.ts'
 
 export interface State {
   readonly self: NodeId
@@ -65,6 +66,8 @@ export interface State {
   readonly echoMs: number
   readonly leaving: { readonly sinceMs: number; readonly goodbye: boolean } | undefined
   readonly detaching: Detaching | undefined
+  /** For how long this node's watchdog is fed. */
+  readonly lease: Lease
   /** Set when the local Corosync is gone for good, with the reason. */
   readonly corosyncLost: string
   readonly exited: boolean

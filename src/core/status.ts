@@ -22,6 +22,7 @@ import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
 import { authority, type OrderState, quorateHere, type State } from './state.ts'
+import { type WatchdogStatus, watchdogStatus } from './watchdog.ts'
 
 export interface Status {
   readonly cluster: string
@@ -67,6 +68,8 @@ export interface NodeStatus {
   readonly devices: readonly DeviceStatus[]
   /** Its health checks that are not plainly well. */
   readonly checks: readonly CheckReport[]
+  /** Where it is to use one. */
+  readonly watchdog?: WatchdogStatus
 }
 
 export interface FencingStatus {
@@ -204,6 +207,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
       .flatMap((level) => level.devices)
       .map((device) => deviceStatus(state, device, troubles, nowMs)),
     checks: checksOf(state, id, nowMs),
+    ...watchdogStatus(state, id, nowMs),
   }
 }
 

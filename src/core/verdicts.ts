@@ -28,6 +28,7 @@ import { onOrderStep, whyNotConfirmed } from './orders.ts'
 import { grantResource, stopResource } from './resource.ts'
 import { say, set, type Turn } from './state.ts'
 import { levelToWatch } from './watch.ts'
+import { disarm } from './watchdog.ts'
 
 type Of<Say extends Body['say']> = Extract<Body, { say: Say }>
 
@@ -303,6 +304,7 @@ export function onGoodbye(turn: Turn, from: NodeId, report: Report): void {
   set(turn, { ledger })
   if (from === turn.state.self) {
     set(turn, { exited: true })
+    disarm(turn)
     turn.effects.push({ do: 'exit', code: 0, because: 'left cleanly' })
   }
 }

@@ -27,6 +27,7 @@ import type {
   ResourceReport,
   Sync,
   Verdict,
+  WatchdogReport,
 } from '../core/message.ts'
 import type { Identity } from '../core/model.ts'
 import {
@@ -193,7 +194,7 @@ const checkReport = object<CheckReport>({
   detail: text,
 })
 
-const report = object<Report>({
+const wholeReport = object<Report>({
   seq: integer,
   sentMs: number,
   step: integer,
@@ -206,7 +207,14 @@ const report = object<Report>({
   detaching: flag,
   passive: flag,
   durable: flag,
+  watchdog: optional(object<WatchdogReport>({ armed: flag, timeoutMs: number, detail: text })),
 })
+
+/** What a node without a watchdog says of none stays unsaid. */
+const report: Reader<Report> = (value, path) => {
+  const { watchdog, ...rest } = wholeReport(value, path)
+  return watchdog === undefined ? rest : { ...rest, watchdog }
+}
 
 const sync = object<Sync>({
   identity,

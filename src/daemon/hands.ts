@@ -10,6 +10,7 @@ import type { DeviceId, NodeId } from '../core/model.ts'
 import type { Device, PowerRead } from '../fence/device.ts'
 import type { Checks } from '../health/runner.ts'
 import type { Resources } from '../resources/runner.ts'
+import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { Clock } from './clock.ts'
 import type { Fencings } from './fencings.ts'
 import type { Hands, Tell } from './runner.ts'
@@ -39,6 +40,8 @@ export interface Body {
   readonly listen: (addresses: readonly string[], windowMs: number) => Promise<Heard>
   readonly checks: Pick<Checks, 'ask'>
   readonly resources: Pick<Resources, 'run' | 'abort' | 'prepare'>
+  /** Where this node is to have one. */
+  readonly watchdog?: Pick<Watchdog, 'arm' | 'feedUntil' | 'disarm'>
   readonly say: (say: Say) => void
   readonly exit: (code: number, because: string) => void
 }
@@ -78,6 +81,12 @@ export function handsOf(body: Body): Hands {
           return check(body, effect, tell)
         case 'prepare':
           return body.resources.prepare(effect.resource)
+        case 'arm':
+          return arm(body, effect, tell)
+        case 'lease':
+          return body.watchdog?.feedUntil(effect.untilMs)
+        case 'disarm':
+          return body.watchdog?.disarm()
         case 'say':
           return body.say(effect)
         case 'exit':
@@ -218,6 +227,11 @@ function check(
     news: ({ ok, detail }) => ({ kind: 'checked', id, check: name, ok, detail }),
     failed: (detail) => ({ kind: 'checked', id, check: name, ok: false, detail }),
   })
+}
+
+function arm({ watchdog }: Body, { id, untilMs }: Of<'arm'>, tell: Tell): void {
+  // More than once: what was armed may fail later.
+  watchdog?.arm(untilMs, (word) => tell({ kind: 'armed', id, ...word }))
 }
 
 /** Tells what a deed came to, also where it threw. */

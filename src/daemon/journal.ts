@@ -144,6 +144,9 @@ export function nameOf(effect: Effect): string {
     case 'say':
       return `say ${effect.text}`
     case 'save':
+    case 'arm':
+    case 'lease':
+    case 'disarm':
     case 'exit':
       return effect.do
   }

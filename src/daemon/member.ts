@@ -12,7 +12,8 @@ import { hush } from '../net/hush.ts'
 import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
 import type { Parts } from './daemon.ts'
-import { handsOf, within } from './hands.ts'
+import { watchdogFor } from './guard.ts'
+import { type Body, handsOf, within } from './hands.ts'
 import { type Heads, openHeads } from './heads.ts'
 import { readIdentity } from './identity.ts'
 import { openJournal } from './journal.ts'
@@ -47,12 +48,18 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
 
   const ended = Promise.withResolvers<number>()
   const awaits = (press: Press) => isAwaited(state(), press)
-  const hands = handsFor(parts, corosync, awaits, (code, because) => {
-    log.say('info', `picketd ends: ${because}.`)
-    auditor.end(code, because)
-    mailbox.node?.stop()
-    ended.resolve(code)
-  })
+  const watchdog = watchdogFor(loaded, corosync, log.say)
+  const hands = handsFor(
+    parts,
+    corosync,
+    { awaits, ...(watchdog && { watchdog }) },
+    (code, because) => {
+      log.say('info', `picketd ends: ${because}.`)
+      auditor.end(code, because)
+      mailbox.node?.stop()
+      ended.resolve(code)
+    },
+  )
   const core = { step, deadlineMs }
   const afterStep = followUp(parts)
   mailbox.deliverTo(runNode({ core, first, hands, clock, journal: auditor, afterStep }))
@@ -66,6 +73,7 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   corosync.close()
   journal.close()
   const kept = [fencings.settled(), store.settled(), audit.close(), heads.settled()]
+  if (watchdog !== undefined) kept.push(watchdog.settled())
   await within(Promise.all(kept), lastWordsMs, undefined)
   life.end(code === 0 ? 'forgive' : 'in order')
   return code
@@ -106,13 +114,13 @@ function beginningOf({ given, loaded, life, store }: Parts, corosync: Corosync):
 function handsFor(
   { log, store, devices, fencings, resources, checks, control }: Parts,
   corosync: Corosync,
-  awaits: (press: Press) => boolean,
+  more: Pick<Body, 'awaits' | 'watchdog'>,
   exit: (code: number, because: string) => void,
 ): Hands {
   return handsOf({
     clock,
     corosync,
-    awaits,
+    ...more,
     store,
     device: devices.get,
     fencings,

@@ -15,21 +15,19 @@ export function whyNoTrial(): string | undefined {
   return 'the checker is tried in a checkout alone: a release has no sources to take fencing out of'
 }
 
+/** The command line of a daemon that fences nobody. */
+export function blindDaemon(): readonly string[] {
+  const main = fileURLToPath(new URL('../daemon/main.ts', import.meta.url))
+  return [process.execPath, '--import', mutation, main, '--config', '/etc/picket/config.yaml']
+}
+
 /** Everything that the checker reported; empty if it saw nothing, which is a failure. */
 export async function checkerReports(
   profile: Profile,
   tell: (line: string) => void,
   name = 'demo',
 ): Promise<string[]> {
-  const daemon = [
-    process.execPath,
-    '--import',
-    mutation,
-    fileURLToPath(new URL('../daemon/main.ts', import.meta.url)),
-    '--config',
-    '/etc/picket/config.yaml',
-  ]
-  const stage = await raise({ name, profile, daemon })
+  const stage = await raise({ name, profile, daemon: blindDaemon() })
   try {
     const victim = activeNode(stage)
     tell(`${victim} freezes; nobody fences it`)

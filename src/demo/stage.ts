@@ -29,21 +29,19 @@ export interface Stage {
   readonly witness: Witness
 }
 
-/** The service and its address, both with the same preference of nodes. */
+/** The service and its address. They may run on every node. */
 export const resources: readonly ResourceEntry[] = [
   {
     id: 'vip',
     type: 'vip',
     address: `${VIP}/24`,
     interface: 'eth0',
-    nodes: ['node1', 'node2', 'node3'],
   },
   {
     id: 'web',
     type: 'exec',
     run: [process.execPath, demoProgram('service'), '/srv/shared', '8080'],
     env: { NODE_COMPILE_CACHE: '/var/cache/picket' },
-    nodes: ['node1', 'node2', 'node3'],
     monitor_every_seconds: 5,
   },
 ]
@@ -55,13 +53,21 @@ export interface StageOptions {
   readonly daemon?: readonly string[] | undefined
   /** More YAML, laid over config.yaml. */
   readonly extra?: string
+  /** How many; default 3. */
+  readonly nodes?: number
+  /** Gives every node a small disk of its own. */
+  readonly diskMb?: number
+  /** How often the client asks. */
+  readonly everyMs?: number
 }
 
 /** Raises a lab with the service and waits until a client is answered. */
 export async function raise(options: StageOptions = {}): Promise<Stage> {
-  const { name = 'demo', profile = 'lan', daemon, extra } = options
-  const lab = await upLab({ name, profile, resources, daemon, extra })
-  const witness = openWitness(lab)
+  const { name = 'demo', profile = 'lan', nodes = 3, everyMs, ...rest } = options
+  const names = Array.from({ length: nodes }, (_, at) => `node${at + 1}`)
+  const placed = resources.map((resource) => ({ ...resource, nodes: names }))
+  const lab = await upLab({ name, profile, nodes, resources: placed, ...rest })
+  const witness = openWitness(lab, everyMs)
   const stage = { lab, witness }
   try {
     await healthy(stage)
@@ -77,8 +83,15 @@ export async function strike({ lab, witness }: Stage): Promise<void> {
   await downLab(lab.name)
 }
 
-/** Undoes everything that a story did, and waits until the cluster is whole again. */
-export async function restore(stage: Stage): Promise<void> {
+/**
+ * Undoes everything that a story did, and waits until the cluster is whole again; `mend` may do
+ * more for that.
+ */
+export async function restore(
+  stage: Stage,
+  withinMs = 60_000,
+  mend: (seen: readonly (Status | undefined)[]) => Promise<void> = async () => {},
+): Promise<void> {
   const { lab } = stage
   for (const node of lab.nodes) {
     for (const level of [1, 2] as const) await bmc(lab, node, level, { mode: 'ok' })
@@ -99,7 +112,10 @@ export async function restore(stage: Stage): Promise<void> {
       }
     }
   }
-  await healthy(stage, 60_000, (seen) => switchOn(stage, seen))
+  await healthy(stage, withinMs, async (seen) => {
+    await switchOn(stage, seen)
+    await mend(seen)
+  })
 }
 
 /** Switches on what is off, but nothing that the cluster is still about to fence. */

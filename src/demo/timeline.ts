@@ -24,7 +24,8 @@ export interface Timeline {
   readonly startedMs?: number
 }
 
-type Entry = { event?: Event; do?: readonly string[] }
+/** One line of a journal. */
+export type Entry = { event?: Event; do?: readonly string[] }
 
 /** Reads the failover of `victim` after `sinceMs` from the journals of the other nodes. */
 export function readTimeline(lab: Lab, victim: string, sinceMs: number): Timeline {
@@ -81,7 +82,8 @@ function earliest(
   return both
 }
 
-function readJournal(lab: Lab, node: string, sinceMs: number): Entry[] {
+/** What a node has written of events, and of what it did about them, since then. */
+export function readJournal(lab: Lab, node: string, sinceMs: number): Entry[] {
   const entries: Entry[] = []
   let keep = false
   for (const name of ['journal.jsonl.1', 'journal.jsonl']) {

@@ -24,7 +24,7 @@ import {
 } from './names.ts'
 import { createNetwork } from './network.ts'
 import { startArbiter } from './qnetd.ts'
-import { LabError, searchPath } from './run.ts'
+import { LabError, must, searchPath } from './run.ts'
 
 export interface LabPlan {
   readonly name: string
@@ -33,13 +33,14 @@ export interface LabPlan {
   readonly resources: readonly ResourceEntry[] | undefined
   readonly extra: string | undefined
   readonly daemon: readonly string[] | undefined
+  readonly diskMb: number | undefined
   readonly quorumDevice: boolean
 }
 
 /** A lab that is ours to build: nobody else can make one of this name any more. */
 export interface Claim {
   readonly lab: Lab
-  readonly texts: Pick<NodeTexts, 'config' | 'corosync'>
+  readonly texts: Pick<NodeTexts, 'config' | 'corosync' | 'diskMb'>
 }
 
 /**
@@ -50,7 +51,8 @@ export async function claim(plan: LabPlan): Promise<Claim> {
   const { name, profile, daemon, quorumDevice } = plan
   const nodes = Array.from({ length: plan.nodes }, (_, at) => `node${at + 1}`)
   const lab: Lab = { name, dir: stateDir(name), nodes, profile, daemon, quorumDevice }
-  const texts = { config: picketConfig(lab, plan), corosync: corosyncConf(lab) }
+  const { diskMb } = plan
+  const texts = { config: picketConfig(lab, plan), corosync: corosyncConf(lab), diskMb }
   await makeStateDir(lab)
   return { lab, texts }
 }
@@ -91,6 +93,7 @@ interface NodeTexts {
   readonly secrets: string
   readonly corosync: string
   readonly authkey: Uint8Array
+  readonly diskMb: number | undefined
 }
 
 async function writeNode(lab: Lab, node: string, texts: NodeTexts): Promise<void> {
@@ -99,6 +102,11 @@ async function writeNode(lab: Lab, node: string, texts: NodeTexts): Promise<void
   const folders = ['run', 'log/corosync', 'etc-picket', 'etc-corosync/uidgid.d', 'lib-corosync']
   for (const folder of folders) await mkdir(at(folder), { recursive: true, mode: 0o755 })
   await mkdir(at('lib-picket'), { mode: 0o700 })
+  if (texts.diskMb !== undefined) {
+    // Outside of the node, so that it keeps what was written through a loss of power.
+    const size = `size=${texts.diskMb}m,mode=700`
+    await must(['mount', '-t', 'tmpfs', '-o', size, 'tmpfs', at('lib-picket')])
+  }
   await writeFile(at('node.conf'), nodeConf(lab, node))
   if (lab.daemon !== undefined) await writeFile(at('daemon'), `${lab.daemon.join('\n')}\n`)
   await writeFile(at('machine-id'), `${randomUUID().replaceAll('-', '')}\n`)

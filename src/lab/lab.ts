@@ -20,7 +20,7 @@ import {
   stateDir,
 } from './names.ts'
 import { checkNeeds } from './needs.ts'
-import { healLinks, networkNames } from './network.ts'
+import { networkNames } from './network.ts'
 import { whyNoArbiter } from './qnetd.ts'
 import { removeAll } from './remove.ts'
 import { LabError, until } from './run.ts'
@@ -61,7 +61,7 @@ export {
   switchNetns,
 } from './names.ts'
 export { whyNoLab } from './needs.ts'
-export { cut } from './network.ts'
+export { cut, heal } from './network.ts'
 export type { Process } from './processes.ts'
 export { whyNoArbiter } from './qnetd.ts'
 export { LabError, nowMs, type Outcome, until } from './run.ts'
@@ -79,6 +79,8 @@ export interface UpOptions {
   readonly extra?: string | undefined
   /** The daemon's command line; `false` for Corosync alone; picketd where it is left out. */
   readonly daemon?: readonly string[] | false | undefined
+  /** Gives every node a disk of its own for what Picket keeps, so small that it can be full. */
+  readonly diskMb?: number | undefined
   /** A quorum device (`corosync-qnetd`) says which half of an even number may go on. */
   readonly quorumDevice?: boolean | undefined
   /** How long to wait for quorum; 0 does not wait. */
@@ -104,7 +106,7 @@ export async function upLab(options: UpOptions = {}): Promise<Lab> {
 }
 
 function planOf(options: UpOptions): LabPlan {
-  const { name = 'lab', nodes = 3, profile = 'default', resources, extra } = options
+  const { name = 'lab', nodes = 3, profile = 'default', resources, extra, diskMb } = options
   checkLabName(name)
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > NODES_MAX) {
     throw new LabError(`A lab has 1 to ${NODES_MAX} nodes, not ${nodes}.`, 2)
@@ -116,7 +118,8 @@ function planOf(options: UpOptions): LabPlan {
   if (daemon !== false) checkDaemon(daemon)
   const { quorumDevice = false } = options
   if (quorumDevice) checkArbiter(nodes)
-  return { name, nodes, profile, resources, extra, daemon: daemon || undefined, quorumDevice }
+  const rest = { resources, extra, diskMb, daemon: daemon || undefined, quorumDevice }
+  return { name, nodes, profile, ...rest }
 }
 
 function checkArbiter(nodes: number): void {
@@ -193,11 +196,6 @@ export function nodeNames(lab: Lab): readonly string[] {
 /** Cut a node's power: everything in it dies at once, its links go down. */
 export async function crash(lab: Lab, node: string): Promise<void> {
   await power(lab, node, 'off')
-}
-
-/** Undo every cut of a node. */
-export async function heal(lab: Lab, node: string): Promise<void> {
-  await healLinks(lab, node, initOf(lab, node) !== undefined)
 }
 
 /** Start Corosync in a node again after it has died; nobody else does. */

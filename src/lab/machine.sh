@@ -1,5 +1,5 @@
 #!/bin/sh
-# The power of one node of a lab: machine.sh DIR on|off|state
+# The power and the cables of one node of a lab: machine.sh DIR on|off|state|firewall|heal
 #
 # A shell script because a BMC's chassis command runs it for every question, where a start of
 # Node.js would cost more than the whole answer. DIR holds node.conf (the node's names), `init`
@@ -58,6 +58,12 @@ firewall() {
   } | nsenter --net="/run/netns/$NETNS" nft -f -
 }
 
+# The cables of a machine that is just losing its power stay unplugged: hence under the same lock.
+heal() {
+  rm -f cut-0 cut-1 deaf-0 deaf-1
+  firewall && if alive; then links up; fi
+}
+
 on() {
   alive && return 0
   [ ! -e ../down ] || { echo "the lab is being taken down" >&2; return 1; }
@@ -96,13 +102,13 @@ case $2 in
 state)
   if alive; then echo on; else echo off; fi
   ;;
-on | off | firewall)
+on | off | firewall | heal)
   exec 9>lock
   flock -w 30 9 || { echo "$NODE is busy" >&2; exit 1; }
   "$2"
   ;;
 *)
-  echo "usage: machine.sh DIR on|off|state|firewall" >&2
+  echo "usage: machine.sh DIR on|off|state|firewall|heal" >&2
   exit 2
   ;;
 esac

@@ -7,7 +7,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LabError } from './run.ts'
 
-export type Profile = 'default' | 'lan'
+/** `wide` is for more nodes than one machine could carry with the timing of the others. */
+export type Profile = 'default' | 'lan' | 'wide'
 export const profiles: readonly Profile[] = ['default', 'lan']
 
 /** Which of a node's two BMCs: the first or the second level of its fencing. */
@@ -32,7 +33,8 @@ export interface Lab {
   readonly quorumDevice: boolean
 }
 
-export const NODES_MAX = 16
+/** As many as a cluster may have. */
+export const NODES_MAX = 32
 
 /** The checkout or package this file belongs to. */
 export const home = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '')

@@ -4,7 +4,7 @@
  * the node sees its carrier go.
  */
 import { existsSync, readdirSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import {
   bmcAddress,
@@ -73,38 +73,28 @@ export interface Cut {
   readonly oneWay?: boolean | undefined
 }
 
-/** Cut a node off on its cluster links; the management link stays. Lasts until `healLinks`. */
+/** Cut a node off on its cluster links; the management link stays. Lasts until `heal`. */
 export async function cut(lab: Lab, node: string, { link, oneWay }: Cut = {}): Promise<void> {
   const which = link === undefined ? clusterLinks : [link]
   // The marks are what a machine that boots meanwhile goes by.
   const kind = oneWay ? 'deaf' : 'cut'
   for (const each of which) await writeFile(path.join(nodeDir(lab, node), `${kind}-${each}`), '')
   if (oneWay) await firewall(lab, node)
-  else await setLinks(lab, node, which, 'down')
+  else await unplug(lab, node, which)
 }
 
 /** Undo every cut of a node. The links of a node without power stay down. */
-export async function healLinks(lab: Lab, node: string, hasPower: boolean): Promise<void> {
-  for (const link of clusterLinks) {
-    await rm(path.join(nodeDir(lab, node), `cut-${link}`), { force: true })
-    await rm(path.join(nodeDir(lab, node), `deaf-${link}`), { force: true })
-  }
-  await firewall(lab, node)
-  if (hasPower) await setLinks(lab, node, clusterLinks, 'up')
+export async function heal(lab: Lab, node: string): Promise<void> {
+  await must(['sh', ownFile('machine.sh'), nodeDir(lab, node), 'heal'], { timeoutMs: 45_000 })
 }
 
 async function firewall(lab: Lab, node: string): Promise<void> {
   await must(['sh', ownFile('machine.sh'), nodeDir(lab, node), 'firewall'])
 }
 
-async function setLinks(
-  lab: Lab,
-  node: string,
-  which: readonly Link[],
-  to: 'up' | 'down',
-): Promise<void> {
+async function unplug(lab: Lab, node: string, which: readonly Link[]): Promise<void> {
   const index = indexOf(lab, node)
-  await ip(['-n', switchNetns(lab)], ...which.map((link) => `link set n${index}-${link} ${to}`))
+  await ip(['-n', switchNetns(lab)], ...which.map((link) => `link set n${index}-${link} down`))
 }
 
 /** What is known of one cable. */

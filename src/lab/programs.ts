@@ -9,7 +9,7 @@ import { resolve } from 'node:path'
 import debian from './debian.json' with { type: 'json' }
 import { searchPath } from './run.ts'
 
-const packageOf = { ...debian.demo, ...debian.test }
+const packageOf = { ...debian.demo, ...debian.test, ...debian.bench }
 
 /** A program by its name, or a file by its path. */
 export type Program = keyof typeof packageOf

@@ -2,13 +2,13 @@
  * How a lab goes away, whatever state it is in: by the names of its network namespaces and not by
  * what it has written down, so that it also finds what an interrupted start has left.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { labsDir, stateDir } from './names.ts'
 import { networkNames, removeNetwork } from './network.ts'
 import { killAll, processesLike } from './processes.ts'
-import { LabError, run } from './run.ts'
+import { LabError, must, run } from './run.ts'
 
 /** End every process of the lab, then remove its network, its control groups and its files. */
 export async function removeAll(name: string): Promise<void> {
@@ -23,9 +23,19 @@ export async function removeAll(name: string): Promise<void> {
   )
   await removeNetwork(netns)
   await removeControlGroups(name)
+  await unmountBelow(dir)
   await rm(dir, { recursive: true, force: true })
   // Not empty where other labs are up, and not ours where PICKET_LAB names it.
   if (!process.env.PICKET_LAB) await rmdir(labsDir()).catch(() => undefined)
+}
+
+/** The disks of its nodes, where they have some of their own. */
+async function unmountBelow(dir: string): Promise<void> {
+  const table = readFileSync('/proc/self/mounts', 'utf8')
+  const places = table.split('\n').map((line) => line.split(' ')[1] ?? '')
+  for (const at of places.filter((place) => place.startsWith(`${dir}/`))) {
+    await must(['umount', '-l', at])
+  }
 }
 
 /** Version 2 may not be mounted here, or read-only; a mount of our own is both. */

@@ -2,9 +2,9 @@
  * Biased swarms: the common mix with a few faults turned up, for what a plain storm reaches once in
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
-
+import { halvesBiases } from './biased-halves.ts'
 import { healthBiases } from './biased-health.ts'
-import { fewerNodes, tight, twoHalves, twoNodes, withDevices } from './biased-sites.ts'
+import { fewerNodes, tight, withDevices } from './biased-sites.ts'
 import { upkeepBiases } from './biased-upkeep.ts'
 import { withClones } from './clones.ts'
 import { calm, type Faults } from './faults.ts'
@@ -16,6 +16,8 @@ export interface Bias {
   readonly about: string
   readonly faults?: (faults: Faults, lot: Rng) => Faults
   readonly site?: (site: Site, lot: Rng) => Site
+  /** Every machine is to use a watchdog. */
+  readonly watchdogs?: true
 }
 
 export const biases: Readonly<Record<string, Bias>> = {
@@ -361,30 +363,25 @@ export const biases: Readonly<Record<string, Bias>> = {
     about: 'nodes read another config for a while',
     faults: (faults) => ({ ...faults, strangerPercent: 8, dyingPercent: 10, crashPercent: 4 }),
   },
-  'two-nodes': {
-    about: 'two nodes, each of which may go on without the other',
-    site: twoNodes,
-    faults: (faults) => ({ ...faults, splitPercent: 8, healPercent: 25, powerOnPercent: 40 }),
-  },
-  'two-halves': {
-    about: 'a quorum device decides which half of four nodes goes on',
-    site: twoHalves,
-    faults: (faults) => ({ ...faults, splitPercent: 10, healPercent: 25, powerOnPercent: 40 }),
-  },
-  'two-nodes-meet-again': {
-    about: 'two nodes are parted for a moment, again and again, beside devices that hardly work',
-    site: twoNodes,
+  watchdogs: {
+    about: 'loops freeze and stops hang on nodes that only a watchdog can end',
+    watchdogs: true,
     faults: (faults) => ({
       ...faults,
-      splitPercent: 25,
-      healPercent: 50,
-      deviceHangPercent: 20,
-      pressLatePercent: 30,
-      replyLostPercent: 20,
-      crashPercent: 4,
-      intentPercent: 10,
+      freezeDaemonPercent: 12,
+      freezeCorosyncPercent: 4,
+      freezeMaxMs: 30_000,
+      stopHangsPercent: 30,
+      stopFailsPercent: 20,
+      stuckPercent: 4,
+      splitPercent: 10,
+      healPercent: 30,
+      reformPercent: 6,
+      verdictPercent: 3,
+      leavePercent: 4,
     }),
   },
+  ...halvesBiases,
   'cold-starts': {
     about: 'power comes and goes: clusters start from their disks alone',
     faults: (faults) => ({

@@ -14,6 +14,7 @@ import { judge } from './invariants.ts'
 import { clockMs, later } from './machines.ts'
 import { sweep } from './resources.ts'
 import { freezeDeep } from './strict.ts'
+import { type Contact, noteContact } from './watchdogs.ts'
 import { type Machine, Violation, type World } from './world.ts'
 
 export interface Daemon {
@@ -38,6 +39,8 @@ export interface Daemon {
   lastQuorumMs: number
   /** The process died with words on its lips: whatever was not multicast yet is lost. */
   mute: boolean
+  /** What it has been told of its ring, and of itself there. */
+  contact: Contact
   /** P8: news, ticks, messages and operations in the present second. */
   second: number
   news: number
@@ -90,6 +93,7 @@ function begin(world: World, machine: Machine): void {
     lastDeliveryMs: 0,
     lastQuorumMs: 0,
     mute: false,
+    contact: {},
     second: 0,
     news: 0,
     ticks: 0,
@@ -126,6 +130,7 @@ export function doAfter(world: World, daemon: Daemon, delayMs: number, run: () =
 
 function handle(world: World, daemon: Daemon, news: News): void {
   world.events++
+  noteContact(world, daemon, news)
   const event = { ...news, atMs: clockMs(world, daemon.machine) } as Event
   if (news.kind === 'ran') judge(world, 'onOutcome', { daemon, news })
   let step: ReturnType<typeof world.core.step>

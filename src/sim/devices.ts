@@ -13,6 +13,7 @@ import { type Daemon, doAfter, tellAfter } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { applyPower, clockMs, fed, resetMachine, setOutlet } from './machines.ts'
 import { answersProbe } from './network.ts'
+import { drawn } from './pace.ts'
 import type { Machine, World } from './world.ts'
 
 /** What a scenario has told a device to do; storms draw for each deed instead. */
@@ -26,13 +27,21 @@ export type Manner =
   | 'unknown'
   | 'refuse'
   | 'vouch'
+  /** It accepts an off, does nothing, and says off, also where nothing contradicts it. */
+  | 'deceive'
   /** It resets, and tells the old mark all the same; it tells no mark at all. */
   | 'stuck'
   | 'markless'
 
+/**
+ * A BMC has its current from the machine that it switches; an outlet is what that current comes
+ * from; a remote one, the API of a hypervisor or a cloud, lives and dies elsewhere.
+ */
+export type DeviceKind = 'bmc' | 'outlet' | 'remote'
+
 export interface Device {
   readonly id: string
-  readonly kind: 'bmc' | 'outlet'
+  readonly kind: DeviceKind
   readonly config: DeviceConfig
   /** Whom the config means. */
   readonly target: Machine
@@ -77,16 +86,16 @@ export function makeDevices(world: World): Map<string, Device> {
     for (const id of node.levels.flatMap((level) => level.devices)) {
       const found = config.devices.find((device) => device.id === id)
       if (found === undefined) throw new RangeError(`device ${id} is in no list of devices`)
-      devices.set(id, makeDevice(found, target))
+      devices.set(id, makeDevice(found, target, world.site.kinds?.get(id)))
     }
   }
   return devices
 }
 
-function makeDevice(config: DeviceConfig, target: Machine): Device {
+function makeDevice(config: DeviceConfig, target: Machine, kind?: DeviceKind): Device {
   return {
     id: config.id,
-    kind: config.driver === 'pdu' ? 'outlet' : 'bmc',
+    kind: kind ?? (config.driver === 'pdu' ? 'outlet' : 'bmc'),
     config,
     target,
     wired: target,
@@ -155,8 +164,13 @@ function send(world: World, daemon: Daemon, effect: Press): void {
     device.lying = true
     return outcome(lot.int(20, 500), 'accepted', 'completed')
   }
+  if (manner === 'deceive' && action !== 'on') {
+    device.lying = true
+    return outcome(lot.int(20, 500), 'accepted', 'completed')
+  }
   const late = manner === 'late' || manner === 'slow'
-  const tookMs = manner === 'slow' ? device.slowMs : lot.int(20, 1_000)
+  const usualMs = drawn(lot, world.site.pace?.press(device.id) ?? [20, 1_000], Infinity)
+  const tookMs = manner === 'slow' ? device.slowMs : usualMs
   const answers = !(lot.chance(faults.replyLostPercent) || (late && lot.next() < 0.7))
   const { lateMs, settleMs } = device.config
   // A device that says "accepted" is at it: it shows the effect before it is given up as ignored.
@@ -221,8 +235,8 @@ function carryOut(
     device.pending.delete(entry)
     const { wired } = device
     const why = `${action} via ${device.id} by ${by.id}`
-    if (device.kind === 'bmc') {
-      if (!fed(world, wired)) return
+    if (device.kind !== 'outlet') {
+      if (device.kind === 'bmc' && !fed(world, wired)) return
       if (action === 'reset') return reset(world, device, why)
       wired.switchedOn = action === 'on'
     } else {
@@ -266,14 +280,16 @@ export function read(world: World, daemon: Daemon, effect: Read): void {
   if (device.manner === 'unknown' || lot.chance(faults.readUnknownPercent)) {
     return say('unknown', lot.int(20, 500), 'garbled answer')
   }
-  const arrivesMs = lot.int(5, 200)
+  const span = world.site.pace?.read(device.id)
+  const arrivesMs = span === undefined ? lot.int(5, 200) : drawn(lot, span, effect.timeoutMs)
   world.after(arrivesMs, () => {
     const { readGapMs } = device.config
     const staleMs = lot.chance(faults.readStalePercent) ? lot.int(0, readGapMs - 1) : 0
     const power = deceives(world, daemon.machine, device) ? 'off' : powerAt(world, device, staleMs)
     const late = lot.chance(faults.replyLatePercent)
     const boot = tellsMark(world, device) ? markAt(world, device, staleMs) : undefined
-    say(power, late ? lot.int(1_000, 40_000) : lot.int(5, 300), `chassis power is ${power}`, boot)
+    const backMs = late ? lot.int(1_000, 40_000) : lot.int(5, span === undefined ? 300 : 10)
+    say(power, backMs, `chassis power is ${power}`, boot)
   })
 
   function say(power: Power, delayMs: number, raw: string, boot?: string): void {
@@ -330,19 +346,21 @@ export function identify(world: World, daemon: Daemon, effect: Identify): void {
 /** Can this node speak to this device at all, at this moment? */
 function reaches(world: World, from: Machine, device: Device): boolean {
   if (device.cutFrom.has(from.id) || world.nowMs < device.hangsUntilMs) return false
+  if (device.kind === 'remote') return true
   return device.kind === 'bmc' ? fed(world, device.wired) : device.wired.wall
 }
 
 /** Does it lie to this reader? Only while the reader could hear the node for itself. */
 function deceives(world: World, reader: Machine, device: Device): boolean {
   if (!device.wired.powered) device.lying = false
+  if (device.manner === 'deceive') return device.lying
   if (!device.lying || !canLie(world, reader, device)) return false
   device.deceived.add(reader.id)
   return true
 }
 
 function powerAt(world: World, device: Device, staleMs: number): Power {
-  const history = device.kind === 'bmc' ? device.wired.history : device.history
+  const history = device.kind === 'outlet' ? device.history : device.wired.history
   let on = device.kind === 'outlet'
   for (const change of history) if (change.atMs <= world.nowMs - staleMs) on = change.on
   return on ? 'on' : 'off'

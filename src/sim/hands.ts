@@ -8,6 +8,7 @@ import { save } from './disks.ts'
 import { judge } from './invariants.ts'
 import { answersProbe } from './network.ts'
 import { abort, run } from './resources.ts'
+import { armWatchdog, disarmWatchdog, feedUntil } from './watchdogs.ts'
 import type { World } from './world.ts'
 
 export function perform(world: World, daemon: Daemon, effect: Effect): void {
@@ -36,9 +37,16 @@ export function perform(world: World, daemon: Daemon, effect: Effect): void {
       return check(world, daemon, effect)
     case 'prepare':
       return
+    case 'arm':
+      return armWatchdog(world, daemon, effect)
+    case 'lease':
+      return feedUntil(world, daemon, effect.untilMs)
+    case 'disarm':
+      return disarmWatchdog(world, daemon)
     case 'say':
       return world.say(`${daemon.machine.id}: ${effect.text}`)
     case 'exit':
+      judge(world, 'onExit', daemon)
       return exit(world, daemon, effect.code, effect.because)
   }
 }

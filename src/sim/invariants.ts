@@ -24,6 +24,7 @@ import { rejoinPromises } from './promises-rejoin.ts'
 import { resetPromises } from './promises-reset.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
+import { watchdogPromises } from './promises-watchdog.ts'
 import type { Operation } from './resources.ts'
 import { notes } from './witness.ts'
 import { type Machine, Violation, type World } from './world.ts'
@@ -82,6 +83,14 @@ export interface Moments {
     readonly id: number
     readonly ok: boolean
   }
+  /** A watchdog is to be fed until then, on the machine's clock. */
+  onLease: { readonly daemon: Daemon; readonly untilMs: number }
+  onArm: Daemon
+  onDisarm: Machine
+  /** A daemon ends by its own decision. */
+  onExit: Daemon
+  /** A watchdog that nobody has fed is about to reset its machine. */
+  onBite: Machine
   /** Once a virtual second. */
   onScan: undefined
 }
@@ -111,6 +120,7 @@ export const invariants: readonly Invariant[] = [
   ...memoryPromises,
   ...livenessPromises,
   ...watchPromises,
+  ...watchdogPromises,
 ]
 
 const moments: readonly Moment[] = [
@@ -133,6 +143,11 @@ const moments: readonly Moment[] = [
   'onBusy',
   'onCheck',
   'onChecked',
+  'onLease',
+  'onArm',
+  'onDisarm',
+  'onExit',
+  'onBite',
   'onScan',
 ]
 
@@ -158,7 +173,9 @@ function judgesAt(moment: Moment): readonly (readonly [Invariant, Judge])[] {
 export function judge<K extends Moment>(world: World, moment: K, seen: Moments[K]): void {
   for (const [{ id, says }, check] of judgesAt(moment)) {
     const culprit = check(world, seen as never)
-    if (culprit !== undefined) throw new Violation(id, `${says}: ${culprit}`)
+    if (culprit === undefined || world.borne.includes(id)) continue
+    if (world.broken === undefined) throw new Violation(id, `${says}: ${culprit}`)
+    world.broken.push({ promise: id, text: `${says}: ${culprit}`, atMs: world.nowMs })
   }
   const note = notes[moment] as ((world: World, seen: Moments[K]) => void) | undefined
   note?.(world, seen)

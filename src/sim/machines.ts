@@ -116,6 +116,7 @@ function lose(world: World, machine: Machine): void {
   machine.corosync = undefined
   machine.starting = false
   machine.resting = false
+  machine.dog = undefined
   if (machine.daemon) buryDaemon(world, machine.daemon)
   dropWrites(world, machine)
   for (const thing of machine.things.keys()) judge(world, 'onInactive', { machine, thing })
@@ -143,6 +144,15 @@ export function freeze(
   world.after(forMs, () => {
     if (machine.powered && machine.boot === life) thaw(world, machine, parts)
   })
+}
+
+/** Its kernel dies: it keeps its current, does nothing and answers nothing, for good. */
+export function panic(world: World, machine: Machine): void {
+  if (!machine.powered) return
+  machine.up = false
+  for (const part of ['corosync', 'daemon', 'scripts'] as const) machine.frozen[part]++
+  world.say(`the kernel of ${machine.id} panics`)
+  networkChanged(world)
 }
 
 /** They go on as if nothing had been. */

@@ -2,8 +2,8 @@
 import { failingOf, isDisabled } from '../core/failures.ts'
 import { entryOf, mayHold } from '../core/ledger.ts'
 import { isReal } from './core.ts'
+import { decidingRing } from './deciding.ts'
 import type { Invariant, Moments } from './invariants.ts'
-import { decidingRing } from './witness.ts'
 import { awayUntilMs } from './witness-failures.ts'
 import type { Machine, World } from './world.ts'
 

@@ -4,9 +4,10 @@ import { compareEpochs } from '../core/ledger.ts'
 import { sameRing } from '../core/model.ts'
 import { isReal } from './core.ts'
 import type { Daemon } from './daemons.ts'
+import { decidingRing } from './deciding.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
-import { decidingRing, levelOf, type ReadNote } from './witness.ts'
+import { levelOf, type ReadNote } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
 /** By then everybody in a ring has heard who came back. */

@@ -5,8 +5,8 @@
 import { isFulfilled, maintenanceOf, whyUnwanted, withOrder } from '../core/intents.ts'
 import { roundMs } from './bounds.ts'
 import { isReal } from './core.ts'
+import { decidingRing } from './deciding.ts'
 import type { Invariant, Moments } from './invariants.ts'
-import { decidingRing } from './witness.ts'
 import type { WantNote } from './witness-wants.ts'
 import type { World } from './world.ts'
 

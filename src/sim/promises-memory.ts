@@ -10,8 +10,8 @@ import { type State, sessionId } from '../core/state.ts'
 import { accusersNeeded, patienceMs, roundMs } from './bounds.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
+import { decidingRing } from './deciding.ts'
 import type { Invariant, Moments } from './invariants.ts'
-import { decidingRing } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
 export const memoryPromises: readonly Invariant[] = [

@@ -144,8 +144,8 @@ export const servicePromises: readonly Invariant[] = [
 ]
 
 /**
- * Does its daemon's config name the thing at all, and neither tell to leave it running (H20), nor an
- * operator want it left alone there?
+ * Does its daemon's config name the thing at all, and not tell to leave it running (H20), and does
+ * no operator want it left alone there?
  */
 function stops({ daemon, id: node }: Machine, thing: string): boolean {
   const intents = daemon?.mind.ledger?.intents ?? []

@@ -4,9 +4,9 @@
  */
 import { priorityDelayMsOf } from '../core/halves.ts'
 import { whySpared } from '../core/maintenance.ts'
+import { decidingRing } from './deciding.ts'
 import type { Invariant } from './invariants.ts'
 import { commonLedger, forget, isOf, lasting } from './promises-memory.ts'
-import { decidingRing } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
 /** Two readings, the gap before them, and what a loaded cluster adds to both. */

@@ -8,6 +8,7 @@ import type { ResourceId } from '../core/model.ts'
 import { type Daemon, tell } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { later } from './machines.ts'
+import { drawn } from './pace.ts'
 import type { Machine, World } from './world.ts'
 
 export interface Operation {
@@ -64,14 +65,14 @@ function start(world: World, operation: Operation, timeoutMs: number): void {
   const { faults } = world
   const lot = world.lots.resource
   world.starts++
-  const tookMs = lot.int(Math.min(50, timeoutMs), Math.floor(timeoutMs * 0.7))
+  const tookMs = durationMs(world, operation, timeoutMs)
   const habit = habitOf(world, operation)
   const fails = habit === 'start-fails' || lot.chance(faults.startFailsPercent)
   const hangs = habit === 'start-hangs' || lot.chance(faults.startHangsPercent)
   const half = lot.chance(faults.startHalfPercent)
   if (!fails || half) {
     // A start that hangs may still have its effect at any moment until it is killed.
-    const activeMs = hangs ? lot.int(0, timeoutMs + 500) : lot.int(0, tookMs)
+    const activeMs = hangs ? lot.int(0, timeoutMs + 500) : takesEffectMs(world, tookMs)
     later(world, machine, 'scripts', activeMs, () => {
       if (!operation.over) activate(world, machine, thing, false)
     })
@@ -85,7 +86,7 @@ function stop(world: World, operation: Operation, timeoutMs: number): void {
   const { machine, thing } = operation
   const { faults } = world
   const lot = world.lots.resource
-  const tookMs = lot.int(Math.min(50, timeoutMs), Math.floor(timeoutMs * 0.7))
+  const tookMs = durationMs(world, operation, timeoutMs)
   const habit = habitOf(world, operation)
   if (habit === 'stop-hangs' || lot.chance(faults.stopHangsPercent)) {
     return world.say(`${machine.id} stop of ${operation.resource} hangs`)
@@ -94,10 +95,21 @@ function stop(world: World, operation: Operation, timeoutMs: number): void {
   if (stuck || lot.chance(faults.stopFailsPercent)) {
     return finish(world, operation, tookMs, 'failed', 'exit 1')
   }
-  later(world, machine, 'scripts', lot.int(0, tookMs), () => {
+  later(world, machine, 'scripts', takesEffectMs(world, tookMs), () => {
     if (!operation.over) deactivate(world, machine, thing)
   })
   finish(world, operation, tookMs, 'done', 'exit 0')
+}
+
+/** How long a start or a stop takes: as it is usual there, or anything within its bound. */
+function durationMs(world: World, { resource, op }: Operation, timeoutMs: number): number {
+  const span = world.site.pace?.operation(resource, op) ?? [50, timeoutMs]
+  return drawn(world.lots.resource, span, timeoutMs)
+}
+
+/** When it takes effect: at its end where durations are known, else at any moment before. */
+function takesEffectMs(world: World, tookMs: number): number {
+  return world.site.pace === undefined ? world.lots.resource.int(0, tookMs) : tookMs
 }
 
 function look(world: World, operation: Operation, timeoutMs: number): void {

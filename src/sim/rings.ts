@@ -100,11 +100,14 @@ function cliques(world: World): Machine[][] {
     const { ring } = clique[0]!.corosync!
     // Whoever shares a ring already stays together where it can.
     const rest = [...left].sort((a, b) => old(a) - old(b))
+    // A storm may lose some on the way; where all is as it usually is, nobody is passed over.
+    if (world.site.pace !== undefined) rest.push(...rest)
     function old(machine: Machine): number {
       return ring !== undefined && machine.corosync!.ring === ring ? 0 : 1
     }
     for (const machine of rest) {
       // A ring is noticed as a whole: one pair that has noticed each other brings both rings along.
+      if (clique.includes(machine)) continue
       if (!clique.every((each) => connected(world, each, machine))) continue
       if (!clique.some((each) => near(each, machine))) continue
       clique.push(machine)

@@ -10,6 +10,7 @@ import { switchOn } from './machines.ts'
 import { settles, unsettled } from './promises-liveness.ts'
 import { lotsOf, rng } from './rng.ts'
 import { swarmSite } from './swarm.ts'
+import { withWatchdogs } from './watchdogs.ts'
 import { noteDisturbance } from './witness.ts'
 import { Violation, World } from './world.ts'
 
@@ -55,7 +56,11 @@ export function simulate(seed: number, { core, biased, strict, verbose }: Option
   const plain = lots.check.chance(25) ? withChecks(site, lots.check) : site
   const world = new World({
     core,
-    site: bias?.site ? bias.site(plain, lot) : plain,
+    site: withWatchdogs(
+      bias?.site ? bias.site(plain, lot) : plain,
+      rng(seed, 'watchdogs'),
+      bias?.watchdogs === true,
+    ),
     faults: bias?.faults ? bias.faults(drawn, lot) : drawn,
     lots,
     strict: strict === true,

@@ -10,6 +10,7 @@ import {
   type Failing,
   failureActions,
   type NodeConfig,
+  type NodeId,
   plainWishes,
   type Timing,
 } from '../core/model.ts'
@@ -70,6 +71,14 @@ export interface Wishes {
   readonly where?: string
   /** `web:answers`: a check of what runs. */
   readonly health?: string
+  /** The timeout of every node's watchdog in seconds; `lease=30` goes with it. */
+  readonly watchdog?: string
+  /** Seconds until a node that holds something is reset. */
+  readonly lease?: string
+  /** Nothing runs where the watchdog is missing. */
+  readonly required?: string
+  /** `a,b`: nodes without the watchdog that their config wants. */
+  readonly undogged?: string
   /** `vip:stop,db:fence`: what a failure of it comes to. */
   readonly fail?: string
   /** How many failures within `forget` seconds keep it away from a node. */
@@ -153,6 +162,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       stormWindowMs: 60_000,
       rejoin: wishes.rejoin === 'manual' ? 'manual' : 'automatic',
     },
+    ...watchdogWishes(wishes, ids),
   }
   return {
     config,
@@ -162,6 +172,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     bootMs: 5_000,
     announces: identities,
     identifies: identities,
+    undogged: (wishes.undogged ?? '').split(','),
   }
 }
 
@@ -177,6 +188,14 @@ function pairsOf(text = ''): readonly (readonly [resource: string, check: string
   return pairs.flatMap(([resource, check]) =>
     resource !== undefined && check !== undefined ? [[resource, check] as const] : [],
   )
+}
+
+function watchdogWishes({ watchdog, lease, required }: Wishes, ids: readonly NodeId[]) {
+  if (watchdog === undefined) return {}
+  const mode = required === undefined ? ('automatic' as const) : ('required' as const)
+  const modes = Object.fromEntries(ids.map((id) => [id, mode]))
+  const timeoutMs = 1_000 * Number(watchdog)
+  return { watchdog: { modes, timeoutMs, leaseMs: 1_000 * Number(lease ?? 30) } }
 }
 
 function instancesOf({ clone = '' }: Wishes, id: string, all: number): number {

@@ -13,7 +13,7 @@ import { corrupt } from './disks.ts'
 import { becomeStranger, cut, heal, swapCables, upgrade } from './fate.ts'
 import { calm } from './faults.ts'
 import { judge } from './invariants.ts'
-import { applyPower, freeze, switchOn, thaw } from './machines.ts'
+import { applyPower, freeze, panic, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
 import { comeBack, leave, order } from './operator.ts'
 import { activate, die, type Habit } from './resources.ts'
@@ -94,9 +94,10 @@ function namedIn(words: readonly string[]): Readonly<Record<string, string>> {
   )
 }
 
-type Deed = (world: World, words: readonly string[]) => void
+export type Deed = (world: World, words: readonly string[]) => void
 
-const deeds: Readonly<Record<string, Deed>> = {
+/** Every command of the language, but `site`. */
+export const deeds: Readonly<Record<string, Deed>> = {
   run: pass,
   skip: pass,
   'power-on': each((world, machine) => switchOn(world, machine, 'operator')),
@@ -112,10 +113,15 @@ const deeds: Readonly<Record<string, Deed>> = {
     machine.switchedOn = false
     applyPower(world, machine, 'it dies')
   }),
+  panic: each((world, machine) => panic(world, machine)),
   freeze: (world, words) => freeze(world, machineOf(world, words), partsOf(words), undefined),
   // `thaw a daemon news-first`: what waits for it is heard before an alarm that is overdue.
   thaw: (world, words) =>
     thaw(world, machineOf(world, words), partsOf(words), words.includes('news-first')),
+  'current-returns': each((world, machine) => {
+    machine.wall = true
+    applyPower(world, machine, 'the current is back')
+  }),
   cut: (world, words) => {
     cut(world, (from, to) => words.includes(from.id) !== words.includes(to.id))
   },

@@ -7,6 +7,7 @@ import type { Order } from '../core/event.ts'
 import type { NodeId, Power } from '../core/model.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
+import { decidingRing, mainRing } from './deciding.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
 import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
@@ -209,30 +210,6 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       }
     }
   },
-}
-
-/** The ring that decides, if there is one: quorate, and every member is still in it. */
-export function decidingRing(world: World): Ring | undefined {
-  for (const { corosync } of world.machines) {
-    const ring = corosync?.ring
-    if (ring?.verdict !== true) continue
-    if (ring.members.every((member) => member.corosync?.ring === ring)) return ring
-  }
-  return undefined
-}
-
-/**
- * The ring of the greater part, whatever votequorum says of it: there a node can still be heard.
- */
-function mainRing(world: World): Ring | undefined {
-  const size = world.machines.length
-  for (const { corosync } of world.machines) {
-    const ring = corosync?.ring
-    if (ring === undefined || ring.members.length * 2 < size) continue
-    if (ring.members.length * 2 === size && ring.verdict !== true) continue
-    if (ring.members.every((member) => member.corosync?.ring === ring)) return ring
-  }
-  return undefined
 }
 
 /** Who can be heard now? Whoever drops out takes with it what it has. */

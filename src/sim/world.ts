@@ -7,18 +7,20 @@
  */
 import type { Ledger } from '../core/ledger.ts'
 import type { Message } from '../core/message.ts'
-import type { Config, NodeId, ResourceId } from '../core/model.ts'
+import type { Config, DeviceId, NodeId, ResourceId } from '../core/model.ts'
 import { Agenda } from './agenda.ts'
 import type { Ailments } from './checks.ts'
 import type { Core } from './core.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
-import { type Device, makeDevices } from './devices.ts'
+import { type Device, type DeviceKind, makeDevices } from './devices.ts'
 import type { Disk } from './disks.ts'
 import type { Faults } from './faults.ts'
 import { makeNetwork, type Network } from './network.ts'
+import type { Pace } from './pace.ts'
 import type { Habits, Operation } from './resources.ts'
 import type { Lots } from './rng.ts'
+import type { Dog } from './watchdogs.ts'
 import { makeWitness, type Witness } from './witness.ts'
 
 /** The cluster's config, and the facts of the site that no config tells. */
@@ -34,6 +36,11 @@ export interface Site {
   readonly announces: boolean
   /** The devices tell whose power they switch. */
   readonly identifies: boolean
+  /** What the devices are; a BMC where nothing is said, and an outlet where its driver is `pdu`. */
+  readonly kinds?: ReadonlyMap<DeviceId, DeviceKind>
+  readonly pace?: Pace
+  /** Machines whose watchdog cannot be had, although their config wants one. */
+  readonly undogged?: readonly NodeId[]
 }
 
 export interface Setup {
@@ -45,6 +52,8 @@ export interface Setup {
   readonly strict?: boolean
   /** Trace also every message, read and probe. */
   readonly verbose?: boolean
+  /** Go on after a broken promise, and keep what was broken, but for these. */
+  readonly borne?: readonly string[]
 }
 
 /** What a machine is made of; each part can be frozen on its own. */
@@ -86,6 +95,8 @@ export interface Machine {
   readonly things: Map<string, Active>
   readonly stuck: Set<string>
   readonly operations: Set<Operation>
+  /** Its watchdog, while it counts. */
+  dog: Dog | undefined
 }
 
 export interface Corosync {
@@ -113,6 +124,13 @@ export interface Active {
   foreign: boolean
 }
 
+/** A promise that was broken while the life went on. */
+export interface Broken {
+  readonly promise: string
+  readonly text: string
+  readonly atMs: number
+}
+
 /** A promise was broken. */
 export class Violation extends Error {
   override readonly name = 'Violation'
@@ -138,13 +156,16 @@ export class World {
   readonly witness: Witness
   readonly habits: Habits = new Map()
   readonly ailments: Ailments = new Map()
+  /** What was broken, where a life goes on after that; `undefined` where it ends with the first. */
+  readonly broken: Broken[] | undefined
+  readonly borne: readonly string[]
   readonly #lines: string[] = []
   /** How many events the daemons have been told. */
   events = 0
   presses = 0
   starts = 0
 
-  constructor({ core, site, faults, lots, strict = false, verbose = false }: Setup) {
+  constructor({ core, site, faults, lots, strict = false, verbose = false, borne }: Setup) {
     this.core = core
     this.site = site
     this.lots = lots
@@ -155,6 +176,8 @@ export class World {
     this.devices = makeDevices(this)
     this.network = makeNetwork(this.machines.length)
     this.witness = makeWitness()
+    this.broken = borne === undefined ? undefined : []
+    this.borne = borne ?? []
   }
 
   get nowMs(): number {
@@ -234,5 +257,6 @@ function makeMachine(id: NodeId, nodeid: number, site: Site): Machine {
     things: new Map(),
     stuck: new Set(),
     operations: new Set(),
+    dog: undefined,
   }
 }

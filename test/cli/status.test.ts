@@ -138,6 +138,26 @@ What to do
   )
 })
 
+test('H7 the watchdog of each node is told, and why there is none', () => {
+  const armed = { armed: true, timeoutMs: 10_000, leaseMs: 131_000, detail: 'iTCO_wdt' } as const
+  const none = { armed: false, timeoutMs: 0, leaseMs: 131_000, detail: '' } as const
+  const detail = 'there is no /dev/watchdog'
+  const nodes = [
+    member('web-01', { watchdog: { ...armed, mode: 'required', fedForMs: 119_600 } }),
+    member('web-02', { watchdog: { ...none, mode: 'required', detail } }),
+    member('web-03', { watchdog: { ...none, mode: 'automatic' } }),
+  ]
+  const lines = screen(healthy({ nodes }), (_, text) => text)
+  assert.deepEqual(
+    lines.filter((line) => line.includes('watchdog')).map((line) => line.trim()),
+    [
+      '✓ watchdog iTCO_wdt (10 s), lease 131 s, fed for 120 s as things are',
+      '✗ no watchdog, and takes nothing without: there is no /dev/watchdog',
+      '· no watchdog: it is not armed yet',
+    ],
+  )
+})
+
 test('--json is the status itself', async (t) => {
   const status = healthy()
   const { socket } = await openDesk(t, status)

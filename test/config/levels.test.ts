@@ -207,7 +207,7 @@ test('a node without any fence device is a warning, not an error', async (t) => 
   const { warnings } = await load(t, { config })
   assert.equal(warnings.length, 3)
   assert.match(warnings[1] ?? '', /^b has no fence device/)
-  assert.match(warnings[2] ?? '', /^Two nodes never take over from each other/)
+  assert.match(warnings[2] ?? '', /^Two nodes take over from each other only where/)
 })
 
 test('what a step may be, it says where it is something else', async (t) => {

@@ -203,9 +203,10 @@ test('a resource has all nodes in the order of the config, and times in millisec
     monitor_every_seconds: 3
 `
   const { core, resources } = await load(t, { config })
+  const failing = { action: 'restart', monitorsMax: 2, startsMax: 1, timeoutMs: 60_000 }
   assert.deepEqual(core.resources, [
     {
-      ...plainWishes,
+      ...{ ...plainWishes, failing, noQuorum: 'stop' },
       id: 'r',
       thing: 'program sleep 1',
       nodes: ['a', 'b'],
@@ -215,7 +216,7 @@ test('a resource has all nodes in the order of the config, and times in millisec
       monitorEveryMs: 10_000,
     },
     {
-      ...plainWishes,
+      ...{ ...plainWishes, failing, noQuorum: 'stop' },
       id: 's',
       thing: 'program sleep 2',
       nodes: ['b', 'a'],

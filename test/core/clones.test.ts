@@ -313,7 +313,9 @@ test('H2 a clone is explained with its instances, and the status lists them', ()
     resources.map(({ id, clone }) => [id, clone?.max]),
     [...seats.map((id) => [`web@${id}`, 2]), ['vip', undefined]],
   )
-  assert.deepEqual(foresee(state, { action: 'ban', resource: 'web', node: 'b' }), [
+  const outlook = foresee(state, { action: 'ban', resource: 'web', node: 'b' })
+  assert.ok(typeof outlook !== 'string')
+  assert.deepEqual(outlook.foreseen, [
     { resource: 'web@b', from: 'b', to: undefined, because: 'web is banned from it (by you)' },
     ...[{ resource: 'web@c', from: undefined, to: 'c' }].map((each) => ({
       ...each,

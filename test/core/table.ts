@@ -36,6 +36,9 @@ export interface Seat {
   /** How often the machine has booted, and whether that is all that it does. */
   boots: number
   booting: boolean
+  /** What its watchdog says when it is armed, and until when it is fed. */
+  dog: { ok: boolean; timeoutMs: number; detail: string }
+  fed: { untilMs: number; armed: boolean }
 }
 
 export interface Ear {
@@ -151,6 +154,8 @@ export class Table {
       refuses: false,
       boots: before?.boots ?? 1,
       booting: false,
+      dog: { ok: true, timeoutMs: 10_000, detail: 'a double' },
+      fed: { untilMs: -Infinity, armed: false },
     }
     this.seats.set(id, seat)
     for (const effect of first.effects) this.#perform(seat, effect)
@@ -287,6 +292,17 @@ export class Table {
         answer({ kind: 'checked', id, check, ok, detail: ok ? 'fine' : 'no answer' })
         return
       }
+      case 'arm':
+        seat.fed = { untilMs: effect.untilMs, armed: true }
+        answer({ kind: 'armed', id: effect.id, ...seat.dog })
+        return
+      case 'lease':
+        seat.fed.untilMs = effect.untilMs
+        return
+      case 'disarm':
+        seat.fed.armed = false
+        this.say(`${seat.id} disarms`)
+        return
       case 'abort':
       case 'prepare':
         return

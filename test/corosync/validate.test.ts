@@ -35,6 +35,7 @@ const report: Report = {
   passive: false,
   durable: true,
 }
+const watchdog = { armed: true, timeoutMs: 10_000, detail: 'i6300ESB timer' }
 const entry: NodeEntry = {
   standing: 'condemned',
   because: 'it was silent',
@@ -157,7 +158,7 @@ const samples: {
   refuse: { say: 'refuse', id: 'o-1', because: 'it is a member' },
   unbar: { say: 'unbar', node: 'node2', id: 'o-1' },
   resign: { say: 'resign', because: 'its disk fails' },
-  goodbye: { say: 'goodbye', report },
+  goodbye: { say: 'goodbye', report: { ...report, watchdog } },
   detach: { say: 'detach' },
   unfence: { say: 'unfence', node: 'node2', id: 'order-8' },
 }

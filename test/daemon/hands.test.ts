@@ -252,3 +252,25 @@ test('messages, sentences and the end are passed on as they are', async (t) => {
   assert.deepEqual(world.ends, ['1 Corosync is gone'])
   assert.equal((await record())[0].what, 'verdict')
 })
+
+test('H7 the watchdog is armed, fed for as long as it is told, and let go', async (t) => {
+  const done: string[] = []
+  const armed = { ok: true, timeoutMs: 10_000, detail: 'a double' }
+  const watchdog: Body['watchdog'] = {
+    arm(untilMs, tell) {
+      done.push(`arm ${untilMs}`)
+      tell(armed)
+    },
+    feedUntil: (untilMs) => void done.push(`feed ${untilMs}`),
+    disarm: () => void done.push('disarm'),
+  }
+  const { perform } = node(t, { watchdog })
+  assert.deepEqual(await perform({ do: 'arm', id: 7, untilMs: 5 }), {
+    kind: 'armed',
+    id: 7,
+    ...armed,
+  })
+  void perform({ do: 'lease', untilMs: 9 })
+  void perform({ do: 'disarm' })
+  assert.deepEqual(done, ['arm 5', 'feed 9', 'disarm'])
+})

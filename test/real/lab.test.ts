@@ -255,6 +255,19 @@ describe('a lab', { skip }, () => {
     await members('node3', 1, 2, 3)
   })
 
+  test('whose power goes while its links are healed has none of them up', async () => {
+    await cut(lab, 'node3')
+    await Promise.all([power(lab, 'node3', 'off'), heal(lab, 'node3')])
+    const { nodes } = await statusOf(lab)
+    const links = nodes.find((node) => node.name === 'node3')?.links ?? []
+    assert.deepEqual(
+      links.map(({ up }) => up),
+      [false, false, false],
+    )
+    await power(lab, 'node3', 'on')
+    await members('node1', 1, 2, 3)
+  })
+
   test('killing what holds a sandbox is a power cut, from which it can be switched on', async () => {
     const init = initOf(lab, 'node1')
     assert.ok(init)

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { command, liveThrough } from '../../src/cli/simulate.ts'
+import { liveThrough } from '../../src/cli/lives.ts'
+import { command } from '../../src/cli/simulate.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 
 function listen(): { terminal: Terminal; out: string[]; err: string[] } {

@@ -12,6 +12,7 @@ import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
 import { rejoinMutants } from './rejoin.ts'
 import { serviceMutants } from './service.ts'
+import { watchdogMutants } from './watchdog.ts'
 
 export const mutants: readonly Mutant[] = [
   ...serviceMutants,
@@ -23,6 +24,7 @@ export const mutants: readonly Mutant[] = [
   ...memoryMutants,
   ...intentMutants,
   ...healthMutants,
+  ...watchdogMutants,
   ...halvesMutants,
   ...failureMutants,
   ...cloneMutants,

@@ -92,7 +92,7 @@ export const memoryMutants: readonly Mutant[] = [
     find: 'configured.filter((id) => syncs[id]!.configHash === winner?.[0]).sort()',
     replace: 'configured.filter(() => winner !== undefined).sort()',
     also: {
-      file: 'core/report.ts',
+      file: 'core/strange.ts',
       find: '  const known = config.resources.map(({ thing }) => thing)\n',
       replace: '  const known = holds.map(({ thing }) => thing)\n',
     },
