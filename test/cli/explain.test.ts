@@ -13,6 +13,7 @@ const explanation = {
   },
   intents: ['web is banned from node3 (by root)'],
   checks: ['on web-02 answers of web has failed once: status 503'],
+  failures: {},
   wishes: ['beside vip, always'],
 }
 
