@@ -10,7 +10,7 @@
 import { awaitedBy, mustBeBeside, targetsOf } from './clones.ts'
 import { delivered, once } from './duty.ts'
 import { maintenanceOf } from './intents.ts'
-import { entryOf } from './ledger.ts'
+import { entryOf, isOpen } from './ledger.ts'
 import { type Look, lookAt } from './look.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Place, type Plan, tiesOf } from './plan.ts'
@@ -266,26 +266,43 @@ function grantedStep(state: State, node: NodeId, resource: ResourceConfig): numb
 }
 
 /**
- * While a lost node is being fenced, the node that will take over its things makes ready: address
- * conflicts are looked for beside the fencing, not after it.
+ * While a lost node is being fenced, or a member stops what an operator moves, the node that will
+ * take it over makes ready: address conflicts are looked for beside that, not after it.
  */
 export function prepare(turn: Turn): void {
-  const { session, self, ledger, duty } = turn.state
+  const { session, self, duty } = turn.state
   if (session === undefined || !session.open) return
   const look = lookAt(turn.state, session)
+  const due = new Map<string, ResourceId>()
   for (const resource of turn.state.config.resources) {
-    const holder = look.holdersOf(resource).find((id) => {
-      const { standing } = entryOf(ledger, id)
-      return standing === 'lost' || standing === 'condemned'
-    })
-    if (holder === undefined) continue
-    const key = `${resource.id}:${entryOf(ledger, holder).fencing?.id ?? ''}`
-    if (duty.prepared.includes(key)) continue
     if (look.plan.get(resource.id)?.node !== self) continue
-    // The first command goes out before anything else is begun here.
-    const at = turn.state.fencings[holder]?.at
-    if (at === 'durable' || at === 'identify') continue
-    set(turn, { duty: { ...turn.state.duty, prepared: [...duty.prepared, key].slice(-32) } })
-    turn.effects.push({ do: 'prepare', resource: resource.id })
+    const from = comesFrom(turn.state, look.holdersOf(resource), resource)
+    if (from !== '') due.set(`${resource.id}:${from}`, resource.id)
   }
+  const known = new Set(duty.prepared)
+  if (due.size === known.size && [...due.keys()].every((key) => known.has(key))) return
+  set(turn, { duty: { ...turn.state.duty, prepared: [...due.keys()] } })
+  for (const [key, id] of due) {
+    if (!known.has(key)) turn.effects.push({ do: 'prepare', resource: id })
+  }
+}
+
+/** Where it is about to come here from, and since when; empty where it is not, or not yet. */
+function comesFrom(
+  { ledger, fencings, self, resources }: State,
+  holders: readonly NodeId[],
+  { id, thing }: ResourceConfig,
+): string {
+  const lost = holders.find((holder) => isOpen(entryOf(ledger, holder)))
+  if (lost !== undefined) {
+    // The first command goes out before anything else is begun here.
+    const at = fencings[lost]?.at
+    if (at === 'durable' || at === 'identify') return ''
+    return entryOf(ledger, lost).fencing?.id ?? lost
+  }
+  const [holder] = holders
+  if (holder === undefined || holders.length > 1 || holder === self) return ''
+  const { standing, holds } = entryOf(ledger, holder)
+  if (standing !== 'member' || holds === 'anything' || resources[id]?.at !== 'stopped') return ''
+  return `${holder}.${holds.find((hold) => hold.thing === thing)?.step ?? 0}`
 }

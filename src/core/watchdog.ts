@@ -10,6 +10,7 @@
  * and no proof: nobody starts anything because somebody else's lease is over.
  */
 import { entryOf } from './ledger.ts'
+import { isLeftAlone } from './maintenance.ts'
 import type { WatchdogReport } from './message.ts'
 import { type NodeId, type RingId, sameRing } from './model.ts'
 import { freshId, quorateHere, type State, say, set, type Turn } from './state.ts'
@@ -199,8 +200,13 @@ function provenMs(state: State): number {
   return state.chain && (standing === 'condemned' || barred) ? -Infinity : heard.sentMs
 }
 
-/** Is everything here stopped, as a probe has found, and nothing left that nobody can look at? */
+/**
+ * Is everything here stopped, as a probe has found, and nothing left that nobody can look at? What
+ * is in maintenance has not to be: it runs on also without quorum, and no reset may end that.
+ */
 function holdsNothing(state: State): boolean {
-  for (const id in state.resources) if (state.resources[id]!.at !== 'stopped') return false
+  for (const id in state.resources) {
+    if (state.resources[id]!.at !== 'stopped' && !isLeftAlone(state, id)) return false
+  }
   return strangeThings(state).length === 0
 }

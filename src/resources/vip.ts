@@ -3,12 +3,14 @@
  * when it arrives.
  *
  * Before it is added the wire is asked whether somebody else answers for it. `prepare` asks early
- * and keeps asking while a fence is under way, so that a start has nothing left to wait for. The
- * question is a courtesy to strangers; what keeps two nodes of ours apart is fencing.
+ * and keeps asking while a fence or a handover is under way, so that a start has little left to wait
+ * for. The question is a courtesy to strangers; what keeps two nodes of ours apart is fencing, and
+ * that a start waits until the other one has reported it stopped.
  *
  * @source RFC 5227 (IPv4 address conflict detection), RFC 4861 section 7.2.6 (unsolicited neighbour
  * advertisements).
  */
+import { writeFileSync } from 'node:fs'
 import { z } from 'zod'
 import { announce, inUse } from '../net/neighbour.ts'
 import { type Address, contains, parseAddress } from './address.ts'
@@ -17,6 +19,11 @@ import { defineResourceType, type OperationContext, type Ran } from './resource.
 
 /** How long an answer is waited for. */
 const WINDOW_MS = 100
+/**
+ * The same of somebody who has answered a moment ago, and is about to give the address up: whoever
+ * is there answers within a few milliseconds, and no stranger has answered beside it.
+ */
+const HANDOVER_WINDOW_MS = 30
 /** How long a silence that `prepare` has heard counts. */
 const FRESH_MS = 3000
 /** Gaps between two questions of `prepare`; short while somebody still answers. */
@@ -65,8 +72,16 @@ const schema = z.strictObject({
 
 type Options = z.output<typeof schema>
 
+/** What `prepare` heard last. */
+interface Prepared {
+  readonly atMs: number
+  readonly link: Link
+  /** Who answered; `undefined` where nobody did. */
+  readonly holder: string | undefined
+}
+
 interface Memory {
-  prepared: { readonly atMs: number; readonly link: string } | undefined
+  prepared: Prepared | undefined
   /** Monitors in a row that found the link down. */
   down: number
   announcing: AbortController | undefined
@@ -97,10 +112,10 @@ export const vip = defineResourceType({
 
   async start(options, context) {
     const { address } = options
-    const target = takePrepared(context) ?? (await findTarget(options, context))
+    const target = (await takePrepared(options, context)) ?? (await findTarget(options, context))
     if ('outcome' in target) return target
     const { link, because } = target
-    if (address.family === 4 && address.prefix < 32) await keepSecondaries(link, context)
+    if (address.family === 4 && address.prefix < 32) keepSecondaries(link, context)
     if (context.signal.aborted) return { outcome: 'failed', detail: 'it was aborted in time' }
     await addAddress(context.scope, link, address)
     context.memory.down = 0
@@ -113,7 +128,7 @@ export const vip = defineResourceType({
     context.memory.prepared = undefined
     const held = holders(await readLinks(context.scope, address), address)
     for (const { link, as } of held) {
-      if (as.family === 4 && as.prefix < 32) await keepSecondaries(link.name, context)
+      if (as.family === 4 && as.prefix < 32) keepSecondaries(link.name, context)
       await deleteAddress(context.scope, link.name, as)
     }
     if (held.length === 0) return { outcome: 'done', detail: 'no interface here held it' }
@@ -174,8 +189,8 @@ async function prepare(options: Options, context: Context): Promise<void> {
     if (holders(links, options.address).length > 0) return
     const link = chooseLink(links, options)
     const heard = link.up ? await ask(link, options, context) : undefined
-    const silent = heard !== undefined && !heard.inUse
-    memory.prepared = silent ? { atMs: nowMs(), link: link.name } : undefined
+    const holder = heard?.inUse ? (heard.mac ?? 'somebody') : undefined
+    memory.prepared = heard && { atMs: nowMs(), link, holder }
     await pause(heard?.inUse ? REFRESH_IN_USE_MS : REFRESH_MS, signal)
   }
 }
@@ -185,13 +200,21 @@ interface Target {
   readonly because: string
 }
 
-function takePrepared({ memory, nowMs }: Context): Target | undefined {
+/** Where it goes by what `prepare` has heard; `undefined` where that is not enough. */
+async function takePrepared(options: Options, context: Context): Promise<Target | undefined> {
+  const { memory, nowMs } = context
   const { prepared } = memory
   memory.prepared = undefined
   if (prepared === undefined) return undefined
   const ageMs = Math.round(nowMs() - prepared.atMs)
   if (ageMs > FRESH_MS) return undefined
-  return { link: prepared.link, because: `no other machine answered for it ${ageMs} ms before` }
+  const { link, holder } = prepared
+  if (holder === undefined) {
+    return { link: link.name, because: `no other machine answered for it ${ageMs} ms before` }
+  }
+  const heard = await ask(link, options, context, HANDOVER_WINDOW_MS)
+  if (heard.inUse) return undefined
+  return { link: link.name, because: `${holder}, which had it ${ageMs} ms before, is silent` }
 }
 
 /** Where it goes, once nobody answers for it any more; or why it goes nowhere. */
@@ -224,10 +247,10 @@ async function findTarget(options: Options, context: Context): Promise<Target | 
 /**
  * Asks the wire once. Where it cannot be asked, the address is taken for free, and that is said.
  */
-async function ask(link: Link, { address }: Options, { say }: Context) {
+async function ask(link: Link, { address }: Options, { say }: Context, windowMs = WINDOW_MS) {
   if (!link.resolves) return { inUse: false, because: `${link.name} has no neighbours to ask` }
   try {
-    const heard = await inUse(link.name, address.text, WINDOW_MS)
+    const heard = await inUse(link.name, address.text, windowMs)
     return { ...heard, because: 'no other machine answers for it' }
   } catch (error) {
     const because = `whether it is in use could not be asked: ${(error as Error).message}`
@@ -269,10 +292,13 @@ function holders(links: readonly Link[], { text }: Address): { link: Link; as: H
  * An address with a network of its own can be the first of that network, and the kernel removes the
  * others together with the first one unless it is told to promote them.
  */
-async function keepSecondaries(link: string, { scope, say }: Context): Promise<void> {
-  const script = 'echo 1 >"/proc/sys/net/ipv4/conf/$1/promote_secondaries"'
-  const end = await scope.run({ argv: ['sh', '-c', script, 'sh', link] })
-  if (end.code !== 0) say('warn', `promote_secondaries of ${link} cannot be set: ${end.output}`)
+function keepSecondaries(link: string, { say }: Context): void {
+  try {
+    // The kernel takes it at once: nothing here can wait.
+    writeFileSync(`/proc/sys/net/ipv4/conf/${link}/promote_secondaries`, '1')
+  } catch (error) {
+    say('warn', `promote_secondaries of ${link} cannot be set: ${(error as Error).message}`)
+  }
 }
 
 /** Tells the neighbours. Nobody waits for it; a stop ends it before the address is given up. */

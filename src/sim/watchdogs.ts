@@ -6,6 +6,7 @@
  */
 import type { Effect } from '../core/effect.ts'
 import type { News } from '../core/event.ts'
+import { maintenanceOf } from '../core/intents.ts'
 import { type NodeId, type RingId, sameRing } from '../core/model.ts'
 import { strangeThings } from '../core/strange.ts'
 import { driftMs, feedMs } from '../core/watchdog.ts'
@@ -141,10 +142,13 @@ export function allowedMs(world: World, daemon: Daemon): number {
   return daemon.alive && belongs(daemon) ? daemon.contact.heard!.sentMs + spanMs : -Infinity
 }
 
-/** What a machine has, or is starting, that its daemon is to look after. */
+/** What a machine has, or is starting, that its daemon is to look after, and not to leave alone. */
 export function held(machine: Machine): readonly string[] {
-  const { resources } = machine.dog?.daemon.config ?? machine.daemon?.config ?? machine.config
-  const known = new Set(resources.map(({ thing }) => thing))
+  const daemon = machine.dog?.daemon ?? machine.daemon
+  const { resources } = daemon?.config ?? machine.config
+  const intents = daemon?.mind.ledger?.intents ?? []
+  const minded = resources.filter(({ id }) => !maintenanceOf(intents, id, machine.id))
+  const known = new Set(minded.map(({ thing }) => thing))
   const active = [...machine.things].filter(([, { foreign }]) => !foreign).map(([thing]) => thing)
   const starting = [...machine.operations].filter(({ op }) => op === 'start')
   return [...active, ...starting.map(({ thing }) => thing)].filter((thing) => known.has(thing))

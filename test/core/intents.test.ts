@@ -121,6 +121,21 @@ test('H8 a move takes the whole group along, whoever of it is named, until it is
   assert.equal(stateOf(table, 'a').ledger.intents.length, 0)
 })
 
+test('H8 who is to take it over makes ready while the other one stops it', () => {
+  const table = whole()
+  order(table, 'move', { resource: 'web', node: 'c' })
+  const text = table.log.join('\n')
+  const at = (words: string) => {
+    assert.ok(text.includes(words), words)
+    return text.indexOf(words)
+  }
+  assert.ok(at('c makes ready for vip') < at('c starts vip'))
+  assert.ok(at('c makes ready for vip') < at('a stops vip'))
+  assert.equal(text.split('makes ready for vip').length, 2, 'once, and at c alone')
+  order(table, 'move', { resource: 'web', node: 'a' })
+  assert.match(table.log.join('\n'), /a makes ready for vip/)
+})
+
 test('H8 a ban keeps a resource off a node', () => {
   const table = whole()
   order(table, 'ban', { resource: 'vip', node: 'a' })

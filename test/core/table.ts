@@ -303,8 +303,10 @@ export class Table {
         seat.fed.armed = false
         this.say(`${seat.id} disarms`)
         return
-      case 'abort':
       case 'prepare':
+        this.say(`${seat.id} makes ready for ${effect.resource}`)
+        return
+      case 'abort':
         return
     }
   }

@@ -178,3 +178,35 @@ test('H25 the longest stop chain: what follows stops first, and only the last is
   assert.equal(once.totalMs, 3_000 + 22_000 + 7_000)
   assert.equal(longestChain([], 'a', { stopAttemptsMax: 3 }).totalMs, 0)
 })
+
+const orderOf = (action: 'maintain' | 'detach', target: NodeId) => ({
+  kind: 'order' as const,
+  order: { id: action, action, target, requester: 'root', reason: '' },
+})
+
+test('H8 what is in maintenance runs on without quorum, and no watchdog ends that', () => {
+  const table = new Table(guarded())
+  joined(table)
+  table.run(10_000)
+  const a = seatOf(table, 'a')
+  table.tell('a', orderOf('maintain', 'a'))
+  table.run(2_000)
+  leaveAlone(table, 'a')
+  table.tell('a', { kind: 'quorum', ring: a.state.group!.ring, quorate: false })
+  table.run(120_000)
+  assert.deepEqual([...a.runs], ['vip'])
+  assert.ok(a.fed.untilMs > table.nowMs)
+})
+
+test('H8 a daemon that detaches lets its watchdog go, and what runs there runs on', () => {
+  const table = new Table(guarded())
+  joined(table)
+  table.run(10_000)
+  const a = seatOf(table, 'a')
+  assert.equal(a.fed.armed, true)
+  table.tell('a', orderOf('detach', ''))
+  table.run(2_000)
+  assert.equal(a.state.exited, true)
+  assert.equal(a.fed.armed, false)
+  assert.deepEqual([...a.runs], ['vip'])
+})

@@ -130,6 +130,19 @@ for (const { family, address, other, prefix, ping } of families) {
       },
     )
 
+    test(`a start after a handover of an ${family} address asks but briefly`, onWire, async (t) => {
+      const wire = layWire(t)
+      hold(wire, 'b', `${address}/${prefix}`)
+      const node = wire.node('a', { address })
+      await node.do('prepare')
+      await sleep(400)
+      wire.on('b', `ip addr del ${address}/${prefix} dev eth0`)
+      const ran = await node.do('start')
+      assert.equal(ran.outcome, 'done')
+      assert.match(ran.detail, new RegExp(`${wire.mac('b')}, which had it \\d+ ms before, is silent`))
+      t.diagnostic(`${family} start after a handover: ${ran.tookMs.toFixed(1)} ms`)
+    })
+
     test(`a silence that was heard too long ago does not count (${family})`, onWire, async (t) => {
       const wire = layWire(t)
       const node = wire.node('a', { address })
