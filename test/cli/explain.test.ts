@@ -55,9 +55,10 @@ test('H3 what is no resource, or no daemon, is a sentence', async (t) => {
 test('H2 a clone is explained instance by instance', async (t) => {
   const desk = await openDesk(t, healthy())
   const down = { node: undefined, state: 'stopped', belongs: undefined, why: 'it is disabled' }
+  const none = { elsewhere: {}, intents: [], wishes: [], checks: [] }
   const instances = [
-    { ...explanation, id: 'web@web-02', elsewhere: {}, intents: [], wishes: [] },
-    { ...explanation, ...down, id: 'web@web-03', elsewhere: {}, intents: [], wishes: [] },
+    { ...explanation, id: 'web@web-02', ...none },
+    { ...explanation, ...down, id: 'web@web-03', ...none },
   ]
   desk.world.explanation = { id: 'web', max: 2, instances }
   const { code, out } = await picket(['explain', 'web', '--socket', desk.socket])
