@@ -132,10 +132,7 @@ export const vip = defineResourceType({
       await deleteAddress(context.scope, link.name, as)
     }
     if (held.length === 0) return { outcome: 'done', detail: 'no interface here held it' }
-    const [left] = holders(await readLinks(context.scope, address), address)
-    if (left !== undefined) {
-      return { outcome: 'failed', detail: `${left.link.name} holds it again after it was removed` }
-    }
+    // Whether it is gone is for the probe to say, which follows every stop.
     return { outcome: 'done', detail: `${held.map(({ link }) => link.name).join(', ')} gave it up` }
   },
 
