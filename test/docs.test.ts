@@ -7,6 +7,7 @@ import { parse, stringify } from 'yaml'
 import { commands } from '../src/cli/main.ts'
 import { keysOf } from '../src/config/merge.ts'
 import { driverNames, loadDriver } from '../src/fence/drivers/index.ts'
+import { checkTypeNames } from '../src/health/index.ts'
 import { resourceTypeNames } from '../src/resources/index.ts'
 import { invariants } from '../src/sim/invariants.ts'
 import { mutants } from '../src/sim/mutants/index.ts'
@@ -224,6 +225,8 @@ test('every driver has a page with all of its options, every resource type has i
     resourceTypeNames.filter((name) => !text.includes(`<!-- reference: resource ${name} -->`)),
     'docs/operating.md lacks resource types',
   )
+  const lacks = (name: string) => !text.includes(`<!-- reference: check ${name} -->`)
+  none(checkTypeNames.filter(lacks), 'docs/operating.md lacks types of checks')
 })
 
 /** The YAML blocks of a document. */

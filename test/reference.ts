@@ -9,6 +9,7 @@ import { code, type Row, rowsOf, takes } from '../src/config/reference.ts'
 import { configSchema } from '../src/config/schema.ts'
 import { usage } from '../src/daemon/arguments.ts'
 import { loadDriver } from '../src/fence/drivers/index.ts'
+import { loadCheckType } from '../src/health/index.ts'
 import { loadResourceType } from '../src/resources/index.ts'
 import { biases } from '../src/sim/biased.ts'
 
@@ -22,6 +23,8 @@ export async function referenceOf(name: string): Promise<string | undefined> {
       return table(rowsOf((await loadDriver(which)).options))
     case 'resource':
       return table(rowsOf((await loadResourceType(which)).options))
+    case 'check':
+      return table(rowsOf((await loadCheckType(which)).options))
     case 'capabilities':
       return await capabilitiesOf(which)
     case 'help':

@@ -9,6 +9,7 @@ import type { z } from 'zod'
 import { commands } from '../src/cli/main.ts'
 import { configSchema } from '../src/config/schema.ts'
 import { driverNames, loadDriver } from '../src/fence/drivers/index.ts'
+import { checkTypeNames, loadCheckType } from '../src/health/index.ts'
 import { loadResourceType, resourceTypeNames } from '../src/resources/index.ts'
 import { codeOf } from './source.ts'
 
@@ -71,15 +72,15 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   net: ['core'],
   foreign: [],
   corosync: ['core', 'net'],
-  checks: ['core', 'net'],
   fence: ['core', 'net', 'foreign'],
   dbus: [],
   resources: ['core', 'net', 'foreign', 'dbus'],
+  health: ['foreign', 'fence', 'resources'],
   audit: [],
   watchdog: [],
-  config: ['core', 'foreign', 'fence', 'resources'],
+  config: ['core', 'foreign', 'fence', 'resources', 'health'],
   daemon: [
-    ...['core', 'audit', 'net', 'foreign', 'corosync', 'checks', 'fence', 'resources', 'config'],
+    ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
     'watchdog',
   ],
   sim: ['core'],
@@ -305,12 +306,15 @@ test('every option of the configuration has a title', () => {
   none(untitled(configSchema, 'config'), 'give it a .meta({ title }), as the last call')
 })
 
-test('every option of a driver and of a resource type has a title', async () => {
+test('every option of a driver, of a resource type and of a check has a title', async () => {
   for (const name of driverNames) {
     none(untitled((await loadDriver(name)).options, name), 'give it a .meta({ title }) last')
   }
   for (const name of resourceTypeNames) {
     none(untitled((await loadResourceType(name)).options, name), 'give it a .meta({ title }) last')
+  }
+  for (const name of checkTypeNames) {
+    none(untitled((await loadCheckType(name)).options, name), 'give it a .meta({ title }) last')
   }
 })
 
@@ -328,6 +332,7 @@ test('every driver and every resource type has a test of its own', () => {
   const missing = [
     ...driverNames.map((name) => `test/fence/${name}.test.ts`),
     ...resourceTypeNames.map((name) => `test/resources/${name}.test.ts`),
+    ...checkTypeNames.map((name) => `test/health/${name}.test.ts`),
   ].filter((file) => !existsSync(join(home, file)))
   none(missing, 'write it; that of a driver calls `contract(...)` of test/fence/contract.ts')
   const tests = inFolder('test/fence').map(({ code }) => code)

@@ -128,6 +128,7 @@ function startDaemon(targets: readonly Target[], config: Config, corosync: Body[
     fencings,
     listen: async () => ({ silent: true, answered: [], because: 'it has no address' }),
     resources: noResources,
+    checks: { ask: async () => ({ ok: false, detail: 'there is none' }) },
     say: ({ level, text }) => say(level, text),
     exit: (_, because) => void alarms.push(because),
   }
@@ -185,6 +186,7 @@ function configOf(targets: readonly Target[], names: readonly NodeId[]): Config 
       return { id, levels, addresses: [], priority: 0, capacity: {} }
     }),
     resources: [],
+    checks: [],
     devices: targets.map(({ device: { id, driver, identity }, timeoutMs }) => {
       const { isolation, readGapMs, lateMs, returnsMs, settleMs } = driver.capabilities
       const gaps = { readGapMs, lateMs, returnsMs, settleMs, vouches: false }

@@ -69,8 +69,15 @@ function measure({ resources: count, nodes: nodeCount, lost, clones }: Case, run
   const nodes = Array.from({ length: nodeCount }, (_, at) => `node-${at}`)
   const resources = clones ? clonesFor(count, nodes) : resourcesFor(count, nodes)
   const nowhere = () => undefined
-  const well = { whyNot: () => '', capacity: () => capacity, ails: () => false }
-  const all: Facts = { now: nowhere, wanted: nowhere, ...well }
+  const none = () => ''
+  const well = { ails: none, unsure: none, unsound: () => false }
+  const all: Facts = {
+    ...well,
+    now: nowhere,
+    wanted: nowhere,
+    whyNot: none,
+    capacity: () => capacity,
+  }
   const settled = plan(resources, all)
   const without: Facts = {
     ...all,

@@ -64,6 +64,7 @@ function sentences(
     elsewhere,
     wishes,
     intents,
+    checks,
     failures,
   }: Explanation,
   paint: Paint,
@@ -86,6 +87,7 @@ function sentences(
     ...nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`),
     ...Object.entries(failures).map(([at, failure]) => `  ${plain(failureText(at, failure))}`),
     ...intents.map((intent) => `  ordered: ${plain(intent)}`),
+    ...checks.map((check) => `  check: ${plain(check)}`),
     ...wishes.map((wish) => `  wish: ${plain(wish)}`),
   ]
 }

@@ -2,7 +2,9 @@
  * The cluster on one screen, as one node sees it. Every mark stands beside a word, so that nothing
  * is lost without colours.
  */
+
 import { failureText } from '../core/failures.ts'
+import { checkText } from '../core/health.ts'
 import type {
   DeviceStatus,
   FencingStatus,
@@ -66,7 +68,7 @@ const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
 
 function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
   const { id, standing, because, inRing, daemon, barred, late, holds, fencing } = node
-  const { deferred, devices, quarantined } = node
+  const { deferred, devices, checks, quarantined } = node
   const member = standing === 'member'
   const facts = [
     ...(id === self ? ['this node'] : []),
@@ -88,6 +90,10 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
       : [`      ${mark('wait', `not fenced yet: ${plain(deferred)}`, paint)}`]),
     ...(fencing === undefined ? [] : [`      ${fencingText(fencing, paint)}`]),
     ...deviceLines(devices, paint),
+    ...checks.map((each) => {
+      const kind = each.verdict === 'failing' ? 'bad' : 'wait'
+      return `      ${mark(kind, `check ${plain(checkText(each))}`, paint)}`
+    }),
     ...watchdogLines(node.watchdog, inRing, paint),
   ]
 }

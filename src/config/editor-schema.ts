@@ -9,6 +9,7 @@
  */
 import { z } from 'zod'
 import type { Driver } from '../fence/driver.ts'
+import type { CheckType } from '../health/check.ts'
 import type { ResourceType } from '../resources/resource.ts'
 import type { Catalog } from './catalog.ts'
 import { commonSchema, isText, notHere } from './merge.ts'
@@ -25,6 +26,9 @@ async function editorSchema(catalog: Catalog): Promise<Schema> {
   const types = await Promise.all(
     [...catalog.resourceTypeNames].sort().map(catalog.loadResourceType),
   )
+  const checkTypes = await Promise.all(
+    [...catalog.checkTypeNames].sort().map(catalog.loadCheckType),
+  )
   const whole = jsonOf(configSchema)
   const cluster = propertyOf(whole, 'cluster')
   const nodes = propertyOf(cluster, 'nodes')
@@ -32,6 +36,8 @@ async function editorSchema(catalog: Catalog): Promise<Schema> {
   const fence = propertyOf(whole, 'fence')
   const resources = propertyOf(whole, 'resources')
   const resource = itemsOf(resources)
+  const checks = propertyOf(whole, 'checks')
+  const check = itemsOf(checks)
   const sections = drivers.map((driver) => [driver.name, refTo(`driver-${driver.name}`)])
   return {
     ...whole,
@@ -49,6 +55,7 @@ async function editorSchema(catalog: Catalog): Promise<Schema> {
         additionalProperties: false,
       }),
       resources: { ...resources, items: refTo('resource') },
+      checks: { ...checks, items: refTo('check') },
     },
     definitions: {
       step: { title: 'A step', ...choice('driver', 'The fence driver', 'step', drivers) },
@@ -57,8 +64,13 @@ async function editorSchema(catalog: Catalog): Promise<Schema> {
         ...choice('type', titleOf(resource, 'type'), 'resource', types),
         required: [...(resource.required ?? [])],
       },
+      check: {
+        ...choice('type', titleOf(check, 'type'), 'check', checkTypes),
+        required: [...(check.required ?? [])],
+      },
       ...Object.fromEntries(drivers.flatMap(driverDefinitions)),
       ...Object.fromEntries(types.map((type) => resourceDefinition(type, resource))),
+      ...Object.fromEntries(checkTypes.map((type) => checkDefinition(type, check))),
     },
   }
 }
@@ -105,6 +117,13 @@ function resourceDefinition({ name, title, options }: ResourceType, every: Schem
   })
   const properties = { ...every.properties, ...Object.fromEntries(open), type: { const: name } }
   return [`resource-${name}`, { ...own, title, properties }]
+}
+
+/** A check of one type: what every check has, and the options of the type. */
+function checkDefinition({ name, title, options }: CheckType, every: Schema): Definition {
+  const { $schema, ...own } = jsonOf(options)
+  const properties = { ...every.properties, ...own.properties, type: { const: name } }
+  return [`check-${name}`, { ...own, title, properties }]
 }
 
 /** A map of secrets is refused in this file, but their places may be named (F12). */

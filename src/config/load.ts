@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import type { Config, DeviceId, NodeConfig } from '../core/model.ts'
 import type { Driver } from '../fence/driver.ts'
 import { builtIn, type Catalog } from './catalog.ts'
+import { type Check, readChecks, unusedChecks } from './checks.ts'
 import { weaknessOf } from './evidence.ts'
 import { explain, nameOf } from './explain.ts'
 import { failingProblems } from './failing.ts'
@@ -49,12 +50,19 @@ export interface LoadedResource {
   readonly monitorEveryMs: number
 }
 
+export interface LoadedCheck {
+  readonly id: string
+  readonly type: string
+  readonly options: Readonly<Record<string, unknown>>
+}
+
 export interface Loaded {
   readonly file: string
   /** All that the core has to know. */
   readonly core: Config
   readonly devices: ReadonlyMap<DeviceId, LoadedDevice>
   readonly resources: readonly LoadedResource[]
+  readonly checks: readonly LoadedCheck[]
   /** The watchdogs, where any node uses one. */
   readonly watchdog?: WatchdogHands
   /** Sentences that have to be said at every start. */
@@ -86,7 +94,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   const config = withoutFaults(source.value)
   const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
   if (config === undefined) return failed(faults)
-  const { topology, resources, timing, watchdog, secretsFiles, problems } = await readRest({
+  const { topology, resources, checks, timing, watchdog, secretsFiles, problems } = await readRest({
     config,
     main: source,
     catalog,
@@ -98,6 +106,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   }
   const core = {
     ...coreConfig(config, topology, resources),
+    checks: checks.map((check) => check.config),
     timing,
     rules: readRules(config),
     halves: false,
@@ -105,9 +114,10 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   }
   const loaded: Loaded = {
     file,
-    core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources)]) },
+    core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources, checks)]) },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
+    checks: checks.map(({ id, type, options }) => ({ id, type, options })),
     ...(watchdog !== undefined && { watchdog: watchdog.hands }),
     warnings: [
       ...warningsOf({
@@ -116,6 +126,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
       }),
       ...weaknessOf(config.fence.least_evidence, topology.devices),
       ...plainSecrets(topology.devices),
+      ...unusedChecks(config),
     ],
     secretsFiles,
     details: { config, topology },
@@ -175,6 +186,7 @@ async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
   const secrets = context.secrets ?? readSecrets(config, main, catalog.driverNames, origins)
   const topology = await readTopology({ ...context, secrets })
   const resources = await readResources({ ...context, secrets })
+  const checks = await readChecks(context)
   const timing = readTiming(config, main)
   const watchdog = readWatchdog(config, main, resources.resources, timing.timing)
   const problems = [
@@ -183,6 +195,7 @@ async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
     ...noSecretsFile(topology.problems, secrets, main),
     ...topology.problems,
     ...resources.problems,
+    ...checks.problems,
     ...failingProblems(
       config,
       topology,
@@ -195,6 +208,7 @@ async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
   return {
     topology,
     resources: resources.resources,
+    checks: checks.checks,
     timing: timing.timing,
     watchdog: watchdog.watchdog,
     secretsFiles: [...secrets.files, ...origins.files],
@@ -226,6 +240,7 @@ function repeated(config: ConfigFile, source: Source): readonly Problem[] {
   const lists: (readonly [Path, string, readonly string[]])[] = [
     [['cluster', 'nodes'], 'name', config.cluster.nodes.map(({ name }) => name)],
     [['resources'], 'id', config.resources.map(({ id }) => id)],
+    [['checks'], 'id', config.checks.map(({ id }) => id)],
   ]
   return lists.flatMap(([path, key, names]) =>
     names.flatMap((name, index): Problem[] => {
@@ -260,7 +275,11 @@ function coreConfig(
 }
 
 /** What differs between two nodes without the core seeing it: options, without their secrets. */
-function outsideCore(devices: readonly Device[], resources: readonly Resource[]): unknown[] {
+function outsideCore(
+  devices: readonly Device[],
+  resources: readonly Resource[],
+  checks: readonly Check[],
+): unknown[] {
   const openOptions = devices.map(({ id, driver, options }) => [
     id,
     Object.fromEntries(Object.entries(options).filter(([key]) => !isSecret(driver, key))),
@@ -269,7 +288,8 @@ function outsideCore(devices: readonly Device[], resources: readonly Resource[])
     ...[id, type],
     Object.fromEntries(Object.entries(options).filter(([key]) => !secretKeys.includes(key))),
   ])
-  return [openOptions, openParameters]
+  const asked = checks.map(({ id, type, options }) => [id, type, options])
+  return [openOptions, openParameters, asked]
 }
 
 function loadedResource({ config, ...resource }: Resource): LoadedResource {

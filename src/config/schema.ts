@@ -202,6 +202,14 @@ const resource = z.looseObject({
   needs: amounts
     .default({})
     .meta({ title: 'What it takes of its node, by kind: `memory_mb: 4096`' }),
+  health: z
+    .union([nameSchema, z.array(nameSchema)])
+    .default([])
+    .meta({ title: 'Checks that are asked where it runs: when one fails, it has failed' }),
+  only_where: z
+    .union([nameSchema, z.array(nameSchema)])
+    .default([])
+    .meta({ title: 'Checks of its nodes: where one fails it does not start, and moves away' }),
   timeouts: timeouts.prefault({}).meta({ title: 'Bounds of its operations' }),
   monitor_every_seconds: seconds.default(10).meta({ title: 'Gap between two looks at it' }),
   on_fail: z
@@ -230,6 +238,35 @@ const group = z.strictObject({
     .min(2)
     .meta({ title: 'Resources that run on one node, started in this order, stopped in reverse' }),
   clone: clone.meta({ title: 'Each of its nodes has all of them, or at most so many nodes have' }),
+})
+
+const check = z.looseObject({
+  id: nameSchema.meta({ title: "The check's name" }),
+  type: z.string().meta({ title: 'The type of check' }),
+  every_seconds: z
+    .number()
+    .min(0.5)
+    .max(3600)
+    .default(5)
+    .meta({ title: 'Gap between two questions' }),
+  timeout_seconds: z
+    .number()
+    .min(0.1)
+    .max(300)
+    .default(3)
+    .meta({ title: 'An answer that takes longer is a bad one' }),
+  rise: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(2)
+    .meta({ title: 'Good answers in a row after which it is healthy again' }),
+  fall: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(3)
+    .meta({ title: 'Bad answers in a row after which it fails' }),
 })
 
 const timing = z.strictObject({
@@ -302,6 +339,7 @@ export const configSchema = z.strictObject({
   fence: fence.prefault({}),
   resources: z.array(resource).default([]),
   groups: z.array(group).default([]),
+  checks: z.array(check).max(64).default([]),
   watchdog: watchdog.prefault({}),
   timing: timing.prefault({}),
 })
@@ -309,7 +347,10 @@ export const configSchema = z.strictObject({
 export type ConfigFile = z.output<typeof configSchema>
 export type FileNode = ConfigFile['cluster']['nodes'][number]
 export type FileResource = ConfigFile['resources'][number]
+export type FileCheck = ConfigFile['checks'][number]
 export type FileTiming = ConfigFile['timing']
 
+/** The keys of a check that belong to every type. */
+export const checkKeys: readonly string[] = Object.keys(check.shape)
 /** The keys of a resource that belong to every type. */
 export const resourceKeys: readonly string[] = Object.keys(resource.shape)

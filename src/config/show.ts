@@ -55,6 +55,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
         .filter(({ id, clone }) => (clone?.id ?? id) === entry.id)
         .flatMap(nodesOf),
     })),
+    ...(config.checks.length > 0 && { checks: config.checks }),
     ...(config.groups.length > 0 && { groups: config.groups }),
     ...watchdogOf(details.config, core),
     timing: {

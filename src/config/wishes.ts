@@ -55,6 +55,8 @@ function wishesOf(entry: FileResource): Wishes {
     stays: stickiness ?? 'must',
     priority,
     needs,
+    health: [...new Set([entry.health].flat())],
+    onlyWhere: [...new Set([entry.only_where].flat())],
   }
 }
 

@@ -51,7 +51,7 @@ export function beginAlone(order: AloneOrder): State {
   const nodes = whole.nodes.filter(({ id }) => id === target)
   const noDelay = { delayMs: 0, randomDelayMs: 0, priorityDelayMs: 0, reprieveMs: 0 }
   const rules = { ...whole.rules, ...noDelay, minIntervalMs: 0, stormMax: 1 }
-  const config = { ...whole, nodes, resources: [], rules }
+  const config = { ...whole, nodes, resources: [], checks: [], rules }
   const { state } = begin({ self, config, identity, ledger: undefined, atMs })
   const session = sessionOf(order)
   return {
@@ -92,6 +92,7 @@ function sessionOf(order: AloneOrder): Session {
     step: 0,
     saved: -1,
     resources: {},
+    checks: [],
     pressing: [],
     hears: {},
     leaving: false,

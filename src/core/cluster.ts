@@ -16,6 +16,7 @@ import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
 import { isFrozen } from './freeze.ts'
+import { followHealth, healthDeadlineMs, onAnswer, onStirred, tickHealth } from './health.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import { leaveAlone } from './maintenance.ts'
@@ -83,6 +84,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     shown: [],
     loads: {},
     disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
+    health: {},
     resources: {
       ...Object.fromEntries(config.resources.map(({ id }) => [id, untried])),
       ...instancesElsewhere(config, self),
@@ -121,6 +123,7 @@ export function step(state: State, event: Event): Step {
 export function deadlineMs(state: State): number {
   if (state.exited) return Infinity
   let earliestMs = Math.min(state.nextBeatMs, deviceDeadlineMs(state))
+  earliestMs = Math.min(earliestMs, healthDeadlineMs(state))
   for (const id in state.resources) {
     const local = state.resources[id]!
     if (!isPaused(state, local)) earliestMs = Math.min(earliestMs, resourceDeadlineMs(local))
@@ -172,6 +175,11 @@ function route(turn: Turn, event: Event): void {
       if (resource !== undefined) onHint(turn, resource)
       return
     }
+    case 'checked':
+      if (onAnswer(turn, event)) sendReport(turn)
+      return
+    case 'stirred':
+      return onStirred(turn, event.check)
     case 'order':
       return onOrder(turn, event.order)
     case 'leave':
@@ -187,6 +195,7 @@ function onTick(turn: Turn): void {
   for (const resource of turn.state.config.resources) tickResource(turn, resource)
   for (const target of Object.keys(turn.state.fencings)) advance(turn, target)
   checkDevices(turn)
+  if (tickHealth(turn)) sendReport(turn)
   if (turn.nowMs < turn.state.nextBeatMs) return
   set(turn, { nextBeatMs: turn.nowMs + turn.state.config.timing.beatMs })
   listenForLost(turn)
@@ -212,6 +221,7 @@ function follow(turn: Turn, before: State): void {
   leaveAlone(turn)
   stopWithoutRight(turn)
   followOrder(turn)
+  followHealth(turn)
   settleFailures(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)

@@ -4,7 +4,7 @@
  */
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
-import type { DeviceId, NodeId, ResourceId, RingId } from './model.ts'
+import type { CheckId, DeviceId, NodeId, ResourceId, RingId } from './model.ts'
 
 export type Effect = Readonly<
   /** Multicast to the group, in agreed order. May be lost with the ring; never repeated by hand. */
@@ -23,6 +23,8 @@ export type Effect = Readonly<
   | { do: 'run'; id: number; resource: ResourceId; op: ResourceOp; timeoutMs: number }
   /** Kill a running operation and all its processes; `ran` follows when they are proven gone. */
   | { do: 'abort'; id: number; resource: ResourceId }
+  /** Ask one health check, of this node or of a resource that runs here. Changes nothing. */
+  | { do: 'check'; id: number; check: CheckId; resource: ResourceId; timeoutMs: number }
   /** We may be asked to start this soon: do now what can be done without touching anything. */
   | { do: 'prepare'; resource: ResourceId }
   /** Open this node's watchdog and feed it until then: from now on silence resets the machine. */

@@ -1,7 +1,7 @@
 /** All that can happen to a node. Every event carries the instant at which this node learned it. */
 import type { OrderAction } from './ledger.ts'
 import type { Message } from './message.ts'
-import type { GroupMember, NodeId, Power, ResourceId, RingId } from './model.ts'
+import type { CheckId, GroupMember, NodeId, Power, ResourceId, RingId } from './model.ts'
 
 export type Event = Readonly<{ atMs: number } & News>
 
@@ -30,11 +30,14 @@ export type News = Readonly<
   | { kind: 'identified'; id: number; ok: boolean; identity?: string; detail: string }
   | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
   | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }
+  | { kind: 'checked'; id: number; check: CheckId; ok: boolean; detail: string }
   /**
    * What became of `arm`; and, with the same id, of a watchdog that was armed and works no more.
    */
   | { kind: 'armed'; id: number; ok: boolean; timeoutMs: number; detail: string }
   // ---- this node ----
+  /** What a check is about may have changed. As little proof as a hint: a reason to ask now. */
+  | { kind: 'stirred'; check: CheckId; because: string }
   /** A resource may have ended by itself. Proves nothing: it is a reason to look now. */
   | { kind: 'hint'; resource: ResourceId; because: string }
   // ---- people ----

@@ -1,7 +1,8 @@
 /** Why a resource is where it is, and not elsewhere, in sentences for `picket explain`. */
 import { isOf, targetsOf } from './clones.ts'
+import { checkText } from './health.ts'
 import { intentText } from './intents.ts'
-import type { NodeId, Pull, ResourceId } from './model.ts'
+import type { NodeId, Pull, ResourceConfig, ResourceId } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import type { State } from './state.ts'
 import { type ResourceStatus, resourceStatus } from './status.ts'
@@ -16,6 +17,8 @@ export interface Explanation extends ResourceStatus {
   /** Why not on its other nodes. */
   readonly elsewhere: Readonly<Record<NodeId, string>>
   readonly wishes: readonly string[]
+  /** Checks that are not plainly well, of its nodes and of itself, in sentences. */
+  readonly checks: readonly string[]
   /** What operators have ordered of it, in sentences. */
   readonly intents: readonly string[]
 }
@@ -52,14 +55,26 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
     waits: session?.open && !runs ? whyNotGranted(state, session, resource) : '',
     elsewhere: place?.elsewhere ?? {},
     wishes: wishesOf(state, id),
+    checks: checksOf(state, resource),
     intents: state.ledger.intents.filter((each) => isOf(id, each.resource)).map(intentText),
   }
 }
 
+/** As its nodes last reported them, this one too. */
+function checksOf({ session }: State, resource: ResourceConfig): readonly string[] {
+  const { id, nodes, onlyWhere } = resource
+  return nodes.flatMap((node) => {
+    const checks = session?.reports[node]?.checks ?? []
+    const own = checks.filter(({ check, resource: whose }) => {
+      return whose === '' ? onlyWhere.includes(check) : whose === id
+    })
+    return own.map((each) => `on ${node} ${checkText(each)}`)
+  })
+}
+
 function wishesOf({ config }: State, id: ResourceId): readonly string[] {
-  const { beside, apart, after, prefers, stays, priority, needs } = config.resources.find(
-    (each) => each.id === id,
-  )!
+  const { beside, apart, after, prefers, stays, priority, needs, health, onlyWhere } =
+    config.resources.find((each) => each.id === id)!
   const pull = ({ to, strength }: Pull) =>
     strength === 'must' ? `${to}, always` : `${to}, if it can (${strength} points)`
   const preferred = Object.entries(prefers).map(([node, points]) => `prefers ${node} (${points})`)
@@ -70,6 +85,8 @@ function wishesOf({ config }: State, id: ResourceId): readonly string[] {
     ...after.map((leader) => `after ${leader}`),
     ...preferred,
     ...needed,
+    ...onlyWhere.map((check) => `only where ${check} succeeds`),
+    ...health.map((check) => `healthy while ${check} succeeds`),
     ...(stays === 'must' ? [] : [`stays where it is (${stays} points)`]),
     ...(priority === 0 ? [] : [`priority ${priority}`]),
   ]

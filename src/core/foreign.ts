@@ -43,6 +43,7 @@ function foreignSync(protocol: number): Sync {
       step: 0,
       saved: -1,
       resources: {},
+      checks: [],
       pressing: [],
       hears: {},
       leaving: false,

@@ -4,6 +4,7 @@
  */
 import { holdersOf, targetsOf } from './clones.ts'
 import { failureToStop, stopText } from './failures.ts'
+import { healthKey, whyAiling, whyFailing, whyUnsure, whyWavering } from './health.ts'
 import { maintenanceOf, wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger } from './ledger.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
@@ -25,7 +26,12 @@ export interface Look {
 export function lookAt(state: State, session: Session): Look {
   const members = session.merged?.members ?? []
   const reports = members.map((id) => session.reports[id])
-  const said = reports.flatMap((report) => [report?.resources, report?.leaving, report?.detaching])
+  const said = reports.flatMap((report) => [
+    report?.resources,
+    report?.leaving,
+    report?.detaching,
+    report && healthKey(report.checks),
+  ])
   // Also who they are: two rings may have heard equally little of different members.
   const key = [...members, ...said]
   const before = looks.get(state.ledger)
@@ -58,8 +64,10 @@ function freshLook(state: State, session: Session): Look {
       now: (resource) => whereNow(state, session, resource, known(resource)),
       whyNot: (resource, node) =>
         whyStopped(resource) || whyUnable(state, session, resource, node, known(resource)),
+      ails: (resource, node) => whyRatherNot(session, resource, node, known(resource)),
+      unsure: (resource, node) => whyNotSure(session, resource, node, known(resource)),
+      unsound: (instance, follower) => isUnsound(session, instance, follower, known(follower)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
-      ails: (instance) => ails(session, instance),
       capacity: (node) => capacities.get(node) ?? {},
     }),
   }
@@ -89,11 +97,23 @@ function isOneTooMany(state: State, { clone, thing }: ResourceConfig, holder: No
   return all.filter((each) => holdersOf(state, each).length > 0).length > clone.max
 }
 
-/** Has it failed, and is it not up again? */
-function ails(session: Session, { id, nodes }: ResourceConfig): boolean {
+/**
+ * Is an instance no good company for who must run beside it? It has failed and is not up again, or
+ * a check that it needs fails there: by the measure of who would leave it, or come to it.
+ */
+function isUnsound(
+  session: Session,
+  { id, nodes, onlyWhere }: ResourceConfig,
+  follower: ResourceConfig,
+  holders: readonly NodeId[],
+): boolean {
   return nodes.some((node) => {
-    const { state, mends } = session.reports[node]?.resources[id] ?? {}
-    return mends === true || state === 'stopping' || state === 'stuck'
+    const { resources, checks = [] } = session.reports[node] ?? {}
+    const { state, mends } = resources?.[id] ?? {}
+    if (mends === true || state === 'stopping' || state === 'stuck') return true
+    if (onlyWhere.length === 0) return false
+    if (isThere(session, follower, node, holders)) return whyAiling(checks, onlyWhere) !== ''
+    return whyFailing(checks, onlyWhere) !== '' || whyWavering(checks, onlyWhere) !== ''
   })
 }
 
@@ -101,7 +121,7 @@ function ails(session: Session, { id, nodes }: ResourceConfig): boolean {
 function whyUnable(
   { ledger }: State,
   session: Session,
-  { id }: ResourceConfig,
+  { id, onlyWhere }: ResourceConfig,
   node: NodeId,
   holders: readonly NodeId[],
 ): string {
@@ -129,6 +149,41 @@ function whyUnable(
   if (local === undefined) return 'its config does not know it'
   if (local.state === 'unknown') return 'it is still looked for there'
   if (local.state !== 'stopped') return `it is ${local.state} there`
-  if (!local.refuses) return ''
-  return local.last === '' ? 'that node takes nothing new' : `there ${local.last}`
+  if (local.refuses)
+    return local.last === '' ? 'that node takes nothing new' : `there ${local.last}`
+  // Where it was a moment ago it may be mended, as it might have gone on there: see plan.ts.
+  return local.mends ? '' : whyFailing(report.checks, onlyWhere)
+}
+
+/** Why it may not start there yet; what is there is not ended for that. */
+function whyNotSure(
+  session: Session,
+  resource: ResourceConfig,
+  node: NodeId,
+  holders: readonly NodeId[],
+): string {
+  if (resource.onlyWhere.length === 0 || isThere(session, resource, node, holders)) return ''
+  return whyUnsure(session.reports[node]?.checks ?? [], resource.onlyWhere)
+}
+
+/** Why it would be better off elsewhere, if it is there; else why it is no better off there. */
+function whyRatherNot(
+  session: Session,
+  resource: ResourceConfig,
+  node: NodeId,
+  holders: readonly NodeId[],
+): string {
+  if (resource.onlyWhere.length === 0) return ''
+  const why = isThere(session, resource, node, holders) ? whyAiling : whyWavering
+  return why(session.reports[node]?.checks ?? [], resource.onlyWhere)
+}
+
+/** Does it run there, or is it about to be mended there? */
+function isThere(
+  session: Session,
+  { id }: ResourceConfig,
+  node: NodeId,
+  holders: readonly NodeId[],
+): boolean {
+  return holders.includes(node) || session.reports[node]?.resources[id]?.mends === true
 }

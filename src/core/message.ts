@@ -6,7 +6,7 @@
  */
 import type { IntentAction } from './intents.ts'
 import type { FencingAction, Ledger, OrderAction } from './ledger.ts'
-import type { Identity, NodeId, ResourceId } from './model.ts'
+import type { CheckId, Identity, NodeId, ResourceId } from './model.ts'
 
 export type Message = Readonly<{ session: string } & Body>
 
@@ -133,6 +133,8 @@ export interface Report {
   /** The step up to which the sender's disk keeps the ledger (S8). */
   readonly saved: number
   readonly resources: Readonly<Record<ResourceId, ResourceReport>>
+  /** Its health checks that are not plainly well (H4). */
+  readonly checks: readonly CheckReport[]
   /** Nodes on whose buttons this one may have a finger, whatever the fencing is called. */
   readonly pressing: readonly string[]
   /** What speaks for lost nodes: they answer beside the ring, or a device says so (F18). */
@@ -169,6 +171,24 @@ export interface ResourceReport {
   readonly last: string
   /** A failure that the cluster has to act on, and has not yet; else empty. */
   readonly grave: string
+}
+
+export interface CheckReport {
+  readonly check: CheckId
+  /** Whose health it is about; empty where it is about the node. */
+  readonly resource: ResourceId
+  /** `healthy`: the last answers were bad, but too few of them. */
+  readonly verdict: 'unknown' | 'healthy' | 'failing'
+  /** It has failed for so long that others must have noticed by now if it ails them as well. */
+  readonly settled: boolean
+  /** For how long it has been so. */
+  readonly forMs: number
+  /** How many answers in a row have spoken against it. */
+  readonly against: number
+  /** Where it fails: how many good ones in a row it takes. */
+  readonly needed: number
+  /** The last bad answer. */
+  readonly detail: string
 }
 
 export type ResourceState = 'unknown' | 'stopped' | 'starting' | 'running' | 'stopping' | 'stuck'

@@ -12,6 +12,9 @@ export type ResourceId = string
 /** A fence device's name: `node/level/step`, for example `web-02/1/1`. */
 export type DeviceId = string
 
+/** A health check's name in the config. */
+export type CheckId = string
+
 /** What a fence device says about a node's power. `unknown` never counts as off. */
 export type Power = 'on' | 'off' | 'unknown'
 
@@ -105,6 +108,10 @@ export interface Wishes {
   readonly priority: number
   /** What it takes of the capacity of its node. */
   readonly needs: Readonly<Record<string, number>>
+  /** Checks that are asked where it runs: when one falls, it has failed. */
+  readonly health: readonly CheckId[]
+  /** Checks of nodes: one on which any of them fails attracts it no more. */
+  readonly onlyWhere: readonly CheckId[]
 }
 
 /** A resource that runs on several nodes at once; each of them has an instance for itself. */
@@ -135,6 +142,16 @@ export interface ResourceConfig extends Wishes {
   readonly failing?: Failing | undefined
   /** What a node does with it that has lost quorum; left out, it stops it (freeze.ts). */
   readonly noQuorum?: NoQuorum | undefined
+}
+
+/** A question to a node or to what runs there, asked again and again (H4). */
+export interface CheckConfig {
+  readonly id: CheckId
+  readonly everyMs: number
+  readonly timeoutMs: number
+  /** Good answers in a row that make it healthy again, and bad ones that make it fail. */
+  readonly rise: number
+  readonly fall: number
 }
 
 /**
@@ -216,6 +233,8 @@ export const plainWishes: Wishes = {
   stays: 'must',
   priority: 0,
   needs: {},
+  health: [],
+  onlyWhere: [],
 }
 
 /**
@@ -238,6 +257,7 @@ export interface Config {
   /** The union of the config's nodes and of Corosync's nodelist (S16). */
   readonly nodes: readonly NodeConfig[]
   readonly resources: readonly ResourceConfig[]
+  readonly checks: readonly CheckConfig[]
   readonly devices: readonly DeviceConfig[]
   readonly timing: Timing
   readonly rules: FencingRules

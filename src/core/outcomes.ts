@@ -8,7 +8,7 @@ import type { RunOutcome } from './event.ts'
 import { type FailedOp, failingOf, withFailure } from './failures.ts'
 import { isLeftAlone } from './maintenance.ts'
 import type { ResourceConfig } from './model.ts'
-import { endResource, lookAtMs, monitorAtMs, put, run } from './resource.ts'
+import { endResource, lookAtMs, monitorAtMs, put, run, stopResource } from './resource.ts'
 import { say, type Turn } from './state.ts'
 
 /** The first gap between two attempts; it doubles. */
@@ -115,8 +115,13 @@ function onMonitored(
     put(turn, config.id, { misses: 1, nextMs: turn.nowMs + STOP_RETRY_MS })
     return
   }
-  noteFailure(turn, config, 'monitor', ran.detail)
-  endResource(turn, config, `it failed: ${ran.detail}`)
+  failResource(turn, config, ran.detail)
+}
+
+/** It is there and does not do what it should, by its monitor or by a check of its health. */
+export function failResource(turn: Turn, config: ResourceConfig, detail: string): void {
+  noteFailure(turn, config, 'monitor', detail)
+  stopResource(turn, config, `it failed: ${detail}`)
 }
 
 /** It is in maintenance: what ails it is told, and nothing is done about it. */

@@ -1,20 +1,13 @@
 /**
- * Which instances a clone has that may not be on all of its nodes at once: those that are up, then
- * the ones with the most points, then the first ones in its list. Where none of these is on a node
+ * Which instances a clone has that may not be on all of its nodes at once: those that no check
+ * speaks against, then those that are up, then the ones with the most points, then the first ones
+ * in its list. Where none of these is on a node
  * on which as many can be that must run beside the clone, or to which an operator has moved them,
  * the last one gives its place away. So one that is out of the question leaves its place to another
  * node, and nothing moves for nothing.
  */
 import type { ResourceConfig } from './model.ts'
-import {
-  canFollow,
-  compare,
-  meritOf,
-  type Place,
-  type Work,
-  whyNotThere,
-  whyNotYet,
-} from './plan.ts'
+import { compare, isWell, meritOf, type Place, type Work, whyNotThere, whyNotYet } from './plan.ts'
 
 interface Candidate {
   readonly instance: ResourceConfig
@@ -51,10 +44,17 @@ export function chooseInstances(
     }
     const { clone } = instance
     const enough = `${clone?.id} runs on at most ${clone?.max} nodes at once, now on ${there}`
-    const because = reasons.get(instance) ?? enough
+    const ails = chosen.some((each) => !ailsAt(work, each.instance))
+      ? work.facts.ails(instance, node)
+      : ''
+    const because = reasons.get(instance) ?? (ails || enough)
     return [instance, { ...own, node: undefined, because, elsewhere: { [node]: because } }]
   })
 }
+
+/** Does a check speak against its only node? */
+const ailsAt = ({ facts }: Work, instance: ResourceConfig): boolean =>
+  facts.ails(instance, nodeOf(instance)) !== ''
 
 /** An instance has one node. */
 const nodeOf = ({ nodes }: ResourceConfig): string => nodes[0] ?? ''
@@ -64,11 +64,12 @@ function candidateFor(work: Work, instance: ResourceConfig, index: number): Cand
   const isNow = work.facts.now(instance) === node
   const merit = meritOf(work, instance, node, { isNow, index })
   const [able, moved, , ...rest] = merit
+  const own = ailsAt(work, instance) ? 0 : 1
   // Instances of other clones can only be here; whoever else follows needs one node of them all.
   const bound = work.ties
     .followersOf(instance.id)
-    .filter((each) => each.clone !== undefined && canFollow(work.facts, each, node)).length
-  return { instance, rank: [bound, ...rest], draw: [able - bound, moved] }
+    .filter((each) => each.clone !== undefined && isWell(work.facts, each, node)).length
+  return { instance, rank: [own + bound, ...rest], draw: [able - own - bound, moved] }
 }
 
 function choose(candidates: readonly Candidate[], max: number): readonly Candidate[] {

@@ -4,7 +4,7 @@
  *
  * A node is out of the question for a resource where it cannot take it, where a resource that it
  * must be beside is not, where one is that it must be apart from, or where there is no room. Among
- * the other nodes the best one is that on which most of its followers can run too; then the one
+ * the other nodes the best one is that on which it and most of its followers are well; then the one
  * to which an operator has moved it, or most of its followers; then one where the instances of
  * clones beside which it must run are well; then the one where it runs already, if it must stay;
  * then the one with the most points; then the first one in its list. So a group moves as a whole,
@@ -20,11 +20,15 @@ export interface Facts {
   now(resource: ResourceConfig): NodeId | undefined
   /** Why a node cannot take a resource, or keep it, in a clause; empty where it can. */
   whyNot(resource: ResourceConfig, node: NodeId): string
+  /** Why it would be better off elsewhere, in a clause: a check that it needs fails; else empty. */
+  ails(resource: ResourceConfig, node: NodeId): string
+  /** Why it may not start there yet, though it may follow others there; else empty. */
+  unsure(resource: ResourceConfig, node: NodeId): string
   /** Where an operator has moved it to, if the node can take it. */
   wanted(resource: ResourceConfig): NodeId | undefined
   capacity(node: NodeId): Readonly<Record<string, number>>
-  /** Has this instance of a clone failed, so that it is only about to be up again? */
-  ails(instance: ResourceConfig): boolean
+  /** Is this instance of a clone about to be mended, or not well, to who must be beside it? */
+  unsound(instance: ResourceConfig, follower: ResourceConfig): boolean
 }
 
 /** Where one resource should be. */
@@ -43,7 +47,7 @@ export type Plan = ReadonlyMap<ResourceId, Place>
 
 /** What one node has in favour of it. Compared from left to right; more is better. */
 export type Merit = readonly [
-  followers: number,
+  well: number,
   moved: number,
   sound: number,
   stays: number,
@@ -104,8 +108,8 @@ function placeFor(work: Work, resource: ResourceConfig): Place {
   for (const [index, other] of resource.nodes.entries()) {
     if (other === node || elsewhere[other] !== undefined) continue
     const theirs = meritOf(work, resource, other, { isNow: other === now, index })
-    const followers = theirs[0] < merit[0] ? namesOfLost(work, resource, other) : ''
-    elsewhere[other] = followers || `${node} ${advantage(merit, theirs)}`
+    const worse = theirs[0] < merit[0] ? whyWorse(work, resource, other) : ''
+    elsewhere[other] = worse || `${node} ${advantage(merit, theirs)}`
   }
   return { node, because: reasonFor(work, resource, node, now), canStay, elsewhere }
 }
@@ -123,7 +127,7 @@ export function whyNotYet({ resources, places }: Work, { after }: ResourceConfig
 /** Why a resource can not be on a node; empty where it can. */
 export function whyNotThere(work: Work, resource: ResourceConfig, node: NodeId): string {
   const { resources, facts, places, ties } = work
-  const why = facts.whyNot(resource, node)
+  const why = facts.whyNot(resource, node) || facts.unsure(resource, node)
   if (why !== '') return why
   for (const { to, strength } of resource.beside) {
     if (strength !== 'must') continue
@@ -168,7 +172,8 @@ export function meritOf(
   { isNow, index }: { readonly isNow: boolean; readonly index: number },
 ): Merit {
   const followers = ties.followersOf(resource.id)
-  const able = followers.filter((each) => canFollow(facts, each, node)).length
+  const own = facts.ails(resource, node) === '' ? 1 : 0
+  const able = own + followers.filter((each) => isWell(facts, each, node)).length
   let points = pointsOf(resource.prefers[node] ?? 0)
   for (const follower of followers) points += pointsOf(follower.prefers[node] ?? 0)
   for (const { to, strength } of ties.besideOf(resource.id)) {
@@ -189,26 +194,35 @@ export function meritOf(
 function soundThere(
   resources: readonly ResourceConfig[],
   facts: Facts,
-  { clone, beside }: ResourceConfig,
+  resource: ResourceConfig,
   node: NodeId,
 ): number {
   // An instance has one node alone: it does not run from what is about to be mended there.
-  if (clone !== undefined) return 0
-  const musts = beside.filter(({ strength }) => strength === 'must')
+  if (resource.clone !== undefined) return 0
+  const musts = resource.beside.filter(({ strength }) => strength === 'must')
   return musts.filter(({ to }) => {
     const found = targetsOf(resources, to).find((each) => each.clone && each.nodes.includes(node))
-    return found !== undefined && !facts.ails(found)
+    return found !== undefined && !facts.unsound(found, resource)
   }).length
 }
 
-/** Who would be left behind there. */
-function namesOfLost({ facts, ties }: Work, { id }: ResourceConfig, node: NodeId): string {
-  const lost = ties.followersOf(id).filter((each) => !canFollow(facts, each, node))
+/** What ails it there, or who would be left behind. */
+function whyWorse({ facts, ties }: Work, resource: ResourceConfig, node: NodeId): string {
+  const ails = facts.ails(resource, node)
+  if (ails !== '') return ails
+  const lost = ties.followersOf(resource.id).filter((each) => !isWell(facts, each, node))
+  const ill = lost.find((each) => facts.ails(each, node) !== '')
+  if (ill !== undefined) return `${ill.id} is not well there: ${facts.ails(ill, node)}`
   return `${lost.map((each) => each.id).join(', ')} could not run beside it there`
 }
 
+/** Where none of its nodes is well for it, it stays: what ails all of them is no news of one. */
+export function isWell(facts: Facts, resource: ResourceConfig, node: NodeId): boolean {
+  return canFollow(facts, resource, node) && facts.ails(resource, node) === ''
+}
+
 /** Would it run there, if whom it follows did? A node that is none of its own is no loss to it. */
-export function canFollow(facts: Facts, follower: ResourceConfig, node: NodeId): boolean {
+function canFollow(facts: Facts, follower: ResourceConfig, node: NodeId): boolean {
   return follower.nodes.includes(node) && facts.whyNot(follower, node) === ''
 }
 

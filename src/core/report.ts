@@ -6,6 +6,7 @@
 import { isElsewhere, otherForm } from './clones.ts'
 import { countOf, failingOf, keepsAway } from './failures.ts'
 import { advance } from './fencing.ts'
+import { healthReport } from './health.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
 import type { Report, ResourceReport } from './message.ts'
 import type { NodeId, ResourceId } from './model.ts'
@@ -43,6 +44,7 @@ export function reportOf(turn: Turn): Report {
     step: state.ledger.epoch.step,
     saved: state.disk.saved,
     resources,
+    checks: healthReport(state, nowMs),
     pressing: [...new Set([...Object.keys(state.fencings), ...lingering(state, nowMs)])],
     hears: heardHere(state),
     leaving: state.leaving !== undefined,

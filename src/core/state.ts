@@ -8,6 +8,7 @@
 import type { Detaching } from './detach.ts'
 import type { Effect, Say } from './effect.ts'
 import { keepersOf, type Loads } from './halves.ts'
+import type { Health } from './health.ts'
 import type { Epoch, Ledger, OrderAction } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
@@ -46,6 +47,8 @@ export interface State {
   readonly loads: Loads
   readonly disk: Disk
   readonly resources: Readonly<Record<ResourceId, Local>>
+  /** The health checks that are asked here, by what they are about. */
+  readonly health: Readonly<Record<string, Health>>
   /** The fencings whose buttons we press, by target. */
   readonly fencings: Readonly<Record<NodeId, Fencing>>
   /** Until when a command to a node may still be carried out, of fencings that are over here. */

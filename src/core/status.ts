@@ -6,10 +6,11 @@ import { type FailureStatus, failuresOf } from './failures.ts'
 import { whyLeftOut } from './foreign.ts'
 import { isFrozen } from './freeze.ts'
 import { leastOf } from './halves.ts'
+import { healthReport } from './health.ts'
 import { type Intent, intentText, maintenanceOf } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { whySpared } from './maintenance.ts'
-import type { Verdict } from './message.ts'
+import type { CheckReport, Verdict } from './message.ts'
 import {
   type CloneOf,
   type NodeId,
@@ -65,6 +66,8 @@ export interface NodeStatus {
   readonly deferred: string
   readonly fencing: FencingStatus | undefined
   readonly devices: readonly DeviceStatus[]
+  /** Its health checks that are not plainly well. */
+  readonly checks: readonly CheckReport[]
   /** Where it is to use one. */
   readonly watchdog?: WatchdogStatus
 }
@@ -203,8 +206,17 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     devices: (node?.levels ?? [])
       .flatMap((level) => level.devices)
       .map((device) => deviceStatus(state, device, troubles, nowMs)),
+    checks: checksOf(state, id, nowMs),
     ...watchdogStatus(state, id, nowMs),
   }
+}
+
+/** As we know them here, or as they were when that node last reported. */
+function checksOf(state: State, id: NodeId, nowMs: number): readonly CheckReport[] {
+  if (id === state.self) return healthReport(state, nowMs)
+  const { session } = state
+  if (session?.merged?.members.includes(id) !== true) return []
+  return session.reports[id]?.checks ?? []
 }
 
 function stageOf(state: State, round: Fencing | undefined): string | undefined {

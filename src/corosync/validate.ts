@@ -20,6 +20,7 @@ import type {
 } from '../core/ledger.ts'
 import type {
   Body,
+  CheckReport,
   Evidence,
   Message,
   Report,
@@ -182,12 +183,24 @@ const resourceReport = object<ResourceReport>({
   grave: text,
 })
 
+const checkReport = object<CheckReport>({
+  check: name,
+  resource: name,
+  verdict: oneOf(['unknown', 'healthy', 'failing']),
+  settled: flag,
+  forMs: number,
+  against: integer,
+  needed: integer,
+  detail: text,
+})
+
 const wholeReport = object<Report>({
   seq: integer,
   sentMs: number,
   step: integer,
   saved: integer,
   resources: record(resourceReport),
+  checks: list(checkReport),
   pressing: list(name),
   hears: record(text),
   leaving: flag,

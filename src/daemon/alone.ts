@@ -134,6 +134,7 @@ async function untilEnded(
       abort: () => {},
       prepare: () => {},
     },
+    checks: { ask: () => Promise.reject(new Error('nothing is checked here')) },
     say: tell.said,
     exit: () => {},
   })

@@ -9,6 +9,7 @@ import { builtIn } from '../config/catalog.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { problemText } from '../config/problem.ts'
 import { type Corosync, openCorosync } from '../corosync/corosync.ts'
+import { type Checks, openChecks } from '../health/runner.ts'
 import { openResources, type Resources } from '../resources/runner.ts'
 import type { Arguments } from './arguments.ts'
 import { monotonic as clock } from './clock.ts'
@@ -49,6 +50,7 @@ export interface Parts extends DaemonOptions {
   readonly store: Store
   readonly fencings: Fencings
   readonly resources: Resources
+  readonly checks: Checks
   readonly mailbox: Mailbox
   readonly control: Control
   readonly journalPath: string
@@ -84,11 +86,17 @@ async function live(
   const mailbox = openMailbox()
   const resources = await openSwept(options, mailbox)
   onResources(resources)
+  const checks = await openChecks({
+    stateDir: join(stateDir, 'checks'),
+    checks: loaded.checks,
+    say: (level, text) => log.say(level, text),
+    onStirred: (check, because) => mailbox.tell({ kind: 'stirred', check, because }),
+  })
   void sayAdvice(loaded, log)
   const journalPath = join(stateDir, 'journal.jsonl')
   const desk = deskOf({ clock, journalPath, mailbox })
   const control = await openControl({ runDir, desk })
-  const opened = { life, store, fencings, resources, mailbox, control, journalPath }
+  const opened = { life, store, fencings, resources, checks, mailbox, control, journalPath }
   const parts: Parts = { ...options, devices, ...opened }
   // With it the next start needs a third of the memory less. Node.js writes it at an end by `exit`
   // only, and ours is another one.

@@ -8,6 +8,7 @@ import type { FencingRecord, Ledger } from '../core/ledger.ts'
 import type { Message } from '../core/message.ts'
 import type { DeviceId, NodeId } from '../core/model.ts'
 import type { Device, PowerRead } from '../fence/device.ts'
+import type { Checks } from '../health/runner.ts'
 import type { Resources } from '../resources/runner.ts'
 import type { Watchdog } from '../watchdog/watchdog.ts'
 import type { Clock } from './clock.ts'
@@ -37,6 +38,7 @@ export interface Body {
   readonly device: (id: DeviceId) => Device | undefined
   readonly fencings: Fencings
   readonly listen: (addresses: readonly string[], windowMs: number) => Promise<Heard>
+  readonly checks: Pick<Checks, 'ask'>
   readonly resources: Pick<Resources, 'run' | 'abort' | 'prepare'>
   /** Where this node is to have one. */
   readonly watchdog?: Pick<Watchdog, 'arm' | 'feedUntil' | 'disarm'>
@@ -75,6 +77,8 @@ export function handsOf(body: Body): Hands {
           return run(body, effect, tell)
         case 'abort':
           return body.resources.abort(effect.id)
+        case 'check':
+          return check(body, effect, tell)
         case 'prepare':
           return body.resources.prepare(effect.resource)
         case 'arm':
@@ -210,6 +214,18 @@ function run(body: Body, { id, resource, op, timeoutMs }: Of<'run'>, tell: Tell)
   finish(body.resources.run(id, resource, op, timeoutMs), tell, {
     news: ({ outcome, detail }) => ({ kind: 'ran', id, resource, outcome, detail }),
     failed: (detail) => ({ kind: 'ran', id, resource, outcome: 'unknown', detail }),
+  })
+}
+
+/** No bound of ours here either: an answer is told when all that it has run is proven gone. */
+function check(
+  body: Body,
+  { id, check: name, resource, timeoutMs }: Of<'check'>,
+  tell: Tell,
+): void {
+  finish(body.checks.ask(name, resource, timeoutMs), tell, {
+    news: ({ ok, detail }) => ({ kind: 'checked', id, check: name, ok, detail }),
+    failed: (detail) => ({ kind: 'checked', id, check: name, ok: false, detail }),
   })
 }
 

@@ -132,6 +132,8 @@ export function nameOf(effect: Effect): string {
     case 'abort':
     case 'prepare':
       return `${effect.do} ${effect.resource}`
+    case 'check':
+      return `check ${effect.check}`
     case 'press':
       return `press ${effect.action} of ${effect.target} on ${effect.device}`
     case 'read':

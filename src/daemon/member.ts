@@ -68,6 +68,7 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   const code = await ended.promise
   parts.notify('STOPPING=1')
   control.close()
+  parts.checks.close()
   corosync.leave()
   corosync.close()
   journal.close()
@@ -111,7 +112,7 @@ function beginningOf({ given, loaded, life, store }: Parts, corosync: Corosync):
 }
 
 function handsFor(
-  { log, store, devices, fencings, resources, control }: Parts,
+  { log, store, devices, fencings, resources, checks, control }: Parts,
   corosync: Corosync,
   more: Pick<Body, 'awaits' | 'watchdog'>,
   exit: (code: number, because: string) => void,
@@ -125,6 +126,7 @@ function handsFor(
     fencings,
     listen: hush,
     resources,
+    checks,
     say(said) {
       log.say(said.level, said.text, said.facts)
       control.said(said)

@@ -33,7 +33,8 @@ const word = z
   .max(4096)
   .refine((text) => !text.includes('\0'), 'holds a NUL byte')
 
-const commandLine = z
+/** A program with its arguments, as words or as one line. */
+export const commandLine = z
   .union([z.string().max(16_384), z.array(word).min(1).max(256)])
   .transform((line, context): readonly string[] => {
     try {

@@ -30,26 +30,26 @@ const LAST_LOOK_MS = 100
 const ANSWER_RESERVE_MS = 250
 const LOG_LINES = 5
 
-const schema = z.strictObject({
-  unit: z
-    .string()
-    .max(255)
-    .transform((text, context): string => {
-      try {
-        return parseUnitName(text)
-      } catch (error) {
-        const message = `${text} ${(error as Error).message}`
-        context.issues.push({ code: 'custom', message, input: text })
-        return z.NEVER
-      }
-    })
-    .meta({
-      title: 'Name of a service or mount unit; `.service` may be left out',
-      // As far as an editor can tell.
-      pattern: '^[A-Za-z0-9_:.\\\\@-]+$',
-      patternErrorMessage: 'write the name of a unit, like nginx.service',
-    }),
-})
+export const unitName = z
+  .string()
+  .max(255)
+  .transform((text, context): string => {
+    try {
+      return parseUnitName(text)
+    } catch (error) {
+      const message = `${text} ${(error as Error).message}`
+      context.issues.push({ code: 'custom', message, input: text })
+      return z.NEVER
+    }
+  })
+  .meta({
+    title: 'Name of a service or mount unit; `.service` may be left out',
+    // As far as an editor can tell.
+    pattern: '^[A-Za-z0-9_:.\\\\@-]+$',
+    patternErrorMessage: 'write the name of a unit, like nginx.service',
+  })
+
+const schema = z.strictObject({ unit: unitName })
 
 type Options = z.output<typeof schema>
 

@@ -3,6 +3,7 @@
  * thousands of lives. A mutant that the plain swarm hardly notices names the one that it fears.
  */
 import { halvesBiases } from './biased-halves.ts'
+import { healthBiases } from './biased-health.ts'
 import { fewerNodes, tight, withDevices } from './biased-sites.ts'
 import { upkeepBiases } from './biased-upkeep.ts'
 import { withClones } from './clones.ts'
@@ -346,6 +347,7 @@ export const biases: Readonly<Record<string, Bias>> = {
       return withResets(site, () => all || lot.chance(60))
     },
   },
+  ...healthBiases,
   ...upkeepBiases,
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',

@@ -1,6 +1,7 @@
 /** How long things may take, computed from the config alone. */
 import { priorityDelayMsOf } from '../core/halves.ts'
 import type { Config, NodeId } from '../core/model.ts'
+import { recoveryMs } from './checks.ts'
 
 /** A generous pause for messages, saves, beats and starved alarms. */
 const SLACK_MS = 15_000
@@ -65,6 +66,7 @@ export function calmMs(config: Config, bootMs: number): number {
     3 * rounds +
     timing.stopAttemptsMax * (stops + 10_000) +
     Math.max(timing.coolDownMs, ...resources.map(({ failing }) => failing?.timeoutMs ?? 0)) +
+    recoveryMs(config) +
     6 * bootMs +
     60_000
   )

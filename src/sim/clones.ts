@@ -50,15 +50,21 @@ export function asOn(
   return resources.find((each) => each.clone?.id === clone.id && each.nodes.includes(node))
 }
 
+/** A node that must have a watchdog and has none takes nothing, for good. */
+function mayServe({ config, undogged }: Site, node: NodeId): boolean {
+  return config.watchdog?.modes[node] !== 'required' || undogged?.includes(node) !== true
+}
+
 /** Each clone as often as it may be, and everything else once; `undefined` where it is so. */
 export function scattered({ site, machines }: World): string | undefined {
   const isUp = (thing: string) => (machine: Machine) => machine.powered && machine.things.has(thing)
   const wanted = new Map<string, { up: number; all: number; max: number }>()
-  for (const { id, thing, clone } of site.config.resources) {
+  for (const { id, thing, clone, nodes } of site.config.resources) {
     const holders = machines.filter(isUp(thing))
     if (clone !== undefined) {
       const { up, all } = wanted.get(clone.id) ?? { up: 0, all: 0 }
-      wanted.set(clone.id, { up: up + holders.length, all: all + 1, max: clone.max })
+      const able = nodes.every((node) => mayServe(site, node)) ? 1 : 0
+      wanted.set(clone.id, { up: up + holders.length, all: all + able, max: clone.max })
     } else if (holders.length !== 1) {
       const where = holders.length === 0 ? 'nowhere' : `on ${holders.map((each) => each.id)}`
       return `${id} runs ${where}`

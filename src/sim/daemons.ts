@@ -140,7 +140,9 @@ function handle(world: World, daemon: Daemon, news: News): void {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     throw new Violation('S20', `the core of ${daemon.machine.id} threw on ${news.kind}: ${text}`)
   }
+  const before = daemon.mind
   daemon.mind = step.state
+  if (news.kind === 'checked') judge(world, 'onChecked', { daemon, before, ...news })
   if (world.strict) freezeDeep(step)
   if (news.kind === 'tick') {
     daemon.ticks++

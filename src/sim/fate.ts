@@ -3,6 +3,7 @@
  * the day when every cable is in its place again and a person looks after the machines.
  */
 import type { Config } from '../core/model.ts'
+import { heal as healChecks, sicken } from './checks.ts'
 import { asOn } from './clones.ts'
 import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
@@ -27,6 +28,7 @@ export function misfortune(world: World): void {
   disks(world)
   devices(world)
   services(world)
+  sicken(world)
   world.after(faults.everyMs, () => misfortune(world))
 }
 
@@ -248,6 +250,7 @@ export function mend(world: World, roundMs: number, rounds: number): void {
     device.lying = false
   }
   heal(world)
+  healChecks(world)
   for (const ring of ringsOf(world)) {
     if (ring.members.length * 2 > world.machines.length) setVerdict(world, ring, true)
   }

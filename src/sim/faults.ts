@@ -67,6 +67,9 @@ export interface Faults {
   /** A person confirms a machine dead that is off at that moment. */
   readonly confirmPercent: number
 
+  /** A health check turns bad: on one machine or on all, for a while, or on and off. */
+  readonly checkBadPercent: number
+
   // ---- per deed ----
   /** The hands stall between the decision and the wire (S14). */
   readonly stallPercent: number
@@ -89,6 +92,8 @@ export interface Faults {
   readonly markStuckPercent: number
   /** A reading tells no mark of the boot. */
   readonly markMissingPercent: number
+  /** A check that would be answered is not. */
+  readonly checkHangsPercent: number
   readonly startFailsPercent: number
   /** The start says that it failed, and yet the thing is active. */
   readonly startHalfPercent: number
@@ -140,6 +145,8 @@ export const calm: Faults = {
   intentPercent: 0,
   maintenancePercent: 0,
   confirmPercent: 0,
+  checkBadPercent: 0,
+  checkHangsPercent: 0,
   stallPercent: 0,
   stallMaxMs: 10_000,
   pressLostPercent: 0,
@@ -226,6 +233,8 @@ export function swarmFaults(lot: Rng): Faults {
     markStuckPercent: some(20),
     markMissingPercent: some(10),
     intentPercent: some(6),
+    checkBadPercent: 6,
+    checkHangsPercent: 3,
     maintenancePercent: lot.chance(85) ? 0 : lot.int(1, 4),
     detachPercent: lot.chance(70) ? 0 : lot.int(1, 4),
   }

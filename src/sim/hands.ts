@@ -1,5 +1,6 @@
 /** What a daemon's hands do in this world. Every deed that can end is told when it has. */
 import type { Effect } from '../core/effect.ts'
+import { check } from './checks.ts'
 import { multicast } from './cpg.ts'
 import { type Daemon, exit, tellAfter } from './daemons.ts'
 import { identify, press, read } from './devices.ts'
@@ -32,6 +33,8 @@ export function perform(world: World, daemon: Daemon, effect: Effect): void {
       return run(world, daemon, effect)
     case 'abort':
       return abort(world, daemon, effect.id)
+    case 'check':
+      return check(world, daemon, effect)
     case 'prepare':
       return
     case 'arm':

@@ -6,7 +6,8 @@
 import type { Effect, Press } from '../core/effect.ts'
 import type { News, Order } from '../core/event.ts'
 import type { Message } from '../core/message.ts'
-import type { GroupMember, Power } from '../core/model.ts'
+import type { CheckId, GroupMember, Power, ResourceId } from '../core/model.ts'
+import type { Mind } from './core.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
@@ -14,6 +15,7 @@ import { clonePromises } from './promises-clones.ts'
 import { detachPromises } from './promises-detach.ts'
 import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
+import { healthPromises } from './promises-health.ts'
 import { intentPromises } from './promises-intents.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
@@ -66,6 +68,21 @@ export interface Moments {
   onPowerOff: Machine
   /** A daemon was woken by its alarm, sends, or runs something. */
   onBusy: Daemon
+  /** A health check is asked. */
+  onCheck: {
+    readonly daemon: Daemon
+    readonly check: CheckId
+    readonly resource: ResourceId
+    readonly id: number
+  }
+  /** A check has answered; `before`: what the daemon thought then. */
+  onChecked: {
+    readonly daemon: Daemon
+    readonly before: Mind
+    readonly check: CheckId
+    readonly id: number
+    readonly ok: boolean
+  }
   /** A watchdog is to be fed until then, on the machine's clock. */
   onLease: { readonly daemon: Daemon; readonly untilMs: number }
   onArm: Daemon
@@ -94,6 +111,7 @@ export const invariants: readonly Invariant[] = [
   ...placementPromises,
   ...clonePromises,
   ...intentPromises,
+  ...healthPromises,
   ...failurePromises,
   ...detachPromises,
   ...rejoinPromises,
@@ -123,6 +141,8 @@ const moments: readonly Moment[] = [
   'onDaemonGone',
   'onPowerOff',
   'onBusy',
+  'onCheck',
+  'onChecked',
   'onLease',
   'onArm',
   'onDisarm',

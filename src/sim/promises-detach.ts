@@ -54,6 +54,11 @@ function stopped(world: World, seen: Moments['onRun']): string | undefined {
   const found = machine.things.get(thing)
   if (found === undefined || found.foreign || resources[resource]!.attempts > 0) return undefined
   if (world.nowMs - found.sinceMs < SETTLED_MS) return undefined
+  const failed = world.witness.failures.notes.get(`${machine.id}/${resource}`)
+  const failedMs = failed?.daemon === daemon ? (failed.list.at(-1)?.atMs ?? -1) : -1
+  if (failedMs > found.sinceMs) return undefined
+  // Quorum was lost for a moment: what starts after others stops first, and they after it.
+  if (resources[resource]!.mustStop === 'quorum is lost') return undefined
   const toldMs = releases.get(world)?.get(`${machine.id}/${resource}`) ?? -1
   const { after = [] } = daemon.config.resources.find(({ id }) => id === resource) ?? {}
   const led = after.some((id) => resources[id]?.at !== 'running' || resources[id].mustStop !== '')

@@ -50,10 +50,14 @@ function readingsOf(world: World, { daemon, message }: Moments['onMessage']) {
   const mine = (world.witness.presses.get(node) ?? []).filter(
     (press) => press.daemon === daemon && press.fencing === id && press.level === verdict.level - 1,
   )
-  const sentMs = mine.at(-1)?.sentMs ?? Infinity
   const reads = (world.witness.reads.get(daemon) ?? []).filter(
     ({ device }) => device.target.id === node && levelOf(world, device) === verdict.level - 1,
   )
+  // Where nobody came to press it, its own watchdog may have been first: then the last other boot
+  // that was read is what counts.
+  const now = reads.findLast(({ boot }) => boot !== undefined)?.boot
+  const other = reads.findLast(({ boot }) => boot !== undefined && boot !== now)
+  const sentMs = mine.at(-1)?.sentMs ?? (other?.askedMs ?? Infinity) + 1
   const before = reads.findLast(({ askedMs, boot }) => askedMs < sentMs && boot !== undefined)
   const after = reads.filter(({ askedMs, power }) => askedMs >= sentMs && power !== undefined)
   return { who: `${daemon.machine.id} counts a reset of ${node}`, before, after }

@@ -63,6 +63,7 @@ const concerns = [
   'disk',
   'resource',
   'operator',
+  'check',
 ] as const
 
 /** One stream for each concern of the world. */

@@ -1,6 +1,7 @@
 /** One seed, one life of a cluster: storm, then calm, then every promise must hold. */
 import { biases } from './biased.ts'
 import { calmMs } from './bounds.ts'
+import { withChecks } from './checks.ts'
 import type { Core } from './core.ts'
 import { mend, misfortune } from './fate.ts'
 import { calm, swarmFaults } from './faults.ts'
@@ -51,15 +52,17 @@ export function simulate(seed: number, { core, biased, strict, verbose }: Option
   }
   const site = swarmSite(lot)
   const drawn = swarmFaults(lot)
+  const lots = lotsOf(seed)
+  const plain = lots.check.chance(25) ? withChecks(site, lots.check) : site
   const world = new World({
     core,
     site: withWatchdogs(
-      bias?.site ? bias.site(site, lot) : site,
+      bias?.site ? bias.site(plain, lot) : plain,
       rng(seed, 'watchdogs'),
       bias?.watchdogs === true,
     ),
     faults: bias?.faults ? bias.faults(drawn, lot) : drawn,
-    lots: lotsOf(seed),
+    lots,
     strict: strict === true,
     verbose: verbose === true,
   })

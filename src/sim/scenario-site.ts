@@ -4,6 +4,7 @@
  */
 import { expandClones } from '../core/clones.ts'
 import {
+  type CheckConfig,
   type Config,
   type DeviceConfig,
   type Failing,
@@ -66,6 +67,10 @@ export interface Wishes {
   readonly beside?: string
   /** `vip:c,db:b`: a hundred points for a node, and none for where it runs. */
   readonly prefers?: string
+  /** `vip:gateway,db:storage`: a check of nodes without which a resource attracts none. */
+  readonly where?: string
+  /** `web:answers`: a check of what runs. */
+  readonly health?: string
   /** The timeout of every node's watchdog in seconds; `lease=30` goes with it. */
   readonly watchdog?: string
   /** Seconds until a node that holds something is reset. */
@@ -144,6 +149,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
         monitorEveryMs: 10_000,
       })),
     ),
+    checks: checksOf(wishes),
     devices,
     timing: { ...timing, detachMs: 1_000 * Number(wishes.detach ?? 30) },
     rules: {
@@ -170,6 +176,20 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   }
 }
 
+/** The checks that are named: every two seconds, up after two good answers, down after two bad. */
+function checksOf({ where, health }: Wishes): readonly CheckConfig[] {
+  const names = [...pairsOf(where), ...pairsOf(health)].map(([, check]) => check)
+  const often = { everyMs: 2_000, timeoutMs: 1_000, rise: 2, fall: 2 }
+  return [...new Set(names)].map((id) => ({ id, ...often }))
+}
+
+function pairsOf(text = ''): readonly (readonly [resource: string, check: string])[] {
+  const pairs = text.split(',').map((each) => each.split(':'))
+  return pairs.flatMap(([resource, check]) =>
+    resource !== undefined && check !== undefined ? [[resource, check] as const] : [],
+  )
+}
+
 function watchdogWishes({ watchdog, lease, required }: Wishes, ids: readonly NodeId[]) {
   if (watchdog === undefined) return {}
   const mode = required === undefined ? ('automatic' as const) : ('required' as const)
@@ -186,6 +206,8 @@ function instancesOf({ clone = '' }: Wishes, id: string, all: number): number {
 
 function resourceWishes(wishes: Wishes, id: string) {
   const { group = '', apart = '', after = '', beside = '', prefers = '' } = wishes
+  const checksIn = (text: string | undefined) =>
+    pairsOf(text).flatMap(([resource, check]) => (resource === id ? [check] : []))
   const members = group.split(',')
   const leader = members[members.indexOf(id) - 1]
   const [one, foe] = apart.split(':')
@@ -196,6 +218,8 @@ function resourceWishes(wishes: Wishes, id: string) {
     to === undefined ? [] : [{ to, strength: 'must' } as const]
   return {
     ...plainWishes,
+    onlyWhere: checksIn(wishes.where),
+    health: checksIn(wishes.health),
     beside: [...must(leader), ...(follower === id ? must(company) : [])],
     apart: one === id ? must(foe) : [],
     after: [leader, second === id ? first : undefined].filter((each) => each !== undefined),

@@ -4,6 +4,7 @@
  */
 
 import type { OrderAction } from '../core/ledger.ts'
+import { turn } from './checks.ts'
 import type { Core } from './core.ts'
 import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
@@ -167,6 +168,12 @@ export const deeds: Readonly<Record<string, Deed>> = {
   },
   stall: (world, [percent]) => {
     world.faults = { ...world.faults, stallPercent: Number(percent ?? 100) }
+  },
+  'check-fails': (world, [check, ...nodes]) => {
+    for (const node of nodes) turn(world, world.machine(node), check!, true)
+  },
+  'check-works': (world, [check, ...nodes]) => {
+    for (const node of nodes) turn(world, world.machine(node), check!, false)
   },
   'start-by-hand': (world, [resource, node]) => {
     const machine = world.machine(node!)

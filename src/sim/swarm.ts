@@ -43,6 +43,7 @@ export function swarmSite(lot: Rng): Site {
       ids,
       ['vip', 'db', 'web'].slice(0, lot.int(1, 3)).map((id) => resourceOf(lot, id, ids)),
     ),
+    checks: [],
     devices,
     timing: timingOf(lot),
     rules: rulesOf(lot),

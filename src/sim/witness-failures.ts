@@ -4,7 +4,7 @@
  */
 import { type FailedOp, failingOf } from '../core/failures.ts'
 import type { Wanted } from '../core/message.ts'
-import type { Failing } from '../core/model.ts'
+import type { Failing, ResourceConfig } from '../core/model.ts'
 import { isReal } from './core.ts'
 import type { Daemon } from './daemons.ts'
 import type { Moments } from './invariants.ts'
@@ -36,7 +36,7 @@ export function noteOutcome(
   { daemon, news }: Moments['onOutcome'],
   nowMs: number,
 ): void {
-  const { mind, machine, config } = daemon
+  const { mind, config } = daemon
   const resource = config.resources.find(({ id }) => id === news.resource)
   if (!isReal(mind) || resource === undefined) return
   const { op, mustStop, misses } = mind.resources[news.resource]!
@@ -45,13 +45,22 @@ export function noteOutcome(
   if (news.outcome === (op.op === 'start' ? 'done' : 'running')) return
   // Once nobody can tell, it is looked at again.
   if (op.op === 'monitor' && news.outcome === 'unknown' && misses === 0) return
-  const key = `${machine.id}/${news.resource}`
+  noteFailed({ notes, grave }, daemon, resource, { op: op.op, atMs: nowMs })
+}
+
+/** One more failure of a resource, as its daemon has to count it. */
+export function noteFailed(
+  { notes, grave }: Pick<FailureNotes, 'notes' | 'grave'>,
+  daemon: Daemon,
+  resource: ResourceConfig,
+  failed: Failed,
+): void {
+  const key = `${daemon.machine.id}/${resource.id}`
   const before = notes.get(key)
   const list = before?.daemon === daemon ? before.list : []
-  const failed: Failed = { op: op.op, atMs: nowMs }
   notes.set(key, { daemon, list: [...list, failed].slice(-KEPT_MAX) })
-  const { action } = failingOf(config, resource)
-  if (action === 'stop' || (action === 'fence' && op.op === 'monitor')) {
+  const { action } = failingOf(daemon.config, resource)
+  if (action === 'stop' || (action === 'fence' && failed.op === 'monitor')) {
     grave.set(key, { ...failed, daemon })
   }
 }

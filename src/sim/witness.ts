@@ -11,6 +11,7 @@ import { decidingRing, mainRing } from './deciding.ts'
 import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
 import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
+import { healthNotes } from './witness-health.ts'
 import { type DetachNote, noteDetach, noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
@@ -162,6 +163,7 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     witness.allowed.set(order.target, witness.orders.size)
     witness.barred.delete(order.target)
   },
+  ...healthNotes,
   onOutcome: ({ witness, nowMs }, seen) => noteOutcome(witness.failures, seen, nowMs),
   onPress: notePress,
   onRefusal: ({ witness }, { daemon, press }) => {

@@ -9,6 +9,7 @@ import type { Ledger } from '../core/ledger.ts'
 import type { Message } from '../core/message.ts'
 import type { Config, DeviceId, NodeId, ResourceId } from '../core/model.ts'
 import { Agenda } from './agenda.ts'
+import type { Ailments } from './checks.ts'
 import type { Core } from './core.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
@@ -154,6 +155,7 @@ export class World {
   readonly network: Network
   readonly witness: Witness
   readonly habits: Habits = new Map()
+  readonly ailments: Ailments = new Map()
   /** What was broken, where a life goes on after that; `undefined` where it ends with the first. */
   readonly broken: Broken[] | undefined
   readonly borne: readonly string[]

@@ -111,6 +111,7 @@ export function member(id: string, change: Partial<NodeStatus> = {}): NodeStatus
     deferred: '',
     fencing: undefined,
     devices: [{ id: `${id}/1/1`, driver: 'ipmi', ok: true, detail: 'checked' }],
+    checks: [],
     ...change,
   }
 }

@@ -12,6 +12,8 @@ const explanation = {
     'web-3': 'vip, beside which it must run, belongs on web-02',
   },
   intents: ['web is banned from node3 (by root)'],
+  checks: ['on web-02 answers of web has failed once: status 503'],
+  failures: {},
   wishes: ['beside vip, always'],
 }
 
@@ -27,6 +29,7 @@ test('H3 where it is, where it belongs, why, and why not elsewhere', async (t) =
   not on web-01  it is lost
   not on web-3   vip, beside which it must run, belongs on web-02
   ordered: web is banned from node3 (by root)
+  check: on web-02 answers of web has failed once: status 503
   wish: beside vip, always
 `,
   )
@@ -52,9 +55,10 @@ test('H3 what is no resource, or no daemon, is a sentence', async (t) => {
 test('H2 a clone is explained instance by instance', async (t) => {
   const desk = await openDesk(t, healthy())
   const down = { node: undefined, state: 'stopped', belongs: undefined, why: 'it is disabled' }
+  const none = { elsewhere: {}, intents: [], wishes: [], checks: [] }
   const instances = [
-    { ...explanation, id: 'web@web-02', elsewhere: {}, intents: [], wishes: [] },
-    { ...explanation, ...down, id: 'web@web-03', elsewhere: {}, intents: [], wishes: [] },
+    { ...explanation, id: 'web@web-02', ...none },
+    { ...explanation, ...down, id: 'web@web-03', ...none },
   ]
   desk.world.explanation = { id: 'web', max: 2, instances }
   const { code, out } = await picket(['explain', 'web', '--socket', desk.socket])

@@ -53,7 +53,16 @@ test('trouble is told with its reasons, and with what to do', async () => {
           },
         ],
       }),
-      member('web-02', { daemon: false, late: true }),
+      member('web-02', {
+        daemon: false,
+        late: true,
+        checks: [
+          {
+            ...{ check: 'gateway', resource: '', verdict: 'failing', settled: true },
+            ...{ forMs: 12_400, against: 1, needed: 4, detail: 'no answer\n' },
+          },
+        ],
+      }),
       member('web-03', {
         standing: 'lost',
         because: 'it left the ring without a goodbye',
@@ -112,6 +121,7 @@ Nodes
       ✗ cannot be fenced via ipmi web-01/2/1: the device refused our password
   … web-02  member     picketd does not run there; a late command may still reach it
       ✓ can be fenced via ipmi web-02/1/1
+      ✗ check gateway has been failing for 12 s: no answer ; it takes 4 good answers in a row, 1 of them there
   ✗ web-03  lost       holds anything
       because it left the ring without a goodbye
       … not fenced yet: the delay before a fencing is 30.0 s

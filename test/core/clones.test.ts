@@ -30,7 +30,9 @@ const idle: Facts = {
   wanted: () => undefined,
   whyNot: () => '',
   capacity: () => ({}),
-  ails: () => false,
+  ails: () => '',
+  unsure: () => '',
+  unsound: () => false,
 }
 
 function placesOf(all: readonly Written[], facts: Partial<Facts> = {}) {
@@ -117,8 +119,8 @@ test('H2 whoever must run beside a clone is where an instance is, rather where i
   assert.equal(placesOf([vip, web], { whyNot: without('a') }).vip, 'b')
   // What is only about to be mended is left for what works.
   const now = ({ id, nodes }: ResourceConfig) => (id === 'vip' ? 'a' : nodes[0])
-  assert.equal(placesOf([vip, web], { now, ails: ({ id }) => id === 'web@a' }).vip, 'b')
-  assert.equal(placesOf([vip, web], { now, ails: () => true }).vip, 'a')
+  assert.equal(placesOf([vip, web], { now, unsound: ({ id }) => id === 'web@a' }).vip, 'b')
+  assert.equal(placesOf([vip, web], { now, unsound: () => true }).vip, 'a')
   const none = placesOf([vip, web], { whyNot: ({ clone }) => (clone ? 'no' : '') })
   assert.equal(none.vip, undefined)
 })
@@ -204,7 +206,9 @@ const anyFacts = fc
       },
       wanted: ({ id }) => moved[id],
       whyNot: (each, node) => (among(unable, each, node) ? 'it cannot' : ''),
-      ails: (each) => among(ailing, each, each.nodes[0]!),
+      ails: () => '',
+      unsure: () => '',
+      unsound: (each) => among(ailing, each, each.nodes[0]!),
       capacity: () => ({ cpu: room }),
     }
   })

@@ -18,13 +18,9 @@ function resource(id: string, changes: Partial<ResourceConfig> = {}): ResourceCo
 }
 
 const nowhere = () => undefined
-const idle: Facts = {
-  now: nowhere,
-  wanted: nowhere,
-  whyNot: () => '',
-  capacity: () => ({}),
-  ails: () => false,
-}
+const none = () => ''
+const well = { whyNot: none, ails: none, unsure: none, unsound: () => false }
+const idle: Facts = { ...well, now: nowhere, wanted: nowhere, capacity: () => ({}) }
 
 function placesOf(resources: readonly ResourceConfig[], facts: Partial<Facts> = {}) {
   const places = plan(resources, { ...idle, ...facts })
@@ -152,11 +148,13 @@ const anyFacts = fc
   .map(
     ({ unable, room, now, moved }): Facts => ({
       now: ({ id }) => now[id],
+      ails: () => '',
+      unsure: () => '',
       wanted: ({ id }) => moved[id],
       whyNot: ({ id }, node) =>
         unable.some(([whose, where]) => whose === id && where === node) ? 'it cannot' : '',
       capacity: () => ({ cpu: room }),
-      ails: () => false,
+      unsound: () => false,
     }),
   )
 

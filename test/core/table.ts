@@ -71,6 +71,7 @@ export const config = (change: Partial<Config> = {}): Config => {
         monitorEveryMs: 5_000,
       },
     ],
+    checks: [],
     devices: ids.map((id) => ({
       id: `${id}/1/1`,
       driver: 'ipmi',
@@ -116,6 +117,8 @@ export class Table {
   readonly log: string[] = []
   /** Those who are told every event of a seat, before its step, and the effects after it. */
   readonly ears = new Map<NodeId, Ear>()
+  /** Checks that fail, as `node/check`. */
+  readonly ailing = new Set<string>()
   readonly #config: Config
   #ring = 0
   readonly #wire: { to: NodeId; news: News }[] = []
@@ -283,6 +286,12 @@ export class Table {
       case 'exit':
         this.say(`${seat.id} exits: ${effect.because}`)
         return
+      case 'check': {
+        const { id, check } = effect
+        const ok = !this.ailing.has(`${seat.id}/${check}`)
+        answer({ kind: 'checked', id, check, ok, detail: ok ? 'fine' : 'no answer' })
+        return
+      }
       case 'arm':
         seat.fed = { untilMs: effect.untilMs, armed: true }
         answer({ kind: 'armed', id: effect.id, ...seat.dog })

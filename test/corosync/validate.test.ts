@@ -16,6 +16,18 @@ const report: Report = {
       ...{ failures: 1, last: 'it failed', grave: '' },
     },
   },
+  checks: [
+    {
+      check: 'gateway',
+      resource: '',
+      verdict: 'failing',
+      settled: true,
+      forMs: 1_500,
+      against: 1,
+      needed: 4,
+      detail: 'no answer',
+    },
+  ],
   pressing: ['f-1'],
   hears: { node3: 'it answers on 192.0.2.3' },
   leaving: false,

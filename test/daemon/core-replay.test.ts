@@ -90,11 +90,15 @@ test('what the core did is done again from every file of the journal, effect for
   const files = [path, `${path}.1`, `${path}.2`].filter(existsSync)
   assert.ok(files.length >= 2, 'no file was put aside')
   const core = { begin: (value: unknown) => begin(value as Begin), step }
+  let replayed = 0
   for (const file of files) {
     const { events, torn, difference } = await replay(file, core)
     assert.deepEqual([torn, difference], [0, undefined], file)
-    assert.ok(events > 10)
+    // The newest file may just have been begun; those put aside were full.
+    if (file !== path) assert.ok(events > 10, file)
+    replayed += events
   }
+  assert.ok(replayed > 100)
   assert.deepEqual(said, [])
 })
 

@@ -78,6 +78,7 @@ function node(t: TestContext, change: Partial<Body> = {}, slowS = 0) {
       abort: () => {},
       prepare: () => {},
     },
+    checks: { ask: async (name) => ({ ok: true, detail: `${name} is fine` }) },
     say: ({ level, text }) => say(level, text),
     exit: (code, because) => void world.ends.push(`${code} ${because}`),
     ...change,
@@ -196,6 +197,7 @@ test('every deed ends in news, also where what it needs is missing or breaks', a
     listen: broken,
     store: { save: broken },
     resources: { run: broken, abort: () => {}, prepare: () => {} },
+    checks: { ask: broken },
   })
   const ask = { device: 'z/1/1', target: 'z', timeoutMs: 100 } as const
   assert.deepEqual(await perform({ do: 'read', id: 1, ...ask }), {
@@ -214,6 +216,11 @@ test('every deed ends in news, also where what it needs is missing or breaks', a
   assert.match(said[0] ?? '', /whether z is silent: it broke/)
   const ran = await perform({ do: 'run', id: 4, resource: 'vip', op: 'start', timeoutMs: 10 })
   assert.equal(ran.kind === 'ran' && ran.outcome, 'unknown')
+  const check = { do: 'check', id: 6, check: 'gateway', resource: '', timeoutMs: 10 } as const
+  const checked = { kind: 'checked', id: 6, check: 'gateway' } as const
+  assert.deepEqual(await perform(check), { ...checked, ok: false, detail: 'it broke' })
+  const well = await node(t).perform(check)
+  assert.deepEqual(well, { ...checked, ok: true, detail: 'gateway is fine' })
   const saved = await perform({ do: 'save', id: 5, ledger: blankLedger })
   assert.deepEqual(saved, { kind: 'saved', id: 5, ok: false, detail: 'it broke' })
 })

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkOf } from '../health/stand.ts'
 import { makeRoom, until } from '../resources/room.ts'
 import { noSystemd, type SystemdHost, startSystemdHost } from './systemd-host.ts'
 
@@ -338,4 +339,20 @@ test('a mount is a resource, too', { skip }, async (t) => {
   host.run('pkill', '-x', 'sleep')
   assert.equal((await run(4, 'stop')).outcome, 'done')
   assert.ok(!mounted())
+})
+
+test('H4 a check of a unit follows it, and is told of its end at once', { skip }, async (t) => {
+  process.env.DBUS_SYSTEM_BUS_ADDRESS = host.systemBus
+  const unit = `checked${++names}.service`
+  host.unit(unit, sleeping)
+  t.after(() => host.run('systemctl', 'stop', unit))
+  const { ask, stirred } = await checkOf(t, 'systemd', { unit })
+  assert.equal(await ask(LONG_MS), `bad: ${unit} is inactive (dead)`)
+  host.run('systemctl', 'start', unit)
+  assert.equal(await ask(LONG_MS), 'good: active (running)')
+  host.run('systemctl', 'kill', '-s', 'KILL', unit)
+  await until('its end is told', () => stirred.length > 0)
+  assert.match(await ask(LONG_MS), /^bad: .* is failed \(failed\)/)
+  const other = await checkOf(t, 'systemd', { unit: 'of-nobody.service' })
+  assert.match(await other.ask(LONG_MS), /^bad: there is no of-nobody.service on this node/)
 })

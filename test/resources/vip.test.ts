@@ -139,7 +139,10 @@ for (const { family, address, other, prefix, ping } of families) {
       wire.on('b', `ip addr del ${address}/${prefix} dev eth0`)
       const ran = await node.do('start')
       assert.equal(ran.outcome, 'done')
-      assert.match(ran.detail, new RegExp(`${wire.mac('b')}, which had it \\d+ ms before, is silent`))
+      assert.match(
+        ran.detail,
+        new RegExp(`${wire.mac('b')}, which had it \\d+ ms before, is silent`),
+      )
       t.diagnostic(`${family} start after a handover: ${ran.tookMs.toFixed(1)} ms`)
     })
 

@@ -5,6 +5,7 @@ import { detachMutants } from './detach.ts'
 import { failureMutants } from './failures.ts'
 import { fencingMutants } from './fencing.ts'
 import { halvesMutants } from './halves.ts'
+import { healthMutants } from './health.ts'
 import { intentMutants } from './intents.ts'
 import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
@@ -22,6 +23,7 @@ export const mutants: readonly Mutant[] = [
   ...rejoinMutants,
   ...memoryMutants,
   ...intentMutants,
+  ...healthMutants,
   ...watchdogMutants,
   ...halvesMutants,
   ...failureMutants,

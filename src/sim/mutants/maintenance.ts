@@ -30,14 +30,9 @@ export const maintenanceMutants: readonly Mutant[] = [
   {
     name: 'maintenance-ends-a-hold',
     rule: 'P3',
-    file: 'core/verdicts.ts',
-    find: '  if (Object.values(ledger.nodes).some((entry) => mayHold(entry, thing))) return\n',
-    replace: '',
-    also: {
-      file: 'core/look.ts',
-      find: '.filter((id) => mayHold(',
-      replace: '.filter((id) => !/ maintenance/.test(entryOf(ledger, id).deferred) && mayHold(',
-    },
+    file: 'core/clones.ts',
+    find: 'if (entry === undefined) return false',
+    replace: 'if (entry === undefined || / maintenance/.test(entry.deferred)) return false',
     because: 'what a node in maintenance runs on, cut off, starts elsewhere without any proof',
     swarm: 'maintaining-operators',
     scenario: 'maintenance-of-a-node',
@@ -45,7 +40,7 @@ export const maintenanceMutants: readonly Mutant[] = [
   {
     name: 'maintenance-starts-again',
     rule: 'H8',
-    file: 'core/resource.ts',
+    file: 'core/outcomes.ts',
     find: '  if (isLeftAlone(turn.state, config.id)) return onFailedAlone(turn, config, ran)\n',
     replace: '',
     because: 'a database that an operator has stopped to work on is stopped once more, and started',

@@ -1,0 +1,73 @@
+/** Mutants of health checks. */
+import type { Mutant } from '../mutant.ts'
+
+export const healthMutants: readonly Mutant[] = [
+  {
+    name: 'one-bad-answer-is-enough',
+    rule: 'H4',
+    file: 'core/health.ts',
+    find: 'if (against < check.fall) return',
+    replace: 'if (against < 1) return',
+    because: 'a single answer that got lost sends services away',
+    swarm: 'sick-services',
+  },
+  {
+    name: 'one-good-answer-heals',
+    rule: 'H4',
+    file: 'core/health.ts',
+    find: 'against < risesAt(check, before)',
+    replace: 'against < 1',
+    because: 'what fails every other time attracts services in between',
+    swarm: 'sick-services',
+  },
+  {
+    name: 'flapping-is-forgotten',
+    rule: 'H4',
+    file: 'core/health.ts',
+    find: 'return rise * 2 ** Math.min(Math.max(0, falls - 1), DOUBLINGS_MAX)',
+    replace: 'return falls < 0 ? DOUBLINGS_MAX : rise',
+    because: 'a check that flaps sends a service back and forth for ever, at the same pace',
+    swarm: 'sick-services',
+    scenario: 'health-check-flaps',
+  },
+  {
+    name: 'sick-node-attracts',
+    rule: 'H4',
+    file: 'core/look.ts',
+    find: "return local.mends ? '' : whyFailing(report.checks, onlyWhere)",
+    replace: "return local.mends ? '' : whyFailing([], onlyWhere)",
+    because: 'a node without its gateway takes over what another one has lost',
+    swarm: 'sick-services',
+    scenario: 'health-check-of-a-node',
+  },
+  {
+    name: 'unknown-counts-as-healthy',
+    rule: 'H4',
+    file: 'core/plan.ts',
+    find: 'facts.whyNot(resource, node) || facts.unsure(resource, node)',
+    replace: 'facts.whyNot(resource, node)',
+    because: 'a node that has just come back takes over what it has not even looked for',
+    swarm: 'sick-services',
+  },
+  {
+    name: 'sick-everywhere-runs-nowhere',
+    rule: 'H4',
+    file: 'core/look.ts',
+    find: "if (holders.includes(node)) return ''\n  if (report",
+    replace:
+      'if (holders.includes(node)) return whyFailing(report.checks, onlyWhere)\n  if (report',
+    because: 'one router that fails takes every service down, on all nodes at once',
+    swarm: 'sick-services',
+    scenario: 'health-check-of-a-node',
+  },
+  {
+    name: 'sick-service-is-borne',
+    rule: 'H4',
+    file: 'core/health.ts',
+    find: "resource !== undefined && after.verdict === 'failing' && !ok",
+    replace: "resource !== undefined && after.verdict === 'unknown' && !ok",
+    because: 'a service that answers with errors goes on doing so',
+    swarm: 'sick-services',
+    scenario: 'health-check-fails-restart-then-move',
+  },
+]
