@@ -29,6 +29,7 @@ type Word =
   | 'node'
   | 'resource'
   | 'device'
+  | 'check'
   | 'seconds'
   | 'number'
   | 'field'
@@ -79,6 +80,8 @@ export const forms: Readonly<Record<string, Form>> = {
   order: { words: [orders, 'node', ['via'], 'node'] },
   want: { words: [intentActions, 'field'], more: true },
   'resource-dies': { words: ['resource', 'node', ['told']], least: 2 },
+  'check-fails': { words: ['check', 'node'], more: true },
+  'check-works': { words: ['check', 'node'], more: true },
   stall: { words: ['number'], least: 0 },
   'start-by-hand': { words: ['resource', 'node'] },
   'start-hangs': habit,
@@ -184,6 +187,11 @@ function whyNot(plant: Plant, kind: Word, word: string): string | undefined {
   if (typeof kind !== 'string') return among('such word as', kind)
   if (kind === 'node') return among('node', ids)
   if (kind === 'resource') return among('resource', resources)
+  if (kind === 'check')
+    return among(
+      'check',
+      config.checks.map((each) => each.id),
+    )
   if (kind === 'device') return among('device', deviceNames(plant))
   if (kind === 'field') return whyNoField(word, ids, resources)
   const most = kind === 'seconds' ? 86_400 : 1_000_000
