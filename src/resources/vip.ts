@@ -3,9 +3,9 @@
  * when it arrives.
  *
  * Before it is added the wire is asked whether somebody else answers for it. `prepare` asks early
- * and keeps asking while a fence or a handover is under way, so that a start has little left to wait
- * for. The question is a courtesy to strangers; what keeps two nodes of ours apart is fencing, and
- * that a start waits until the other one has reported it stopped.
+ * and keeps asking while a fence or a handover is under way, so that a start has little left to
+ * wait for. The question is a courtesy to strangers; what keeps two nodes of ours apart is fencing,
+ * and that a start waits until the other one has reported it stopped.
  *
  * @source RFC 5227 (IPv4 address conflict detection), RFC 4861 section 7.2.6 (unsolicited neighbour
  * advertisements).
