@@ -85,7 +85,7 @@ function unitedLedger(
   const ledger = syncs[best]!.ledger!
   if (!halves) return ledger
   const others = members.flatMap((id) => (id === best ? [] : (syncs[id]!.ledger ?? [])))
-  return unite(ledger, others)
+  return unite(ledger, others, members)
 }
 
 /**

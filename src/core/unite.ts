@@ -48,11 +48,22 @@ export function newest(
   return best
 }
 
-/** The ledger that counts, with the obligations of the others. */
-export function unite(ledger: Ledger, others: readonly Ledger[]): Ledger {
+/**
+ * The ledger that counts, with the obligations of the others. What a member holds it says itself;
+ * what another ledger once gave it is no right to it.
+ */
+export function unite(
+  ledger: Ledger,
+  others: readonly Ledger[],
+  members: readonly NodeId[],
+): Ledger {
   const nodes = Object.entries(ledger.nodes).map(([id, entry]) => {
-    const more = others.map((other) => entryOf(other, id))
-    return [id, isOpen(entry) || entry.standing === 'member' ? withMore(entry, more) : entry]
+    if (!isOpen(entry) && entry.standing !== 'member') return [id, entry]
+    const more = withMore(
+      entry,
+      others.map((other) => entryOf(other, id)),
+    )
+    return [id, members.includes(id) ? { ...more, holds: entry.holds } : more]
   })
   const shots = [ledger, ...others].flatMap((each) => each.shots)
   return { ...ledger, nodes: Object.fromEntries(nodes), shots: withoutTwins(shots) }

@@ -115,12 +115,14 @@ test('S18 the obligations of the other half are added, and none of its proofs', 
     c: entry({ standing: 'fenced', holds: 'anything' }),
   })
   const shot = { id: 'f', node: 'b', round: 0 }
-  const { nodes, shots, epoch } = unite({ ...ours, shots: [shot] }, [
-    { ...theirs, shots: [shot, { ...shot, round: 1 }] },
-  ])
+  const others = [{ ...theirs, shots: [shot, { ...shot, round: 1 }] }]
+  const { nodes, shots, epoch } = unite({ ...ours, shots: [shot] }, others, ['a'])
   assert.equal(epoch.seq, 9)
   assert.deepEqual([nodes.b?.late, nodes.b?.fencing?.id, nodes.b?.standing], [true, 'f', 'lost'])
   assert.deepEqual(nodes.b?.holds, [{ thing: 'y', step: 2 }])
+  // Who is here says itself what it has; a command to it may be on its way all the same.
+  const back = unite(ours, others, ['a', 'b']).nodes.b
+  assert.deepEqual([back?.holds, back?.late], [[], true])
   assert.deepEqual([nodes.c?.standing, nodes.c?.holds], ['lost', 'anything'])
   assert.deepEqual(
     shots.map(({ round }) => round),
