@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { News } from '../../src/core/event.ts'
 import type { ClusterNode, Link, QuorumOptions, Totem } from '../../src/corosync/corosync.ts'
+import { PROTOCOL } from '../../src/corosync/validate.ts'
 import { type Box, noBox, openBox } from './corosync-box.ts'
 import { type Member, settle, startMember } from './corosync-driver.ts'
 import { assertAllSteps, assertConsistent, mark, orderedSince } from './corosync-order.ts'
@@ -16,21 +17,26 @@ interface About {
 
 const base64 = (text: string | Uint8Array) => Buffer.from(text).toString('base64')
 
+/** Said in our own protocol: of any other nothing is read but its frame. */
+const own = (text: string) => text.replace('{', `{"protocol":${PROTOCOL},`)
+
 const hostile: readonly string[] = [
   base64(''),
   base64(Uint8Array.of(0xff, 0xfe, 0x00, 0x80)),
-  base64('{"session":"a","say":"ack","step":1'),
+  base64(own('{"session":"a","say":"ack","step":1')),
   base64('null'),
   base64('[]'),
   base64('"text"'),
   base64('['.repeat(500_000)),
-  base64(`{"session":"a","say":"report","report":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_001)}`),
-  base64('{"session":"a","say":"fire"}'),
-  base64('{"session":"a","say":"toString"}'),
-  base64('{"session":1,"say":"ack","step":1}'),
-  base64('{"session":"a","say":"ack","step":"1"}'),
-  base64('{"session":"a","say":"ack","step":1e999}'),
-  base64('{"session":"a","say":"sync","sync":{"report":null}}'),
+  base64(
+    own(`{"session":"a","say":"report","report":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_001)}`),
+  ),
+  base64(own('{"session":"a","say":"fire"}')),
+  base64(own('{"session":"a","say":"toString"}')),
+  base64(own('{"session":1,"say":"ack","step":1}')),
+  base64(own('{"session":"a","say":"ack","step":"1"}')),
+  base64(own('{"session":"a","say":"ack","step":1e999}')),
+  base64(own('{"session":"a","say":"sync","sync":{"report":null}}')),
 ]
 
 describe('a group on three real Corosync nodes', { skip: noBox, timeout: 120_000 }, () => {
@@ -154,7 +160,9 @@ describe('a group on three real Corosync nodes', { skip: noBox, timeout: 120_000
     const stranger = startMember(box, 2, 'another-group')
     await stranger.line('open')
     await stranger.answer({ ask: 'raw', group: 'box', base64: hostile }, 'posted')
-    const odd = '{"session":"hostile","say":"ack","step":7,"more":{"__proto__":1},"constructor":2}'
+    const odd = own(
+      '{"session":"hostile","say":"ack","step":7,"more":{"__proto__":1},"constructor":2}',
+    )
     await stranger.answer({ ask: 'more', base64: [base64(odd)] }, 'posted')
     const heard = (news: News) => news.kind === 'message' && news.message.session === 'hostile'
     for (const [at, member] of all().entries()) {
