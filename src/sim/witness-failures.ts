@@ -3,6 +3,7 @@
  * see witness.ts.
  */
 import { type FailedOp, failingOf } from '../core/failures.ts'
+import { maintenanceOf } from '../core/intents.ts'
 import type { Wanted } from '../core/message.ts'
 import type { Failing, ResourceConfig } from '../core/model.ts'
 import { isReal } from './core.ts'
@@ -45,6 +46,9 @@ export function noteOutcome(
   if (news.outcome === (op.op === 'start' ? 'done' : 'running')) return
   // Once nobody can tell, it is looked at again.
   if (op.op === 'monitor' && news.outcome === 'unknown' && misses === 0) return
+  // What is in maintenance is somebody's to look after, and its failures are not counted.
+  const alone = maintenanceOf(mind.ledger.intents, resource.id, daemon.machine.id) !== undefined
+  if (op.op === 'monitor' && alone) return
   noteFailed({ notes, grave }, daemon, resource, { op: op.op, atMs: nowMs })
 }
 
