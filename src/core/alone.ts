@@ -16,7 +16,7 @@ import {
   orderedFencing,
   unknownNode,
 } from './ledger.ts'
-import type { Report } from './message.ts'
+import { blankReport, type Report } from './message.ts'
 import type { Config, GroupMember, Identity, NodeId, RingId } from './model.ts'
 import type { OrderState, Session, State } from './state.ts'
 
@@ -86,20 +86,7 @@ function taken({ id, action, target, requester, reason, atMs }: AloneOrder): Ord
 
 function sessionOf(order: AloneOrder): Session {
   const { self, identity, config, atMs } = order
-  const report: Report = {
-    seq: 0,
-    sentMs: atMs,
-    step: 0,
-    saved: -1,
-    resources: {},
-    checks: [],
-    pressing: [],
-    hears: {},
-    leaving: false,
-    detaching: false,
-    passive: false,
-    durable: true,
-  }
+  const report: Report = { ...blankReport, sentMs: atMs, durable: true }
   const known = { configHash: config.hash, ledger: undefined, chain: true, shown: [] }
   return {
     base: `${ring.rep}.${ring.seq}/${self}:${memberOf(self).pid}`,

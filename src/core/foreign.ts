@@ -4,7 +4,7 @@
  * is guessed. It is treated as one with another config: it takes no part, holds what it holds, and
  * is condemned when that lasts too long. Where most members speak the other one, we are left out.
  */
-import type { Sync } from './message.ts'
+import { blankReport, type Sync } from './message.ts'
 import type { NodeId } from './model.ts'
 import { type Session, say, setSession, type Turn } from './state.ts'
 
@@ -37,19 +37,6 @@ function foreignSync(protocol: number): Sync {
     ledger: undefined,
     chain: false,
     shown: [],
-    report: {
-      seq: 0,
-      sentMs: 0,
-      step: 0,
-      saved: -1,
-      resources: {},
-      checks: [],
-      pressing: [],
-      hears: {},
-      leaving: false,
-      detaching: false,
-      passive: false,
-      durable: false,
-    },
+    report: blankReport,
   }
 }

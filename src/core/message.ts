@@ -157,6 +157,22 @@ export interface WatchdogReport {
   readonly detail: string
 }
 
+/** A report of a member of which nothing is known, and which can keep nothing. */
+export const blankReport: Report = {
+  seq: 0,
+  sentMs: 0,
+  step: 0,
+  saved: -1,
+  resources: {},
+  checks: [],
+  pressing: [],
+  hears: {},
+  leaving: false,
+  detaching: false,
+  passive: false,
+  durable: false,
+}
+
 export interface ResourceReport {
   readonly thing: string
   /** `stuck`: it cannot be stopped. Everything but `stopped` may be running. */
