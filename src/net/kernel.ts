@@ -8,17 +8,13 @@
  */
 import { getSystemErrorName } from 'node:util'
 import {
-  decodeMessages,
-  decodeVerdict,
+  type Answer,
+  answerTo,
   encodeMessage,
   type Message,
   NLM_F_ACK,
   NLM_F_DUMP,
-  NLM_F_DUMP_INTR,
   NLM_F_REQUEST,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  NLMSG_NOOP,
   u16,
   u32,
 } from './netlink.ts'
@@ -99,8 +95,8 @@ export async function openKernel(): Promise<Kernel> {
     ask: (request, flags = 0) => converse(libc, fd, request, flags | NLM_F_ACK).messages,
     read(request) {
       for (let reading = 0; reading < READINGS_MAX; reading++) {
-        const { messages, whole } = converse(libc, fd, request, NLM_F_DUMP)
-        if (whole) return messages
+        const answer = converse(libc, fd, request, NLM_F_DUMP)
+        if (answer.whole()) return answer.messages
       }
       throw new KernelError(request.what, `it changed while it was read, ${READINGS_MAX} times`)
     },
@@ -112,15 +108,9 @@ export async function openKernel(): Promise<Kernel> {
   }
 }
 
-interface Answer {
-  readonly messages: readonly Message[]
-  /** Read out at one moment. */
-  readonly whole: boolean
-}
-
 let lastSequence = 0
 
-/** One question with its whole answer. What belongs to another question is left out. */
+/** One question with its whole answer. */
 function converse(libc: Libc, fd: number, { what, type, body }: Request, flags: number): Answer {
   lastSequence = (lastSequence + 1) >>> 0
   const sequence = lastSequence
@@ -129,22 +119,16 @@ function converse(libc: Libc, fd: number, { what, type, body }: Request, flags: 
   if (libc.sendto(fd, question, question.length, 0, kernelAddress, ADDRESS_BYTES) < 0) {
     throw refusal(what, libc.errno())
   }
-  const messages: Message[] = []
-  let whole = true
+  const answer = answerTo(sequence)
   for (let bytes = 0; ; ) {
     const datagram = receive(libc, fd, what)
     bytes += datagram.length
     if (bytes > ANSWER_BYTES_MAX) throw new KernelError(what, 'the answer does not end')
-    for (const message of sound(what, () => decodeMessages(datagram))) {
-      if (message.sequence !== sequence || message.type === NLMSG_NOOP) continue
-      if ((message.flags & NLM_F_DUMP_INTR) !== 0) whole = false
-      if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
-        messages.push({ ...message, body: Buffer.from(message.body) })
-        continue
-      }
-      const { errno, said } = sound(what, () => decodeVerdict(message))
-      if (errno !== 0) throw refusal(what, nameOf(errno), said)
-      return { messages, whole }
+    sound(what, () => answer.take(datagram))
+    const verdict = answer.verdict()
+    if (verdict !== undefined) {
+      if (verdict.errno !== 0) throw refusal(what, nameOf(verdict.errno), verdict.said)
+      return answer
     }
     if (performance.now() > untilMs) throw new KernelError(what, 'the answer takes too long')
   }
@@ -155,7 +139,7 @@ const kernelAddress = Buffer.concat([u16(AF_NETLINK), u16(0), u32(0), u32(0)])
 const buffer = Buffer.alloc(DATAGRAM_BYTES_MAX)
 const from = Buffer.alloc(ADDRESS_BYTES)
 
-/** The next datagram of the kernel's, until the next one is received. */
+/** A copy of the kernel's next datagram. */
 function receive(libc: Libc, fd: number, what: string): Buffer {
   const length = u32(ADDRESS_BYTES)
   const flags = MSG_DONTWAIT | MSG_TRUNC
@@ -169,9 +153,8 @@ function receive(libc: Libc, fd: number, what: string): Buffer {
   }
   if (got > buffer.length) throw new KernelError(what, `an answer of ${got} bytes at once`)
   // Other processes have numbers of their own, and nothing to say here.
-  return from.subarray(0, 8).equals(kernelAddress.subarray(0, 8))
-    ? buffer.subarray(0, got)
-    : buffer.subarray(0, 0)
+  const isKernel = from.subarray(0, 8).equals(kernelAddress.subarray(0, 8))
+  return Buffer.from(buffer.subarray(0, isKernel ? got : 0))
 }
 
 /** Reads an answer. One that makes no sense is a KernelError. */

@@ -12,16 +12,16 @@ import { endianness } from 'node:os'
 export const NLM_F_REQUEST = 0x1
 export const NLM_F_ACK = 0x4
 /** The table has changed while it was read out: what was read may be of no single moment. */
-export const NLM_F_DUMP_INTR = 0x10
-export const NLM_F_CAPPED = 0x100
-export const NLM_F_ACK_TLVS = 0x200
+const NLM_F_DUMP_INTR = 0x10
+const NLM_F_CAPPED = 0x100
+const NLM_F_ACK_TLVS = 0x200
 export const NLM_F_EXCL = 0x200
 export const NLM_F_DUMP = 0x300
 export const NLM_F_CREATE = 0x400
 
-export const NLMSG_NOOP = 1
-export const NLMSG_ERROR = 2
-export const NLMSG_DONE = 3
+const NLMSG_NOOP = 1
+const NLMSG_ERROR = 2
+const NLMSG_DONE = 3
 
 const HEADER_BYTES = 16
 const ATTRIBUTE_HEADER_BYTES = 4
@@ -52,7 +52,7 @@ export function u32(value: number): Buffer {
   return Buffer.from(Uint32Array.of(value).buffer)
 }
 
-export function readU16(bytes: Buffer, at: number): number {
+function readU16(bytes: Buffer, at: number): number {
   return little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at)
 }
 
@@ -118,20 +118,20 @@ export function decodeAttributes(bytes: Buffer): Attributes {
 }
 
 /** How a question ended: 0 where it was done, else the number of an error, as errno names it. */
-export interface Verdict {
+interface Verdict {
   readonly errno: number
   /** What the kernel adds in its own words; empty where it adds nothing. */
   readonly said: string
 }
 
 /** Reads the end of an answer: `NLMSG_ERROR`, which also says that all is well, or `NLMSG_DONE`. */
-export function decodeVerdict({ type, flags, body }: Message): Verdict {
+function decodeVerdict({ type, flags, body }: Message): Verdict {
   if (body.length < 4) {
     // Kernels before 5.0 end some lists without a number.
     if (type === NLMSG_DONE) return { errno: 0, said: '' }
     throw new Error(`a verdict of ${body.length} bytes`)
   }
-  const errno = -readI32(body, 0)
+  const errno = 0 - readI32(body, 0)
   return { errno, said: flags & NLM_F_ACK_TLVS ? saidIn(type, flags, body) : '' }
 }
 
@@ -143,4 +143,37 @@ function saidIn(type: number, flags: number, body: Buffer): string {
   const told = decodeAttributes(body.subarray(4 + aligned(whole))).get(NLMSGERR_ATTR_MSG)
   const text = told?.toString('latin1').replace(/[^\x20-\x7e]+/g, ' ') ?? ''
   return text.trim().slice(0, SAID_CHARS_MAX)
+}
+
+/** The answer to one question, as it comes in. */
+export interface Answer {
+  /** Takes the next datagram. Throws a sentence where it makes no sense. */
+  take(datagram: Buffer): void
+  /** What was told beside the verdict. */
+  readonly messages: readonly Message[]
+  /** Was the table the same all the while it was read out? */
+  whole(): boolean
+  /** How it ended; `undefined` while there is more to come. */
+  verdict(): Verdict | undefined
+}
+
+/** Listens for the answer to one question; what belongs to another one is left out. */
+export function answerTo(sequence: number): Answer {
+  const messages: Message[] = []
+  let whole = true
+  let verdict: Verdict | undefined
+  return {
+    messages,
+    whole: () => whole,
+    verdict: () => verdict,
+    take(datagram) {
+      for (const message of decodeMessages(datagram)) {
+        const { type, flags } = message
+        if (message.sequence !== sequence || type === NLMSG_NOOP || verdict !== undefined) continue
+        if (flags & NLM_F_DUMP_INTR) whole = false
+        if (type === NLMSG_ERROR || type === NLMSG_DONE) verdict = decodeVerdict(message)
+        else messages.push(message)
+      }
+    },
+  }
 }
