@@ -55,8 +55,8 @@ export interface ClearOptions {
   /** When to give up proving them gone. Counted from the first SIGKILL. */
   readonly boundMs: number
   /**
-   * Also look for processes outside of their control group: moved by something else (a PAM
-   * session), or tools of ours that were never in it.
+   * Also look for processes outside of their control group, moved by something else (a PAM
+   * session).
    */
   readonly strays?: boolean
 }
