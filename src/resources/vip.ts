@@ -35,7 +35,7 @@ const HANDOVER_WINDOW_MS = 30
 const FRESH_MS = 3000
 /** Gaps between two questions of `prepare`; short while somebody still answers. */
 const REFRESH_MS = 2000
-const REFRESH_IN_USE_MS = 300
+const REFRESH_IN_USE_MS = 50
 /** How long a start waits for another holder to fall silent. */
 const CONFLICT_BOUND_MS = 1000
 /** Monitors in a row that must find the link down before the address is given up: links flap. */
@@ -88,7 +88,8 @@ interface Prepared {
 }
 
 interface Memory {
-  prepared: Prepared | undefined
+  /** The newest question of `prepare`: an answer, or one that is still listened for. */
+  prepared: Promise<Prepared | undefined> | undefined
   /** Monitors in a row that found the link down. */
   down: number
   announcing: AbortController | undefined
@@ -187,16 +188,32 @@ async function listenForRival(link: Interface, { address }: Options, { memory, s
 
 /** Keeps asking whether the address is free, so that a start may believe the last answer. */
 async function prepare(options: Options, context: Context): Promise<void> {
-  const { memory, signal, nowMs } = context
-  while (!signal.aborted) {
+  const { memory, signal } = context
+  for (let last: Prepared | undefined; !signal.aborted; ) {
     const links = await readInterfaces(options.address.family)
-    if (holderOf(links, options.address) !== undefined) return
-    const link = chooseLink(links, options)
-    const heard = link.up ? await ask(link, options, context) : undefined
-    const holder = heard?.inUse ? (heard.mac ?? 'somebody') : undefined
-    memory.prepared = heard && { atMs: nowMs(), link, holder }
-    await pause(heard?.inUse ? REFRESH_IN_USE_MS : REFRESH_MS, signal)
+    if (signal.aborted || holderOf(links, options.address) !== undefined) return
+    const asking = question(chooseLink(links, options), last, options, context)
+    // A silence counts until it is too old; for any other answer a start rather waits for the next.
+    if (last === undefined || last.holder !== undefined) memory.prepared = asking
+    last = await asking
+    if (signal.aborted) return
+    memory.prepared = asking
+    await pause(last?.holder === undefined ? REFRESH_MS : REFRESH_IN_USE_MS, signal)
   }
+}
+
+/** Asks once, and briefly who has answered a moment ago. `undefined`: there is no link. */
+async function question(
+  link: Interface,
+  last: Prepared | undefined,
+  options: Options,
+  context: Context,
+): Promise<Prepared | undefined> {
+  if (!link.up) return undefined
+  const handover = last?.holder !== undefined && last.link.index === link.index
+  const heard = await ask(link, options, context, handover ? HANDOVER_WINDOW_MS : WINDOW_MS)
+  const holder = heard.inUse ? (heard.mac ?? 'somebody') : undefined
+  return { atMs: context.nowMs(), link, holder }
 }
 
 interface Target {
@@ -207,8 +224,9 @@ interface Target {
 /** Where it goes by what `prepare` has heard; `undefined` where that is not enough. */
 async function takePrepared(options: Options, context: Context): Promise<Target | undefined> {
   const { memory, nowMs } = context
-  const { prepared } = memory
+  const asked = memory.prepared
   memory.prepared = undefined
+  const prepared = await asked
   if (prepared === undefined) return undefined
   const ageMs = Math.round(nowMs() - prepared.atMs)
   if (ageMs > FRESH_MS) return undefined
