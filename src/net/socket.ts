@@ -17,7 +17,7 @@ export interface Libc {
   sendto(fd: number, b: Bytes, length: number, flags: number, to: Bytes, toLength: number): number
   recvfrom(fd: number, b: Bytes, max: number, flags: number, from: Bytes, length: Bytes): number
   close(fd: number): number
-  /** In a worker thread. */
+  /** In a worker thread, unless too many wait for that. */
   closeLater(fd: number): void
   if_nametoindex(name: string): number
   /** The name of the last error, such as `EPERM`. */
@@ -97,19 +97,23 @@ async function load(): Promise<Libc> {
   }
 }
 
-/** Calls in a worker thread, one after the other: the other threads have disks to wait for. */
-function oneByOne(call: KoffiFunc<(fd: number) => number>): (fd: number) => void {
+/** So many sockets wait to be closed: whoever opens more is held up, and not the end of all. */
+const CLOSING_MAX = 16
+
+/** Closes in a worker thread, one after the other: the other threads have disks to wait for. */
+function oneByOne(close: KoffiFunc<(fd: number) => number>): (fd: number) => void {
   const waiting: number[] = []
   const next = () => {
     const [fd] = waiting
     if (fd === undefined) return
-    call.async(fd, () => {
+    close.async(fd, () => {
       waiting.shift()
       next()
     })
   }
   return (fd) => {
-    if (waiting.push(fd) === 1) next()
+    if (waiting.length >= CLOSING_MAX) close(fd)
+    else if (waiting.push(fd) === 1) next()
   }
 }
 

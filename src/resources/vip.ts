@@ -36,6 +36,8 @@ const FRESH_MS = 3000
 /** Gaps between two questions of `prepare`; short while somebody still answers. */
 const REFRESH_MS = 2000
 const REFRESH_IN_USE_MS = 50
+/** Gap between two questions of a start to whom it waits for. */
+const ASK_AGAIN_MS = 20
 /** How long a start waits for another holder to fall silent. */
 const CONFLICT_BOUND_MS = 1000
 /** Monitors in a row that must find the link down before the address is given up: links flap. */
@@ -263,6 +265,7 @@ async function findTarget(options: Options, context: Context): Promise<Target | 
       const detail = `${address.text} is answered by ${rival}; is another machine using it?`
       return { outcome: 'failed', detail }
     }
+    await pause(ASK_AGAIN_MS, context.signal)
   }
 }
 
