@@ -12,6 +12,7 @@ import { hush } from '../net/hush.ts'
 import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
 import type { Parts } from './daemon.ts'
+import { listenForDumps } from './dumps.ts'
 import { watchdogFor } from './guard.ts'
 import { type Body, handsOf, within } from './hands.ts'
 import { type Heads, openHeads } from './heads.ts'
@@ -64,10 +65,12 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   const afterStep = followUp(parts)
   mailbox.deliverTo(runNode({ core, first, hands, clock, journal: auditor, afterStep }))
   takeLeave(parts)
+  const ears = earsFor(parts, corosync)
 
   const code = await ended.promise
   parts.notify('STOPPING=1')
   control.close()
+  ears?.close()
   parts.checks.close()
   corosync.leave()
   corosync.close()
@@ -133,6 +136,16 @@ function handsFor(
     },
     exit,
   })
+}
+
+/** Crash kernels are listened for where the config says how long they may take. */
+function earsFor({ loaded, mailbox, log: { say } }: Parts, corosync: Corosync) {
+  const { kdump } = loaded.details.config.fence
+  if (kdump === undefined) return undefined
+  const { self } = corosync
+  const listed = () => corosync.nodes
+  const { core: config } = loaded
+  return listenForDumps({ port: kdump.port, self, config, listed, tell: mailbox.tell, say })
 }
 
 /** What is looked at after every step. */
