@@ -117,6 +117,10 @@ const fence = z.strictObject({
     })
     .optional()
     .meta({ title: 'Let a lost node finish its crash dump before it is fenced' }),
+  dlm: z
+    .boolean()
+    .default(false)
+    .meta({ title: 'Tell dlm_controld of this node which nodes are proven off' }),
   min_interval_seconds: z
     .number()
     .min(0)

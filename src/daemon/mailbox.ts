@@ -4,6 +4,7 @@
  */
 import type { News } from '../core/event.ts'
 import type { State } from '../core/state.ts'
+import type { Desk } from './control.ts'
 import type { Heads } from './heads.ts'
 import type { RunningNode } from './runner.ts'
 
@@ -14,6 +15,8 @@ export interface Mailbox {
   waitsFor: string
   /** What goes beside the messages, once the loop runs. */
   heads: Omit<Heads, 'own' | 'settled'> | undefined
+  /** What is proven of a node by its Corosync id, once the loop runs. */
+  prove: Desk['prove'] | undefined
   readonly tell: (news: News) => void
   /** Hands over what has come, and everything that will. */
   deliverTo(node: RunningNode<State>): void
@@ -27,6 +30,7 @@ export function openMailbox(): Mailbox {
       return node
     },
     heads: undefined,
+    prove: undefined,
     waitsFor: 'Corosync has not been asked yet',
     tell(news) {
       if (node === undefined) early.push(news)
