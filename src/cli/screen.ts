@@ -65,8 +65,9 @@ const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
 
 function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
   const { id, standing, because, inRing, daemon, barred, late, holds, fencing } = node
-  const { deferred, devices, checks, quarantined } = node
+  const { deferred, devices, checks, quarantined, deferredForMs } = node
   const member = standing === 'member'
+  const wait = `not fenced yet: ${plain(deferred)}${latest(deferredForMs)}`
   const facts = [
     ...(id === self ? ['this node'] : []),
     ...(member && !inRing ? ['not in the ring'] : []),
@@ -82,9 +83,7 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
   return [
     `  ${name}  ${standing.padEnd(9)}  ${facts.join('; ')}`.trimEnd(),
     ...(member || because === '' ? [] : [`      because ${plain(because)}`]),
-    ...(deferred === ''
-      ? []
-      : [`      ${mark('wait', `not fenced yet: ${plain(deferred)}`, paint)}`]),
+    ...(deferred === '' ? [] : [`      ${mark('wait', wait, paint)}`]),
     ...(fencing === undefined ? [] : [`      ${fencingText(fencing, paint)}`]),
     ...deviceLines(devices, paint),
     ...checks.map((each) => {
@@ -93,6 +92,12 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
     }),
     ...watchdogLines(node.watchdog, inRing, paint),
   ]
+}
+
+/** By this clock: a bound is easier to wait for than a span. */
+function latest(forMs: number | undefined): string {
+  if (typeof forMs !== 'number') return ''
+  return `; fenced at ${new Date(Date.now() + forMs).toTimeString().slice(0, 8)} at the latest`
 }
 
 function fencingText(fencing: FencingStatus, paint: Paint): string {

@@ -56,6 +56,7 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       const running = mailbox.node
       return running === undefined ? waitsFor() : foresee(running.state(), order)
     },
+    prove: (nodeid, requester) => mailbox.prove?.(nodeid, requester) ?? waitsFor(),
     accept: async (requester, reason) => {
       return (await mailbox.heads?.accept(requester, reason)) ?? waitsFor()
     },
