@@ -40,7 +40,8 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
     status() {
       const running = mailbox.node
       if (running === undefined) return waitsFor()
-      return { ...describe(running.state(), clock.nowMs()), daemon: daemon() }
+      const status = describe(running.state(), clock.nowMs())
+      return { ...status, corosync: mailbox.ring?.(), daemon: daemon() }
     },
     explain(resource) {
       const running = mailbox.node

@@ -6,6 +6,7 @@ import type { News } from '../core/event.ts'
 import type { State } from '../core/state.ts'
 import type { Desk } from './control.ts'
 import type { Heads } from './heads.ts'
+import type { RingStatus } from './ring-status.ts'
 import type { RunningNode } from './runner.ts'
 
 export interface Mailbox {
@@ -17,6 +18,8 @@ export interface Mailbox {
   heads: Omit<Heads, 'own' | 'settled'> | undefined
   /** What is proven of a node by its Corosync id, once the loop runs. */
   prove: Desk['prove'] | undefined
+  /** How Corosync's ring works, once the loop runs. */
+  ring: (() => RingStatus) | undefined
   readonly tell: (news: News) => void
   /** Hands over what has come, and everything that will. */
   deliverTo(node: RunningNode<State>): void
@@ -31,6 +34,7 @@ export function openMailbox(): Mailbox {
     },
     heads: undefined,
     prove: undefined,
+    ring: undefined,
     waitsFor: 'Corosync has not been asked yet',
     tell(news) {
       if (node === undefined) early.push(news)
