@@ -7,7 +7,7 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, defineCommand, UsageError } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
-import { plain } from './screen.ts'
+import { plain } from './marks.ts'
 import type { Terminal } from './terminal.ts'
 
 const inputMaxBytes = 64 * 2 ** 10
