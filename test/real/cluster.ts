@@ -89,7 +89,8 @@ export function useCluster(name: string, options: ClusterOptions = {}): () => Sc
 export function sceneOn(stage: Stage): Scene {
   const { lab } = stage
   const active = activeNode(stage)
-  const [one, other] = lab.nodes.filter((node) => node !== active)
+  // Of two nodes the other one stands for both.
+  const [one, other = one] = lab.nodes.filter((node) => node !== active)
   assert.ok(one !== undefined && other !== undefined)
   return { stage, lab, active, others: [one, other], sinceMs: nowMs() }
 }

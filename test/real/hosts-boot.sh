@@ -44,6 +44,16 @@ cat >"$units/batch.service" <<END
 [Service]
 ExecStart=/bin/sleep infinity
 END
+# Watches over nothing: it is there for what systemd keeps of it.
+cat >"$units/guard.service" <<END
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=$home/bin/node $home/test/real/hosts-guard.ts /srv/shared/watchdog
+Restart=always
+RestartSec=1
+FileDescriptorStoreMax=1
+END
 
 enable() { # TARGET UNIT...
   mkdir "$own/$1.wants"

@@ -4,8 +4,10 @@
  * stopped, when Corosync is, and when the host is shut down, and comes back when it was killed.
  */
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { initOf, VIP } from '../../src/lab/lab.ts'
+import { initOf, sharedDir, VIP } from '../../src/lab/lab.ts'
 import {
   eventually,
   linesOf,
@@ -232,6 +234,33 @@ describe('picketd under systemd', { skip: noHosts }, () => {
     await systemctl(now, node, 'stop', 'rival')
     await serves(now, node, now.active)
     await nobodyFenced(now)
+  })
+
+  test('H7 systemd keeps a watchdog that is handed over, and gives it to the next', async () => {
+    const now = await hosts()
+    const [node] = now.others
+    const device = join(sharedDir(now.lab), 'watchdog')
+    writeFileSync(device, '{}\n')
+    const words = () =>
+      readFileSync(device, 'utf8')
+        .trim()
+        .split('\n')
+        .flatMap((line) => line.split(' ')[1] ?? [])
+    const store = () => property(now, node, 'guard', 'NFileDescriptorStore')
+    await systemctl(now, node, 'start', 'guard')
+    assert.deepEqual(words().slice(0, 3), ['open', 'timeout:2', 'feed'])
+    assert.equal(await store(), '0')
+    const before = await mainPid(now, node, 'guard')
+    await systemctl(now, node, 'kill', '-s', 'HUP', '--kill-whom=main', 'guard')
+    await eventually('systemd keeps it', async () => (await store()) === '1')
+    await eventually('the next one has it, and systemd has let it go', async () => {
+      return (await mainPid(now, node, 'guard')) !== before && (await store()) === '0'
+    })
+    const story = words().filter((word) => word !== 'feed')
+    assert.deepEqual(story, ['open', 'timeout:2', 'timeout:60', 'keep', 'adopt', 'timeout:2'])
+    await systemctl(now, node, 'stop', 'guard')
+    assert.equal(words().at(-1), 'V')
+    assert.equal(await property(now, node, 'picketd', 'FileDescriptorStoreMax'), '1')
   })
 
   test('a host that is shut down leaves first: nobody is fenced, and its service moves', async () => {

@@ -35,7 +35,7 @@ const resources: readonly ResourceEntry[] = [
 ]
 
 /** The time in which systemd has to have another picketd there, also on a busy machine. */
-const timing = 'timing: { silent_seconds: 20 }'
+const extra = 'timing: { silent_seconds: 20 }\nfence: { priority_delay_seconds: 2 }'
 
 export interface HostsOptions {
   readonly name: string
@@ -55,7 +55,7 @@ export function useHosts({ name, nodes }: HostsOptions): () => Promise<Scene> {
       profile: 'lan' as const,
       daemon: false as const,
     }
-    const lab = await upLab({ ...options, nodes, resources, extra: timing, pidOne })
+    const lab = await upLab({ ...options, nodes, resources, extra, pidOne })
     stage = { lab, witness: openWitness(lab) }
   })
   afterEach(() => {
