@@ -5,7 +5,7 @@
  * belongs to a quorum, and not before. If none comes in time the machine is reset, not before the
  * others may condemn its node.
  *
- * How long that is is dated like the lease: from a word of our own that came back in a quorate ring.
+ * That time is dated like the lease: from a word of our own that came back in a quorate ring.
  */
 import type { Config } from './model.ts'
 import { say, set, type Turn } from './state.ts'
@@ -21,6 +21,7 @@ export interface Heirloom {
 
 const unfed = 'the one of the picketd before counts on, and nobody feeds it'
 
+/** The lease as a life begins. */
 export function firstLease({ keeper, inherited }: Heirloom): Lease {
   return inherited ? { ...noLease, keeper, at: 'inherited', detail: unfed } : { ...noLease, keeper }
 }

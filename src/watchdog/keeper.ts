@@ -1,6 +1,7 @@
 /**
- * The service manager as a keeper of the watchdog between two daemons: it holds the descriptor open,
- * so that the device goes on counting, and nobody else can open it, and gives it to the next one.
+ * The service manager as a keeper of the watchdog between two daemons: it holds the descriptor
+ * open, so that nobody else can open the device, which goes on counting, and gives it to the next
+ * one.
  *
  * @source sd_notify(3), `FDSTORE=1`, `FDSTOREREMOVE=1`, `FDNAME=`, `FDPOLL=0`; sd_listen_fds(3);
  * systemd.service(5), `FileDescriptorStoreMax=`; cmsg(3) and unix(7), `SCM_RIGHTS`.
@@ -70,7 +71,7 @@ function rights(fd: number): Buffer {
   return bytes
 }
 
-/** Sends a descriptor to the service manager, without waiting. It is not told what becomes of it. */
+/** Sends a descriptor to the service manager, without waiting. Nobody tells what becomes of it. */
 export function giveDescriptor(socket: string, fd: number): boolean {
   const name = Buffer.from(socket.startsWith('@') ? `\0${socket.slice(1)}` : socket)
   if (name.length >= socketPathBytesMax) return false
