@@ -5,7 +5,8 @@
 import type { Loaded } from '../config/load.ts'
 import { detectMs } from '../config/watchdog.ts'
 import type { Heirloom } from '../core/handover.ts'
-import type { Corosync } from '../corosync/corosync.ts'
+import type { NodeId } from '../core/model.ts'
+import type { Totem } from '../corosync/corosync.ts'
 import { isDeviceAt, kernel } from '../watchdog/device.ts'
 import { forgetWords } from '../watchdog/keeper.ts'
 import { openWatchdog, type Watchdog } from '../watchdog/watchdog.ts'
@@ -19,7 +20,13 @@ interface Guard {
 
 export function watchdogFor(
   { core, watchdog }: Pick<Loaded, 'core' | 'watchdog'>,
-  { self, totem }: Pick<Corosync, 'self' | 'totem'>,
+  {
+    self,
+    totem,
+  }: {
+    readonly self: NodeId
+    readonly totem: Pick<Totem, 'tokenMs' | 'consensusMs'>
+  },
   { kept, notify, log: { say } }: Pick<DaemonOptions, 'kept' | 'notify' | 'log'>,
 ): Guard {
   const mode = core.watchdog?.modes[self]
