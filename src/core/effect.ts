@@ -1,6 +1,7 @@
 /**
  * All that a node can do. The core returns effects; the hands carry them out, and every deed but
- * `send`, `say`, `prepare`, `lease`, `disarm` and `exit` ends in an event that echoes its `id`.
+ * `send`, `say`, `prepare`, `lease`, `disarm`, `handOver` and `exit` ends in an event that echoes
+ * its `id`.
  */
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
@@ -33,6 +34,8 @@ export type Effect = Readonly<
   | { do: 'lease'; untilMs: number }
   /** Everything is stopped: the watchdog is told to let this machine be. */
   | { do: 'disarm' }
+  /** The watchdog is to count on until then, for the next daemon to feed it. */
+  | { do: 'handOver'; untilMs: number }
   /** A sentence for the log, with its because. */
   | Say
   /** Everything is stopped and said: end the process. */

@@ -85,6 +85,8 @@ export interface Moments {
   }
   /** A watchdog is to be fed until then, on the machine's clock. */
   onLease: { readonly daemon: Daemon; readonly untilMs: number }
+  /** A watchdog is to count on until then, on the machine's clock, without a daemon. */
+  onHandOver: { readonly daemon: Daemon; readonly untilMs: number }
   onArm: Daemon
   onDisarm: Machine
   /** A daemon ends by its own decision. */
@@ -144,6 +146,7 @@ const moments: readonly Moment[] = [
   'onCheck',
   'onChecked',
   'onLease',
+  'onHandOver',
   'onArm',
   'onDisarm',
   'onExit',

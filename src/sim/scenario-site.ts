@@ -77,6 +77,8 @@ export interface Wishes {
   readonly watchdog?: string
   /** Seconds until a node that holds something is reset. */
   readonly lease?: string
+  /** A service manager keeps it open from one daemon to the next. */
+  readonly keeper?: string
   /** Nothing runs where the watchdog is missing. */
   readonly required?: string
   /** `a,b`: nodes without the watchdog that their config wants. */
@@ -176,6 +178,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     announces: identities,
     identifies: identities,
     undogged: (wishes.undogged ?? '').split(','),
+    keeper: wishes.keeper !== undefined,
   }
 }
 

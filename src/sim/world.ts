@@ -41,6 +41,8 @@ export interface Site {
   readonly pace?: Pace
   /** Machines whose watchdog cannot be had, although their config wants one. */
   readonly undogged?: readonly NodeId[]
+  /** A service manager keeps the watchdog open from one daemon to the next. */
+  readonly keeper?: boolean
 }
 
 export interface Setup {

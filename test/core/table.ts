@@ -39,6 +39,8 @@ export interface Seat {
   /** What its watchdog says when it is armed, and until when it is fed. */
   dog: { ok: boolean; timeoutMs: number; detail: string }
   fed: { untilMs: number; armed: boolean }
+  /** Until when its watchdog counts that it has handed over. */
+  handedUntilMs?: number
 }
 
 export interface Ear {
@@ -304,6 +306,10 @@ export class Table {
       case 'disarm':
         seat.fed.armed = false
         this.say(`${seat.id} disarms`)
+        return
+      case 'handOver':
+        seat.handedUntilMs = effect.untilMs
+        this.say(`${seat.id} hands its watchdog over`)
         return
       case 'prepare':
         this.say(`${seat.id} makes ready for ${effect.resource}`)
