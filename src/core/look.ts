@@ -7,6 +7,7 @@ import { failureToStop, stopText } from './failures.ts'
 import { healthKey, whyAiling, whyFailing, whyUnsure, whyWavering } from './health.ts'
 import { maintenanceOf, wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger } from './ledger.ts'
+import { moveOf } from './live.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Plan, plan } from './plan.ts'
 import type { Session, State } from './state.ts'
@@ -81,6 +82,8 @@ function whereNow(
   holders: readonly NodeId[],
 ): NodeId | undefined {
   const { id } = resource
+  const move = moveOf(state.ledger, resource.thing)
+  if (move !== undefined) return move.to
   const [holder, ...others] = holders
   if (holder !== undefined) {
     return others.length > 0 || isOneTooMany(state, resource, holder) ? undefined : holder

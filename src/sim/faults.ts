@@ -98,6 +98,9 @@ export interface Faults {
   /** The start says that it failed, and yet the thing is active. */
   readonly startHalfPercent: number
   readonly startHangsPercent: number
+  /** Half of a live move fails, and perhaps has its effect all the same. */
+  readonly moveFailsPercent: number
+  readonly moveHangsPercent: number
   readonly stopFailsPercent: number
   readonly stopHangsPercent: number
   readonly probeFailsPercent: number
@@ -164,6 +167,8 @@ export const calm: Faults = {
   startFailsPercent: 0,
   startHalfPercent: 0,
   startHangsPercent: 0,
+  moveFailsPercent: 0,
+  moveHangsPercent: 0,
   stopFailsPercent: 0,
   stopHangsPercent: 0,
   probeFailsPercent: 0,
@@ -222,6 +227,8 @@ export function swarmFaults(lot: Rng): Faults {
     startFailsPercent: some(20),
     startHalfPercent: some(15),
     startHangsPercent: some(15),
+    moveFailsPercent: 15,
+    moveHangsPercent: 10,
     stopFailsPercent: some(20),
     stopHangsPercent: some(15),
     probeFailsPercent: some(15),

@@ -86,6 +86,8 @@ export interface Wishes {
   readonly forget?: string
   /** `vip,db`: resources that are left running without quorum. */
   readonly freeze?: string
+  /** `vip,db`: resources that are moved live. */
+  readonly live?: string
   /** Seconds for which a node may be without a daemon that has detached. */
   readonly detach?: string
   /** `manual`: who was fenced serves nothing before an operator's word. */
@@ -139,6 +141,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
         ...resourceWishes(wishes, id),
         ...failingWishes(wishes, id),
+        ...((wishes.live ?? '').split(',').includes(id) && { live: { boundMs: 10_000 } }),
         id,
         thing: id,
         instances: instancesOf(wishes, id, ids.length),

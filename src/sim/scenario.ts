@@ -184,6 +184,11 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'stop-hangs': habit('stop-hangs'),
   'stop-fails': habit('stop-fails'),
   'monitor-fails': habit('monitor-fails'),
+  'migrate_to-hangs': habit('migrate_to-hangs'),
+  'migrate_to-fails': habit('migrate_to-fails'),
+  'migrate_to-half': habit('migrate_to-half'),
+  'migrate_from-hangs': habit('migrate_from-hangs'),
+  'migrate_from-fails': habit('migrate_from-fails'),
   'disk-full': each((_, machine) => {
     machine.disk.full = true
   }),

@@ -122,6 +122,8 @@ export interface Active {
   readonly sinceMs: number
   /** Started by something that is not Picket. */
   foreign: boolean
+  /** It was sent here by a live move, and nobody has taken it over yet. */
+  half?: boolean
 }
 
 /** A promise that was broken while the life went on. */
