@@ -10,7 +10,6 @@
  * and no proof: nobody starts anything because somebody else's lease is over.
  */
 import { entryOf } from './ledger.ts'
-import { awaitsAny } from './live.ts'
 import { isLeftAlone } from './maintenance.ts'
 import type { WatchdogReport } from './message.ts'
 import { type NodeId, type RingId, sameRing } from './model.ts'
@@ -209,6 +208,5 @@ function holdsNothing(state: State): boolean {
   for (const id in state.resources) {
     if (state.resources[id]!.at !== 'stopped' && !isLeftAlone(state, id)) return false
   }
-  // What is on its way to here may come in at any moment, also when all was stopped before.
-  return strangeThings(state).length === 0 && !awaitsAny(state.ledger, state.self)
+  return strangeThings(state).length === 0
 }

@@ -62,6 +62,8 @@ export interface Faults {
   readonly orderPercent: number
   /** An operator wants something of a node or a resource: standby, move and their like. */
   readonly intentPercent: number
+  /** An operator moves a resource to another of its nodes. */
+  readonly movePercent: number
   /** An operator begins a maintenance, or ends one. */
   readonly maintenancePercent: number
   /** A person confirms a machine dead that is off at that moment. */
@@ -146,6 +148,7 @@ export const calm: Faults = {
   stuckPercent: 0,
   orderPercent: 0,
   intentPercent: 0,
+  movePercent: 0,
   maintenancePercent: 0,
   confirmPercent: 0,
   checkBadPercent: 0,
@@ -240,6 +243,7 @@ export function swarmFaults(lot: Rng): Faults {
     markStuckPercent: some(20),
     markMissingPercent: some(10),
     intentPercent: some(6),
+    movePercent: 0,
     checkBadPercent: 6,
     checkHangsPercent: 3,
     maintenancePercent: lot.chance(85) ? 0 : lot.int(1, 4),

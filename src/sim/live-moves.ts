@@ -24,11 +24,13 @@ export function sendLive(world: World, operation: Operation, timeoutMs: number):
   const lot = world.lots.resource
   const tookMs = durationMs(world, operation, timeoutMs)
   const habit = habitOf(world, operation)
-  const hangs = habit === 'migrate_to-hangs' || lot.chance(world.faults.moveHangsPercent)
+  const late = habit === 'migrate_to-late'
+  const hangs = late || habit === 'migrate_to-hangs' || lot.chance(world.faults.moveHangsPercent)
   const fails = habit === 'migrate_to-fails' || lot.chance(world.faults.moveFailsPercent)
   const half = habit === 'migrate_to-half' || (fails && lot.next() < 0.5)
   // One that hangs may still have its effect at any moment until it is killed.
-  const effectMs = hangs ? lot.int(0, timeoutMs + 500) : takesEffectMs(world, tookMs)
+  const someTimeMs = late ? 0.7 * timeoutMs : lot.int(0, timeoutMs + 500)
+  const effectMs = hangs ? someTimeMs : takesEffectMs(world, tookMs)
   later(world, machine, 'scripts', effectMs, () => {
     if (operation.over || !machine.things.has(thing) || (fails && !half)) return
     const arrives = target.powered && target.up

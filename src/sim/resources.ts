@@ -37,6 +37,7 @@ export type Habit =
   | 'migrate_to-hangs'
   | 'migrate_to-fails'
   | 'migrate_to-half'
+  | 'migrate_to-late'
   | 'migrate_from-hangs'
   | 'migrate_from-fails'
 

@@ -187,6 +187,7 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'migrate_to-hangs': habit('migrate_to-hangs'),
   'migrate_to-fails': habit('migrate_to-fails'),
   'migrate_to-half': habit('migrate_to-half'),
+  'migrate_to-late': habit('migrate_to-late'),
   'migrate_from-hangs': habit('migrate_from-hangs'),
   'migrate_from-fails': habit('migrate_from-fails'),
   'disk-full': each((_, machine) => {
