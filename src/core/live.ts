@@ -11,7 +11,7 @@
  */
 import { targetsOf } from './clones.ts'
 import { entryOf, type Hold, type Ledger, mayHold } from './ledger.ts'
-import type { Report } from './message.ts'
+import type { Report, ResourceState } from './message.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 
 /** One live move that is not over. */
@@ -58,6 +58,25 @@ export function isSent(ledger: Ledger, { from, to, thing }: LiveMove): boolean {
 export function awaitsAny(ledger: Ledger, node: NodeId): boolean {
   const { holds } = entryOf(ledger, node)
   return holds !== 'anything' && holds.some(({ from = '' }) => from !== '')
+}
+
+/** A resource on its way, for people: how far it has come. */
+export function movingOf(
+  ledger: Ledger,
+  thing: string,
+  stateAt: (node: NodeId) => ResourceState,
+): { readonly state: 'moving'; readonly node: NodeId; readonly because: string } | undefined {
+  const move = moveOf(ledger, thing)
+  if (move === undefined || move.from === '') return undefined
+  const { from, to } = move
+  const [here, there] = [stateAt(from), stateAt(to)]
+  const text = (how: string) => {
+    return { state: 'moving', node: from, because: `live from ${from} to ${to}: ${how}` } as const
+  }
+  if (there === 'running') return text(`it runs on ${to}, and ${from} stops what is left of it`)
+  if (here === 'sending' && there === 'receiving') return text('it is being sent')
+  if (here === 'sent' && there === 'receiving') return text(`${to} takes it over`)
+  return text('that has failed, so both stop it, and it starts anew')
 }
 
 /**

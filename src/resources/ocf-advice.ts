@@ -12,6 +12,7 @@ import {
   type Agent,
   agentOf,
   commonEnvironment,
+  halfMs,
   isInstalled,
   type OcfOptions,
 } from './ocf-agent.ts'
@@ -67,8 +68,9 @@ function missingHalves({ actions }: AgentMetadata): readonly string[] {
 }
 
 /** It is told before it matters; what cannot be moved live is stopped and started. */
-function live({ agent: name, live, migrate_seconds }: OcfOptions, metadata: AgentMetadata) {
-  if (!live) return []
+function live(options: OcfOptions, metadata: AgentMetadata): readonly string[] {
+  const { agent: name } = options
+  if (!options.live) return []
   const missing = missingHalves(metadata)
   if (missing.length > 0) {
     const lacking = `${name} has no action ${missing.join(' and no ')}`
@@ -76,9 +78,9 @@ function live({ agent: name, live, migrate_seconds }: OcfOptions, metadata: Agen
   }
   const longest = metadata.actions.filter(({ name: action }) => action.startsWith('migrate_'))
   const adviceMs = Math.max(0, ...longest.map((action) => action.adviceMs ?? 0))
-  if (adviceMs <= 1_000 * migrate_seconds) return []
+  if (adviceMs <= halfMs(options)) return []
   const advised = `${name} advises ${adviceMs / 1_000} s for half of a live move`
-  return [`${advised}; migrate_seconds is ${migrate_seconds}.`]
+  return [`${advised}; migrate_seconds is ${halfMs(options) / 1_000}.`]
 }
 
 /** Runs the agent for its metadata. Throws a ChildError or a MetadataError with the reason. */

@@ -20,7 +20,12 @@ export interface OcfOptions {
   readonly check_level?: number | undefined
   readonly live: boolean
   /** How long each half of a live move may take. */
-  readonly migrate_seconds: number
+  readonly migrate_seconds?: number | undefined
+}
+
+/** How long each half of a live move may take; of a large guest it takes minutes. */
+export function halfMs({ migrate_seconds = 120 }: OcfOptions): number {
+  return 1_000 * migrate_seconds
 }
 
 export type Parameters = Readonly<Record<string, string | number | boolean>>

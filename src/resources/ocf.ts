@@ -19,6 +19,7 @@ import { advise, whyNoLiveMove } from './ocf-advice.ts'
 import {
   type Action,
   callAgent,
+  halfMs,
   isRefusal,
   type OcfOptions,
   scratchFolder,
@@ -77,9 +78,13 @@ const schema = z
     live: z.boolean().default(false).meta({
       title: 'It is moved live where its agent has `migrate_to` and `migrate_from`',
     }),
-    migrate_seconds: z.number().min(1).max(86_400).default(120).meta({
-      title: 'How long each half of a live move may take',
+    migrate_seconds: z.number().min(1).max(86_400).optional().meta({
+      title: 'How long each half of a live move may take; 120 when left out',
     }),
+  })
+  .refine(({ live, migrate_seconds }) => live || migrate_seconds === undefined, {
+    path: ['migrate_seconds'],
+    message: 'is how long a live move may take, and there is none without live: true',
   })
   .refine(({ params }) => !Object.keys(params).some((name) => secretName.test(name)), {
     path: ['params'],
@@ -163,7 +168,7 @@ export const ocf = defineResourceType({
   },
 
   live: {
-    boundMs: ({ live, migrate_seconds }) => (live ? 1_000 * migrate_seconds : undefined),
+    boundMs: (options) => (options.live ? halfMs(options) : undefined),
     async to(given, context) {
       const options = named(given)
       // An agent that does not know the word may say yes to it all the same.

@@ -50,7 +50,7 @@ export const liveMutants: readonly Mutant[] = [
   },
   {
     name: 'moves-before-it-is-kept',
-    rule: 'S8',
+    rule: 'H2',
     file: 'core/migrate.ts',
     find: '  return kept >= keepersOf(state.config, session.merged?.members)',
     replace: '  return kept >= 0',
