@@ -4,7 +4,7 @@
  */
 import { holdersOf, targetsOf } from './clones.ts'
 import { failureToStop, stopText } from './failures.ts'
-import { healthKey, whyAiling, whyFailing, whyUnsure, whyWavering } from './health.ts'
+import { healthKey, isPending, whyAiling, whyFailing, whyUnsure, whyWavering } from './health.ts'
 import { maintenanceOf, wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger } from './ledger.ts'
 import { moveOf } from './live.ts'
@@ -67,6 +67,9 @@ function freshLook(state: State, session: Session): Look {
         whyStopped(resource) || whyUnable(state, session, resource, node, known(resource)),
       ails: (resource, node) => whyRatherNot(session, resource, node, known(resource)),
       unsure: (resource, node) => whyNotSure(session, resource, node, known(resource)),
+      pending: (resource, node) => {
+        return isPending(session.reports[node]?.checks ?? [], resource.onlyWhere)
+      },
       unsound: (instance, follower) => isUnsound(session, instance, follower, known(follower)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
       capacity: (node) => capacities.get(node) ?? {},

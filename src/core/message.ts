@@ -199,7 +199,10 @@ export interface CheckReport {
   readonly resource: ResourceId
   /** `healthy`: the last answers were bad, but too few of them. */
   readonly verdict: 'unknown' | 'healthy' | 'failing'
-  /** It has failed for so long that others must have noticed by now if it ails them as well. */
+  /**
+   * It has failed for so long that others must have noticed by now if it ails them as well; of one
+   * that is unknown, that its first answer was a bad one, or is overdue.
+   */
   readonly settled: boolean
   /** For how long it has been so. */
   readonly forMs: number

@@ -113,6 +113,8 @@ function grants(look: Look, resource: ResourceConfig): readonly Deed[] {
 /** What has to happen before this resource may be granted to this node. */
 function whyNotYet(look: Look, resource: ResourceConfig, to: NodeId): string {
   const { resources } = look.state.config
+  const { awaits } = look.plan.get(resource.id) ?? {}
+  if (awaits !== undefined) return `it waits for the first answer of the checks on ${awaits}`
   for (const name of resource.after) {
     const up = awaitedBy(resources, resource, name, to).some(({ id }) => {
       const at = holderOf(look, id)

@@ -172,6 +172,10 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'check-fails': (world, [check, ...nodes]) => {
     for (const node of nodes) turn(world, world.machine(node), check!, true)
   },
+  // `check-slow gateway a 0.8`: so many seconds to each answer.
+  'check-slow': (world, [check, node, seconds]) => {
+    world.slowChecks.set(`${world.machine(node!).id}/${check}`, 1_000 * Number(seconds))
+  },
   'check-works': (world, [check, ...nodes]) => {
     for (const node of nodes) turn(world, world.machine(node), check!, false)
   },

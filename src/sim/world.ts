@@ -158,6 +158,8 @@ export class World {
   readonly witness: Witness
   readonly habits: Habits = new Map()
   readonly ailments: Ailments = new Map()
+  /** How long a check takes to answer, by `machine/check`, where a scenario has said so. */
+  readonly slowChecks = new Map<string, number>()
   /** What was broken, where a life goes on after that; `undefined` where it ends with the first. */
   readonly broken: Broken[] | undefined
   readonly borne: readonly string[]
