@@ -49,7 +49,7 @@ const starts = {
 const files = [
   ...['README.md', 'CHANGELOG.md', 'LICENSE', 'ARCHITECTURE.md', 'PROMISES.md', 'SECURITY.md'],
   ...['docs', 'examples', 'packaging/picketd.service', 'bin/node'],
-  ...['packaging/needrestart.conf', 'packaging/unattended-upgrades.conf'],
+  ...['packaging/needrestart.conf', 'packaging/unattended-upgrades.conf', 'packaging/picket_dlm'],
   // `picket demo` plays it where the real parts lack.
   'test/scenarios/demo.txt',
 ]

@@ -39,6 +39,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Let a node serve again that was fenced, where the config says `rejoin: manual`',
     load: () => import('./unfence.ts'),
   },
+  'dlm-fence': {
+    summary: 'Fence a node for dlm_controld, which runs this itself',
+    load: () => import('./dlm-fence.ts'),
+  },
   standby: {
     summary: 'Take a node out of service: what runs there moves away, until `unstandby`',
     load: () => intent('standby'),

@@ -12,12 +12,8 @@ import type {
   ResourceStatus,
   Status,
 } from '../core/status.ts'
-import type { Colour } from './terminal.ts'
-
-export type Paint = (colour: Colour, text: string) => string
-
-const marks = { good: '✓', bad: '✗', wait: '…', dim: '·' } as const
-type Mark = keyof typeof marks
+import { type Mark, mark, type Paint, plain } from './marks.ts'
+import { ringLines } from './screen-ring.ts'
 
 /** The lines of `picket status`. */
 export function screen(status: Status, paint: Paint): readonly string[] {
@@ -26,6 +22,7 @@ export function screen(status: Status, paint: Paint): readonly string[] {
   const width = Math.max(0, ...[...nodes.map(({ id }) => id), ...shown].map((id) => id.length))
   return [
     ...header(status, paint),
+    ...ringLines(status, paint),
     '',
     paint('strong', 'Nodes'),
     ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
@@ -68,8 +65,9 @@ const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
 
 function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
   const { id, standing, because, inRing, daemon, barred, late, holds, fencing } = node
-  const { deferred, devices, checks, quarantined } = node
+  const { deferred, devices, checks, quarantined, deferredForMs } = node
   const member = standing === 'member'
+  const wait = `not fenced yet: ${plain(deferred)}${latest(deferredForMs)}`
   const facts = [
     ...(id === self ? ['this node'] : []),
     ...(member && !inRing ? ['not in the ring'] : []),
@@ -85,9 +83,7 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
   return [
     `  ${name}  ${standing.padEnd(9)}  ${facts.join('; ')}`.trimEnd(),
     ...(member || because === '' ? [] : [`      because ${plain(because)}`]),
-    ...(deferred === ''
-      ? []
-      : [`      ${mark('wait', `not fenced yet: ${plain(deferred)}`, paint)}`]),
+    ...(deferred === '' ? [] : [`      ${mark('wait', wait, paint)}`]),
     ...(fencing === undefined ? [] : [`      ${fencingText(fencing, paint)}`]),
     ...deviceLines(devices, paint),
     ...checks.map((each) => {
@@ -96,6 +92,12 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
     }),
     ...watchdogLines(node.watchdog, inRing, paint),
   ]
+}
+
+/** By this clock: a bound is easier to wait for than a span. */
+function latest(forMs: number | undefined): string {
+  if (typeof forMs !== 'number') return ''
+  return `; fenced at ${new Date(Date.now() + forMs).toTimeString().slice(0, 8)} at the latest`
 }
 
 function fencingText(fencing: FencingStatus, paint: Paint): string {
@@ -214,14 +216,4 @@ function orderLines({ orders }: Status, paint: Paint): string[] {
     return `  ${mark('wait', text, paint)}${because === '' ? '' : `, ${plain(because)}`}`
   }
   return ['', paint('strong', 'Orders'), ...open.map(line)]
-}
-
-/** A mark beside its word, in its colour. */
-export function mark(kind: Mark, text: string, paint: Paint): string {
-  return paint(kind, `${marks[kind]} ${text}`)
-}
-
-/** What came over the socket, or once from a device, must not steer the terminal. */
-export function plain(text: unknown): string {
-  return String(text).replace(/[\p{Cc}\p{Cf}]/gu, ' ')
 }

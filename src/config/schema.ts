@@ -105,6 +105,22 @@ const fence = z.strictObject({
     title:
       'How long a lost node is left alone that is heard elsewhere, or that a device speaks for',
   }),
+  kdump: z
+    .strictObject({
+      seconds: seconds.max(3600).default(300).meta({
+        title: 'How long a lost node may write a crash dump, at most, from its loss on',
+      }),
+      first_seconds: z.number().min(0).max(600).default(30).meta({
+        title: 'How long its first message is waited for: every failover takes so much longer',
+      }),
+      port: z.int().min(1).max(65535).default(7410).meta({ title: 'The UDP port of fence_kdump' }),
+    })
+    .optional()
+    .meta({ title: 'Let a lost node finish its crash dump before it is fenced' }),
+  dlm: z
+    .boolean()
+    .default(false)
+    .meta({ title: 'Tell dlm_controld of this node which nodes are proven off' }),
   min_interval_seconds: z
     .number()
     .min(0)

@@ -40,6 +40,8 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
       delay_random_seconds: seconds(rules.randomDelayMs),
       priority_delay_seconds: seconds(rules.priorityDelayMs),
       reprieve_seconds: seconds(rules.reprieveMs),
+      ...(config.fence.dlm && { dlm: true }),
+      ...(config.fence.kdump && { kdump: config.fence.kdump }),
       min_interval_seconds: seconds(rules.minIntervalMs),
       storm_limit: rules.stormMax,
       storm_window_seconds: seconds(rules.stormWindowMs),

@@ -1,5 +1,5 @@
 /** The `timing` section: seconds outside, milliseconds inside, and no impossible combination. */
-import type { FencingRules, Timing } from '../core/model.ts'
+import type { DumpRules, FencingRules, Timing } from '../core/model.ts'
 import { valueAt } from './explain.ts'
 import type { Problem } from './problem.ts'
 import type { ConfigFile } from './schema.ts'
@@ -7,9 +7,10 @@ import type { Source } from './yaml.ts'
 
 /** The timing that is in effect, and what about it cannot work. */
 export function readTiming(
-  { timing }: ConfigFile,
+  config: ConfigFile,
   source: Source,
 ): { readonly timing: Timing; readonly problems: readonly Problem[] } {
+  const { timing } = config
   const beatMs = timing.beat_ms
   const silentMs = ms(timing.silent_seconds)
   const result: Timing = {
@@ -33,7 +34,7 @@ export function readTiming(
     ...source.placeOf(['timing', keys.find(isWritten) ?? keys[0]]),
     message,
   }))
-  return { timing: result, problems }
+  return { timing: result, problems: [...problems, ...kdumpProblems(config, source)] }
 }
 
 /** The rules that hold a fencing back. */
@@ -43,11 +44,32 @@ export function readRules({ fence }: ConfigFile): FencingRules {
     randomDelayMs: ms(fence.delay_random_seconds),
     priorityDelayMs: ms(fence.priority_delay_seconds),
     reprieveMs: ms(fence.reprieve_seconds),
+    ...dumpsOf(fence.kdump),
     minIntervalMs: ms(fence.min_interval_seconds),
     stormMax: fence.storm_limit,
     stormWindowMs: ms(fence.storm_window_seconds),
     rejoin: fence.rejoin,
   }
+}
+
+/** Three messages of `fence_kdump_send`, which sends one every ten seconds by itself. */
+const DUMP_FRESH_MS = 30_000
+
+function dumpsOf(kdump: ConfigFile['fence']['kdump']): { readonly dumps?: DumpRules } {
+  if (kdump === undefined) return {}
+  const { seconds, first_seconds } = kdump
+  const dumps = { boundMs: ms(seconds), firstMs: ms(first_seconds), freshMs: DUMP_FRESH_MS }
+  return { dumps }
+}
+
+/** What the section `fence.kdump` asks for and cannot have. */
+function kdumpProblems({ fence }: ConfigFile, source: Source): readonly Problem[] {
+  const { kdump } = fence
+  if (kdump === undefined || kdump.first_seconds <= kdump.seconds) return []
+  const message =
+    `fence.kdump.first_seconds is ${kdump.first_seconds}; write at most fence.kdump.seconds ` +
+    `(${kdump.seconds}): what may begin later than it has to be over is never waited for`
+  return [{ ...source.placeOf(['fence', 'kdump', 'first_seconds']), message }]
 }
 
 /** The option that a sentence is about, and the other one that it depends on. */

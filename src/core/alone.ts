@@ -49,7 +49,13 @@ export const aloneAuthority = { ring, quorate: true } as const
 export function beginAlone(order: AloneOrder): State {
   const { self, config: whole, identity, target, atMs } = order
   const nodes = whole.nodes.filter(({ id }) => id === target)
-  const noDelay = { delayMs: 0, randomDelayMs: 0, priorityDelayMs: 0, reprieveMs: 0 }
+  const noDelay = {
+    delayMs: 0,
+    randomDelayMs: 0,
+    priorityDelayMs: 0,
+    reprieveMs: 0,
+    dumps: undefined,
+  }
   const rules = { ...whole.rules, ...noDelay, minIntervalMs: 0, stormMax: 1 }
   const config = { ...whole, nodes, resources: [], checks: [], rules }
   const { state } = begin({ self, config, identity, ledger: undefined, atMs })

@@ -11,6 +11,7 @@ import { onMessage } from './deliver.ts'
 import { detach, isPaused } from './detach.ts'
 import { checkDevices, deviceDeadlineMs, onChecked } from './devices.ts'
 import { keepDisk, onSaved, save } from './disk.ts'
+import { forgetDumps, noDumps, onDump } from './dumps.ts'
 import type { Effect } from './effect.ts'
 import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
@@ -94,6 +95,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     aftermath: {},
     devices: {},
     ears: {},
+    dumps: noDumps,
     watches: {},
     duty: { sinceMs: {}, sent: [], prepared: [] },
     orders: [],
@@ -179,6 +181,9 @@ function route(turn: Turn, event: Event): void {
     case 'checked':
       if (onAnswer(turn, event)) sendReport(turn)
       return
+    case 'dumping':
+      if (onDump(turn, event.node)) sendReport(turn)
+      return
     case 'stirred':
       return onStirred(turn, event.check)
     case 'order':
@@ -200,6 +205,7 @@ function onTick(turn: Turn): void {
   if (turn.nowMs < turn.state.nextBeatMs) return
   set(turn, { nextBeatMs: turn.nowMs + turn.state.config.timing.beatMs })
   listenForLost(turn)
+  forgetDumps(turn)
   sendReport(turn)
   keepSession(turn)
   keepOrders(turn)

@@ -4,6 +4,8 @@
  * hears itself (`leading`), and it changes nothing by itself: every decision is a message, and
  * takes effect at all members at once when CPG delivers it.
  */
+
+import { dumpWait } from './dumps.ts'
 import { once, type Waits, waitsOf } from './duty.ts'
 import { failureToFence } from './failures.ts'
 import { entryOf, type FencingRecord, type Finger, isOpen, type NodeEntry } from './ledger.ts'
@@ -91,7 +93,10 @@ function judgeLost(turn: Turn, waits: Waits, id: NodeId, entry: NodeEntry): void
   if (!group!.ringMembers.includes(id)) {
     // Nobody can fence it: there is nothing to wait for.
     if (!config.nodes.some((node) => node.id === id && node.levels.length > 0)) return
-    const because = whyLeftAlone(turn.state, session!, id, waits.standingMs(`lost:${id}`))
+    const spentMs = waits.standingMs(`lost:${id}`)
+    const because = whyLeftAlone(turn.state, session!, id, spentMs)
+    const dump = dumpWait(turn.state, session!, id, spentMs)
+    if (dump?.heard || (dump && because === '')) return defer(turn, id, dump.because, dump.leftMs)
     return because === '' ? fence(turn, session!, waits, id, entry) : defer(turn, id, because)
   }
   // In the ring, but its daemon is gone, silent, or has another config: it is not assumed idle

@@ -35,6 +35,8 @@ export type News = Readonly<
    * What became of `arm`; and, with the same id, of a watchdog that was armed and works no more.
    */
   | { kind: 'armed'; id: number; ok: boolean; timeoutMs: number; detail: string }
+  /** A crash kernel has been heard in the name of a node. Anybody can forge that (H22). */
+  | { kind: 'dumping'; node: NodeId }
   // ---- this node ----
   /** What a check is about may have changed. As little proof as a hint: a reason to ask now. */
   | { kind: 'stirred'; check: CheckId; because: string }

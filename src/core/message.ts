@@ -38,8 +38,8 @@ export type Body = Readonly<
   | { say: 'verdict'; node: NodeId; id: string; round: number; verdict: Verdict }
   /** No command to this node can be under way any more. */
   | { say: 'settle'; node: NodeId }
-  /** A rule holds the fencing of this node back (F5). */
-  | { say: 'defer'; node: NodeId; because: string }
+  /** A rule holds the fencing of this node back (F5), for so long at most; 0: nobody can tell. */
+  | { say: 'defer'; node: NodeId; because: string; leftMs: number }
   /** This round of a fencing does not count for the storm limit any more. */
   | { say: 'forget'; id: string; round: number }
   /** The time in which something else may switch this node on again is over (F16). */
@@ -143,6 +143,8 @@ export interface Report {
   readonly pressing: readonly string[]
   /** What speaks for lost nodes: they answer beside the ring, or a device says so (F18). */
   readonly hears: Readonly<Record<NodeId, string>>
+  /** Nodes whose crash kernel was heard here a moment ago (H22). */
+  readonly dumps: readonly NodeId[]
   readonly leaving: boolean
   /** It is about to be replaced by another daemon, and takes nothing before that. */
   readonly detaching: boolean
@@ -171,6 +173,7 @@ export const blankReport: Report = {
   checks: [],
   pressing: [],
   hears: {},
+  dumps: [],
   leaving: false,
   detaching: false,
   passive: false,

@@ -217,6 +217,8 @@ export interface FencingRules {
   readonly priorityDelayMs: number
   /** How long a lost node that still answers on one of its addresses is left alone (F18). */
   readonly reprieveMs: number
+  /** Left out: nobody listens for crash kernels (dumps.ts). */
+  readonly dumps?: DumpRules | undefined
   /** Least gap between the end of a node's fencing and the first command of its next one. */
   readonly minIntervalMs: number
   /** How many fencings may send a command within `stormWindowMs` (P9). */
@@ -224,6 +226,16 @@ export interface FencingRules {
   readonly stormWindowMs: number
   /** `manual`: who was fenced and is back serves nothing before `picket unfence` (H14). */
   readonly rejoin: 'automatic' | 'manual'
+}
+
+/** How long a lost node may write a crash dump (H22); all of it counts from its loss. */
+export interface DumpRules {
+  /** How long it is given at most. */
+  readonly boundMs: number
+  /** How long its first message is waited for. */
+  readonly firstMs: number
+  /** How long after its last message it counts as writing. */
+  readonly freshMs: number
 }
 
 /** A resource that goes to the first of its nodes that is able to take it, and stays there. */

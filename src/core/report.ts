@@ -4,6 +4,7 @@
  * not yet processed (S9, S10).
  */
 import { isElsewhere, otherForm } from './clones.ts'
+import { dumpsHere } from './dumps.ts'
 import { countOf, failingOf, keepsAway } from './failures.ts'
 import { advance } from './fencing.ts'
 import { healthReport } from './health.ts'
@@ -48,6 +49,7 @@ export function reportOf(turn: Turn): Report {
     checks: healthReport(state, nowMs),
     pressing: [...new Set([...Object.keys(state.fencings), ...lingering(state, nowMs)])],
     hears: heardHere(state),
+    dumps: dumpsHere(state, nowMs),
     leaving: state.leaving !== undefined,
     detaching: state.detaching !== undefined,
     passive: state.passive !== '',

@@ -3,6 +3,8 @@
  * node, and the limit for all of them. A rule defers and says so; it drops nothing. The coordinator
  * keeps the times on its own clock, so that a new one waits anew (S12).
  */
+
+import { isBoundTold } from './dumps.ts'
 import { once, type Waits } from './duty.ts'
 import { mattersMore, priorityDelayMsOf } from './halves.ts'
 import {
@@ -57,9 +59,10 @@ export function delayMsOf(state: State, session: Session, id: NodeId): number {
 }
 
 /** Tells everybody why a node is not being fenced; once, as long as the reason is the same. */
-export function defer(turn: Turn, node: NodeId, because: string): void {
-  if (entryOf(turn.state.ledger, node).deferred === because) return
-  once(turn, `defer:${node}`, { say: 'defer', node, because })
+export function defer(turn: Turn, node: NodeId, because: string, leftMs = 0): void {
+  const told = leftMs === 0 || isBoundTold(turn.state, node)
+  if (told && entryOf(turn.state.ledger, node).deferred === because) return
+  once(turn, `defer:${node}`, { say: 'defer', node, because, leftMs })
 }
 
 /**

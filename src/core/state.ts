@@ -6,6 +6,7 @@
  * effects of one event, so that the machines can be read from top to bottom.
  */
 import type { Detaching } from './detach.ts'
+import type { Dumps } from './dumps.ts'
 import type { Effect, Say } from './effect.ts'
 import { keepersOf, type Loads } from './halves.ts'
 import type { Health } from './health.ts'
@@ -56,6 +57,7 @@ export interface State {
   readonly devices: Readonly<Record<DeviceId, DeviceHealth>>
   /** What speaks for lost nodes that may be spared for a while, by node and by device asked. */
   readonly ears: Readonly<Record<NodeId | DeviceId, Ear>>
+  readonly dumps: Dumps
   /** What the coordinator has read of fenced nodes that may come back by themselves. */
   readonly watches: Readonly<Record<NodeId, Watch>>
   readonly duty: Duty

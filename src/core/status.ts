@@ -2,6 +2,7 @@
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
 import { holdersOf } from './clones.ts'
+import { type Deferral, deferralOf, dumpText } from './dumps.ts'
 import { type FailureStatus, failuresOf } from './failures.ts'
 import { whyLeftOut } from './foreign.ts'
 import { isFrozen } from './freeze.ts'
@@ -19,6 +20,7 @@ import {
   type ResourceId,
   strengthText,
 } from './model.ts'
+import { muteAdvice, muteText } from './mute.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import type { Fencing } from './round.ts'
@@ -49,7 +51,7 @@ export interface IntentStatus extends Intent {
   readonly text: string
 }
 
-export interface NodeStatus {
+export interface NodeStatus extends Deferral {
   readonly id: NodeId
   readonly standing: Standing
   readonly because: string
@@ -136,7 +138,7 @@ export function describe(state: State, nowMs: number): Status {
     })),
     orders: state.orders,
     intents: ledger.intents.map((intent) => ({ ...intent, text: intentText(intent) })),
-    advice: adviceOf(state, nodes),
+    advice: [...muteAdvice(state, nowMs), ...adviceOf(state, nodes)],
   }
 }
 
@@ -144,6 +146,8 @@ function whyNotReady(state: State, nowMs: number): string {
   const { session, group, config } = state
   if (state.corosyncLost !== '') return `the local Corosync is gone: ${state.corosyncLost}`
   if (group === undefined) return 'this node has not joined its group yet'
+  const mute = muteText(state, nowMs)
+  if (mute !== '') return mute
   if (!quorateHere(state)) {
     const [here, all] = [group.ringMembers.length, config.nodes.length]
     if (here >= leastOf(config)) return 'Corosync has not given this ring quorum yet'
@@ -194,6 +198,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
     boot,
     holds: holds === 'anything' ? ['anything'] : holds.map((hold) => hold.thing),
     deferred,
+    ...deferralOf(state, id, nowMs),
     fencing: fencing && {
       id: fencing.id,
       action: fencing.action,
@@ -286,7 +291,8 @@ function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failur
   const unproven = holders.filter((each) => entryOf(ledger, each).standing !== 'member')
   if (unproven.length > 0) {
     const because = `${unproven.join(', ')} may hold it and is not proven dead`
-    return { id, thing, state: 'blocked', node: holders[0], because }
+    const whole = because + dumpText(state, unproven)
+    return { id, thing, state: 'blocked', node: holders[0], because: whole }
   }
   const moving = movingOf(ledger, thing, stateAt)
   if (moving !== undefined) return { id, thing, ...moving }
@@ -304,8 +310,7 @@ function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failur
   const alone = maintenanceOf(ledger.intents, id, holder)
   const hint = alone === undefined ? '' : `left alone (${intentText(alone)})`
   const told = [hint, looking.length > 0 ? search : detail].filter((each) => each !== '')
-  const because = told.join('; ')
-  return { id, thing, state: stateAt(holder), node: holder, because }
+  return { id, thing, state: stateAt(holder), node: holder, because: told.join('; ') }
 }
 
 function detailHere(state: State, resource: ResourceConfig): string {

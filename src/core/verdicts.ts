@@ -3,6 +3,7 @@
  * point of the order, on the same ledger; a message that does not fit it is void at all of them.
  */
 import { isFree } from './clones.ts'
+import { noteBound } from './dumps.ts'
 import { delivered } from './duty.ts'
 import { dropFencing } from './ending.ts'
 import { beginFencing } from './fencing.ts'
@@ -239,11 +240,13 @@ function uncounted(ledger: Ledger, id: string, round: number): Ledger {
 }
 
 /** A rule holds the fencing of a node back. */
-export function onDefer(turn: Turn, from: NodeId, { node, because }: Of<'defer'>): void {
+export function onDefer(turn: Turn, from: NodeId, { node, because, leftMs }: Of<'defer'>): void {
   delivered(turn, `defer:${node}`)
   const { ledger } = turn.state
   const entry = entryOf(ledger, node)
-  if (from !== ledger.coordinator || !isOpen(entry) || entry.deferred === because) return
+  if (from !== ledger.coordinator || !isOpen(entry)) return
+  noteBound(turn, from, node, leftMs)
+  if (entry.deferred === because) return
   say(turn, 'warn', `${node} is not fenced yet: ${because}`, { node })
   set(turn, { ledger: withEntry(ledger, node, { deferred: because }) })
 }

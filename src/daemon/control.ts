@@ -31,6 +31,8 @@ export interface Desk {
   explain(resource: string): object | string
   /** What an order about intents would move; a sentence where that cannot be told. */
   foresee(order: IntentOrder): Outlook | string
+  /** Is the node of that id proven off? A sentence where nobody can tell. */
+  prove(nodeid: number, requester: string): Reply | string
   /** Hands an order to the core, or says why it cannot be taken now. */
   give(order: Order): string | undefined
   /** Notes that an operator knows why lines of the audit log are gone; how many, or why not. */
@@ -141,6 +143,10 @@ function answer(room: Room, socket: Socket, request: Request): void {
         else tell(socket, { ok: false, because: accepted })
       })
       return
+    case 'prove': {
+      const found = desk.prove(request.nodeid, request.requester)
+      return tell(socket, typeof found === 'string' ? { ok: false, because: found } : found)
+    }
     case 'explain': {
       const explanation = desk.explain(request.resource)
       if (typeof explanation !== 'string') return tell(socket, { ok: true, explanation })

@@ -40,7 +40,8 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
     status() {
       const running = mailbox.node
       if (running === undefined) return waitsFor()
-      return { ...describe(running.state(), clock.nowMs()), daemon: daemon() }
+      const status = describe(running.state(), clock.nowMs())
+      return { ...status, corosync: mailbox.ring?.(), daemon: daemon() }
     },
     explain(resource) {
       const running = mailbox.node
@@ -55,6 +56,7 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       const running = mailbox.node
       return running === undefined ? waitsFor() : foresee(running.state(), order)
     },
+    prove: (nodeid, requester) => mailbox.prove?.(nodeid, requester) ?? waitsFor(),
     accept: async (requester, reason) => {
       return (await mailbox.heads?.accept(requester, reason)) ?? waitsFor()
     },

@@ -4,7 +4,9 @@
  */
 import type { News } from '../core/event.ts'
 import type { State } from '../core/state.ts'
+import type { Desk } from './control.ts'
 import type { Heads } from './heads.ts'
+import type { RingStatus } from './ring-status.ts'
 import type { RunningNode } from './runner.ts'
 
 export interface Mailbox {
@@ -14,6 +16,10 @@ export interface Mailbox {
   waitsFor: string
   /** What goes beside the messages, once the loop runs. */
   heads: Omit<Heads, 'own' | 'settled'> | undefined
+  /** How Corosync's ring works, once the loop runs. */
+  ring: (() => RingStatus) | undefined
+  /** What is proven of a node by its Corosync id, once the loop runs. */
+  prove: Desk['prove'] | undefined
   readonly tell: (news: News) => void
   /** Hands over what has come, and everything that will. */
   deliverTo(node: RunningNode<State>): void
@@ -27,6 +33,8 @@ export function openMailbox(): Mailbox {
       return node
     },
     heads: undefined,
+    ring: undefined,
+    prove: undefined,
     waitsFor: 'Corosync has not been asked yet',
     tell(news) {
       if (node === undefined) early.push(news)

@@ -12,6 +12,8 @@ import { hush } from '../net/hush.ts'
 import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
 import type { Parts } from './daemon.ts'
+import { type Dlm, openDlm } from './dlm.ts'
+import { listenForDumps } from './dumps.ts'
 import { watchdogFor } from './guard.ts'
 import { type Body, handsOf, within } from './hands.ts'
 import { type Heads, openHeads } from './heads.ts'
@@ -19,6 +21,7 @@ import { readIdentity } from './identity.ts'
 import { openJournal } from './journal.ts'
 import { openPulse, watchdogMsOf } from './pulse.ts'
 import { sayRing } from './ring.ts'
+import { ringStatus } from './ring-status.ts'
 import { type Hands, runNode } from './runner.ts'
 
 const wrongConfig = 2
@@ -43,6 +46,7 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   journal.begin(beginning)
   const { audit, heads } = auditFor(parts, self)
   mailbox.heads = heads
+  mailbox.ring = () => ringStatus(corosync)
   const auditor = openAuditor({ audit, journal, say: log.say, state })
   auditor.begin(version(), beginning)
 
@@ -61,13 +65,17 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
     },
   )
   const core = { step, deadlineMs }
-  const afterStep = followUp(parts)
+  const dlm = dlmFor(parts, corosync)
+  mailbox.prove = dlm.prove
+  const afterStep = followUp(parts, dlm)
   mailbox.deliverTo(runNode({ core, first, hands, clock, journal: auditor, afterStep }))
   takeLeave(parts)
+  const ears = earsFor(parts, corosync)
 
   const code = await ended.promise
   parts.notify('STOPPING=1')
   control.close()
+  ears?.close()
   parts.checks.close()
   corosync.leave()
   corosync.close()
@@ -135,14 +143,32 @@ function handsFor(
   })
 }
 
+function dlmFor({ loaded, mailbox, log: { say } }: Parts, corosync: Corosync): Dlm {
+  return openDlm({ corosync, mailbox, say, tells: loaded.details.config.fence.dlm })
+}
+
+/** Crash kernels are listened for where the config says how long they may take. */
+function earsFor({ loaded, mailbox, log: { say } }: Parts, corosync: Corosync) {
+  const { kdump } = loaded.details.config.fence
+  if (kdump === undefined) return undefined
+  const { self } = corosync
+  const listed = () => corosync.nodes
+  const { core: config } = loaded
+  return listenForDumps({ port: kdump.port, self, config, listed, tell: mailbox.tell, say })
+}
+
 /** What is looked at after every step. */
-function followUp({ log, notify, fencings, mailbox, control }: Parts): (state: State) => void {
+function followUp(
+  { log, notify, fencings, mailbox, control }: Parts,
+  dlm: Dlm,
+): (state: State) => void {
   const lag = () => mailbox.node?.lag() ?? { lastMs: 0, worstMs: 0 }
   const watchdogMs = watchdogMsOf(process.env)
   const pulse = openPulse({ clock, notify, say: log.say, lag, watchdogMs })
   return (state) => {
     fencings.keepOnly(new Set(Object.values(state.fencings).map(({ id }) => id)))
     pulse(state)
+    dlm.follow(state)
     control.changed()
   }
 }

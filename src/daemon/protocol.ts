@@ -1,8 +1,8 @@
 /**
  * What is said over the daemon's control socket: JSON, one object a line, at most 64 KiB a line.
  *
- * A connection asks any number of short questions (`status`, `explain`, `foresee`, `journal`,
- * `accept`), each answered by one line, or one long one (`fence`, `confirm`, `unfence`, `want`,
+ * A connection asks any number of short questions (`status`, `explain`, `foresee`, `prove`,
+ * `journal`, `accept`), each answered by one line, or one long one (`fence`, `confirm`, `unfence`, `want`,
  * `detach`, `watch`), which is its last.
  */
 import { z } from 'zod'
@@ -33,6 +33,12 @@ export const Request = z.discriminatedUnion('do', [
   }),
   /** Make way for another daemon; the resources stay. */
   z.strictObject({ do: z.literal('detach'), requester: words(200), reason: z.string().max(500) }),
+  /** dlm_controld's helper asks whether a node is proven off, and what to do where it is not. */
+  z.strictObject({
+    do: z.literal('prove'),
+    nodeid: z.int().min(1),
+    requester: words(200),
+  }),
   z.strictObject({ do: z.literal('journal') }),
   z.strictObject({ do: z.literal('watch') }),
   z.strictObject({ do: z.literal('accept'), requester: words(200), reason: words(500) }),
@@ -69,6 +75,8 @@ export type Reply = Readonly<
   | { ok: true; path: string }
   /** What an operator has accepted is in the audit log: so many heads of it. */
   | { ok: true; accepted: number }
+  /** No proof: what to order, empty while that is waited for, left out where there is nothing. */
+  | { ok: false; because: string; node: string; order: 'off' | 'reboot' | '' }
   /** The order was carried out: the verdict is proven. */
   | { ok: true; because: string; verdict?: Verdict | undefined }
   | { ok: false; because: string; verdict?: Verdict | undefined }

@@ -255,6 +255,7 @@ function delays({ config: { rules } }: Plant, rows: readonly Row[]): readonly Ad
     ['delay_seconds', rules.delayMs],
     ['delay_random_seconds', rules.randomDelayMs],
     ['reprieve_seconds', rules.reprieveMs],
+    ['kdump.first_seconds', rules.dumps?.firstMs ?? 0],
   ] as const
   return waits.flatMap(([name, spanMs]) => {
     if (downMs === undefined || spanMs < downMs / 4) return []

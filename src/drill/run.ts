@@ -308,6 +308,7 @@ function patienceMs({ config, site }: Plant, node: NodeId): number {
     rules.randomDelayMs +
     rules.priorityDelayMs +
     rules.reprieveMs +
+    (rules.dumps?.boundMs ?? 0) +
     timing.startGraceMs +
     timing.silentMs +
     timing.retryMs

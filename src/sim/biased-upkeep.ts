@@ -37,6 +37,24 @@ export const upkeepBiases: Readonly<Record<string, Bias>> = {
       return { ...site, config: { ...site.config, rules } }
     },
   },
+  'crash-dumps': {
+    about: 'kernels die and write dumps, and somebody forges the words of crash kernels',
+    faults: (faults) => ({
+      ...faults,
+      dumpPercent: 15,
+      splitPercent: 6,
+      healPercent: 30,
+      freezePercent: 4,
+      powerOnPercent: 40,
+      strangerPercent: 0,
+    }),
+    site: (site, lot) => {
+      const firstMs = lot.int(0, 6_000)
+      const dumps = { boundMs: firstMs + lot.int(2_000, 20_000), firstMs, freshMs: 5_000 }
+      const rules = { ...site.config.rules, dumps }
+      return { ...site, config: { ...site.config, rules } }
+    },
+  },
   'detaching-daemons': {
     about:
       'daemons make way for others, some of which never come, while rings and resources change',

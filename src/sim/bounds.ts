@@ -46,6 +46,7 @@ export function patienceMs(config: Config): number {
     rules.randomDelayMs +
     priorityDelayMsOf(config) +
     rules.reprieveMs +
+    (rules.dumps?.boundMs ?? 0) +
     timing.strangerMs +
     timing.silentMs +
     timing.retryMaxMs +

@@ -10,6 +10,7 @@ import { crash } from './daemons.ts'
 import { decidingRing } from './deciding.ts'
 import type { Device } from './devices.ts'
 import { corrupt } from './disks.ts'
+import { crashDump, endDump, forgeDump } from './dumps.ts'
 import { calm } from './faults.ts'
 import { applyPower, freeze, later, switchOn, thaw } from './machines.ts'
 import { setLink } from './network.ts'
@@ -108,6 +109,11 @@ function machines(world: World): void {
   if (lot.chance(faults.wallLossPercent)) {
     machine.wall = false
     applyPower(world, machine, 'no current')
+  }
+  const { dumpPercent = 0 } = faults
+  if (dumpPercent > 0 && lot.chance(dumpPercent)) {
+    const deed = lot.chance(60) ? crashDump : forgeDump
+    deed(world, machine, lot.int(2_000, 40_000))
   }
   if (lot.chance(faults.powerOnPercent)) switchOn(world, machine, 'somebody')
   if (lot.chance(faults.strangerPercent)) becomeStranger(world, machine)
@@ -260,6 +266,7 @@ export function mend(world: World, roundMs: number, rounds: number): void {
   for (const machine of world.machines) {
     machine.disk.full = false
     machine.disk.slow = false
+    endDump(world, machine)
     const { frozen } = machine
     for (const part of ['corosync', 'daemon', 'scripts'] as const) {
       while (frozen[part] > 0) thaw(world, machine, [part])

@@ -36,6 +36,8 @@ export interface Faults {
   readonly detachPercent: number
   readonly powerLossPercent: number
   readonly wallLossPercent: number
+  /** Its kernel dies and writes a dump; or somebody says so who is not to be believed (H22). */
+  readonly dumpPercent?: number
   readonly powerOnPercent: number
   /** The next life of a daemon reads another config (S16). */
   readonly strangerPercent: number

@@ -1,6 +1,6 @@
 /**
- * F16: what comes back by itself after it was proven off is found out. F18: what is heard of a lost
- * node defers its fencing, but not for ever.
+ * F16: what comes back by itself after it was proven off is found out. F18 and H22: what is heard
+ * of a lost node, or of its crash kernel, defers its fencing, but not for ever.
  */
 import { priorityDelayMsOf } from '../core/halves.ts'
 import { whySpared } from '../core/maintenance.ts'
@@ -21,23 +21,34 @@ export const watchPromises: readonly Invariant[] = [
   {
     id: 'F18',
     says: 'a lost node that is still heard is spared for a bounded time only',
-    onScan: spared,
+    onScan: (world) => spared(world, 'F18', world.site.config.rules.reprieveMs),
+  },
+  {
+    id: 'H22',
+    says: 'a lost node that is said to write a crash dump is spared for one bound only',
+    onScan: (world) => {
+      const { dumps, reprieveMs } = world.site.config.rules
+      return dumps === undefined ? undefined : spared(world, 'H22', dumps.boundMs + reprieveMs)
+    },
   },
 ]
 
 /** Messages, beats and starved alarms beside the times of the config. */
 const SLACK_MS = 10_000
 
-function spared(world: World): string | undefined {
+/** Whoever may write a dump is another promise's matter: that bound is the longer one. */
+function spared(world: World, promise: 'F18' | 'H22', spareMs: number): string | undefined {
   const { witness, nowMs, site } = world
-  const { delayMs, randomDelayMs, reprieveMs, ...limits } = site.config.rules
+  const { delayMs, randomDelayMs, dumps, ...limits } = site.config.rules
   const priorityDelayMs = priorityDelayMsOf(site.config)
   const ring = decidingRing(world)
   const ledger = commonLedger(world)
   const other = limits.minIntervalMs > 0 || limits.stormMax <= site.config.nodes.length
   // Without quorum nobody decides, and with it all waits begin anew.
-  if (ring === undefined) forget(witness.standing, 'spared: ', new Set())
-  if (ring === undefined || ledger === undefined || other || reprieveMs === 0) return undefined
+  const names = `spared, ${promise}: `
+  if (ring === undefined) forget(witness.standing, names, new Set())
+  if (ring === undefined || ledger === undefined || other || spareMs === 0) return undefined
+  if (promise === 'F18' && dumps !== undefined) return undefined
   // What an earlier ring has left is decided by nobody before this one has agreed on it.
   if (!isOf(ledger, ring)) return undefined
   const present = new Set<string>()
@@ -48,15 +59,15 @@ function spared(world: World): string | undefined {
     // In the ring it is another matter: its daemon may come back to it.
     if (world.machine(node).corosync?.ring === ring) continue
     // A new ring and a new coordinator begin their waits anew.
-    const name = `spared: ${node} ${ring.id.rep}.${ring.id.seq} ${ledger.coordinator}`
+    const name = `${names}${node} ${ring.id.rep}.${ring.id.seq} ${ledger.coordinator}`
     present.add(name)
     const sinceMs = witness.standing.get(name) ?? nowMs
     if (!witness.standing.has(name)) witness.standing.set(name, nowMs)
-    const boundMs = delayMs + randomDelayMs + priorityDelayMs + reprieveMs + SLACK_MS
+    const boundMs = delayMs + randomDelayMs + priorityDelayMs + spareMs + SLACK_MS
     if (!ring.members.every((member) => isWell(world, member))) witness.standing.set(name, nowMs)
     else if (nowMs - sinceMs > boundMs) broken = `${node} is spared for more than ${boundMs} ms`
   }
-  forget(witness.standing, 'spared: ', present)
+  forget(witness.standing, names, present)
   return broken
 }
 

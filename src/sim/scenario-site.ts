@@ -42,6 +42,8 @@ export interface Wishes {
   readonly delay?: string
   /** Seconds in which a lost node that still answers is left alone. */
   readonly reprieve?: string
+  /** Seconds in which a lost node may write a crash dump; its first word within ten. */
+  readonly dumps?: string
   /** BMCs may speak for a lost node. */
   readonly vouch?: string
   /** Seconds between two fencings of one node. */
@@ -160,6 +162,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       randomDelayMs: 0,
       priorityDelayMs: 0,
       reprieveMs: 1_000 * Number(wishes.reprieve ?? 0),
+      ...dumpWishes(wishes),
       minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
       stormMax: Number(wishes.storm ?? 100),
       stormWindowMs: 60_000,
@@ -191,6 +194,11 @@ function pairsOf(text = ''): readonly (readonly [resource: string, check: string
   return pairs.flatMap(([resource, check]) =>
     resource !== undefined && check !== undefined ? [[resource, check] as const] : [],
   )
+}
+
+function dumpWishes({ dumps }: Wishes) {
+  if (dumps === undefined) return {}
+  return { dumps: { boundMs: 1_000 * Number(dumps), firstMs: 10_000, freshMs: 8_000 } }
 }
 
 function watchdogWishes({ watchdog, lease, required }: Wishes, ids: readonly NodeId[]) {

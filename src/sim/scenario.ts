@@ -10,6 +10,7 @@ import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
 import type { Device, Manner } from './devices.ts'
 import { corrupt } from './disks.ts'
+import { crashDump, forgeDump } from './dumps.ts'
 import { becomeStranger, cut, heal, swapCables, upgrade } from './fate.ts'
 import { calm } from './faults.ts'
 import { judge } from './invariants.ts'
@@ -114,6 +115,9 @@ export const deeds: Readonly<Record<string, Deed>> = {
     applyPower(world, machine, 'it dies')
   }),
   panic: each((world, machine) => panic(world, machine)),
+  // `dump a 40`: its kernel dies and writes a dump for so long; `forge-dump`: somebody says so.
+  dump: lasting(crashDump),
+  'forge-dump': lasting(forgeDump),
   freeze: (world, words) => freeze(world, machineOf(world, words), partsOf(words), undefined),
   // `thaw a daemon news-first`: what waits for it is heard before an alarm that is overdue.
   thaw: (world, words) =>
@@ -234,6 +238,10 @@ function each(deed: (world: World, machine: Machine) => void): Deed {
   return (world, words) => {
     for (const word of words) deed(world, world.machine(word))
   }
+}
+
+function lasting(deed: (world: World, machine: Machine, forMs: number) => void): Deed {
+  return (world, [node, seconds]) => deed(world, world.machine(node!), 1_000 * Number(seconds))
 }
 
 /** `stop-fails vip a 3`: the next three times; without a number for ever. */

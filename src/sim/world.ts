@@ -97,6 +97,8 @@ export interface Machine {
   readonly operations: Set<Operation>
   /** Its watchdog, while it counts. */
   dog: Dog | undefined
+  /** The boot in which its kernel died and writes a dump. */
+  dumping?: number | undefined
 }
 
 export interface Corosync {

@@ -8,7 +8,7 @@ import type { Order } from '../../src/core/event.ts'
 import type { Foreseen } from '../../src/core/foresee.ts'
 import type { NodeStatus, Status } from '../../src/core/status.ts'
 import { type Control, type OrderView, openControl } from '../../src/daemon/control.ts'
-import { socketName } from '../../src/daemon/protocol.ts'
+import { type Reply, socketName } from '../../src/daemon/protocol.ts'
 
 export interface Desk {
   readonly socket: string
@@ -17,12 +17,16 @@ export interface Desk {
   readonly orders: OrderView[]
   /** Who has accepted what, and why. */
   readonly accepted: string[]
+  /** Of which nodeids a proof was asked for. */
+  readonly asked: number[]
   world: {
     status: object | string
     explanation: object | string
     foreseen: readonly Foreseen[] | string
     cautions: readonly string[]
     refusal: string | undefined
+    /** What is told of a proof, one answer after the other. */
+    proofs: Reply[]
   }
 }
 
@@ -36,6 +40,7 @@ export async function openDesk(
   const given: Order[] = []
   const orders: OrderView[] = []
   const accepted: string[] = []
+  const asked: number[] = []
   const explanation = 'nothing to explain'
   const world: Desk['world'] = {
     status,
@@ -43,6 +48,7 @@ export async function openDesk(
     foreseen: [],
     cautions: [],
     refusal: undefined,
+    proofs: [],
   }
   const control = await openControl({
     runDir,
@@ -58,6 +64,11 @@ export async function openDesk(
         return undefined
       },
       explain: () => world.explanation,
+      prove(nodeid) {
+        asked.push(nodeid)
+        // The last answer is given again and again.
+        return (world.proofs.length > 1 ? world.proofs.shift() : world.proofs[0]) ?? 'unknown'
+      },
       foresee() {
         const { foreseen } = world
         return typeof foreseen === 'string' ? foreseen : { foreseen, cautions: world.cautions }
@@ -70,7 +81,9 @@ export async function openDesk(
     },
   })
   t.after(() => control.close())
-  const desk: Desk = { socket: join(runDir, socketName), control, given, orders, accepted, world }
+  const desk: Desk = {
+    ...{ socket: join(runDir, socketName), control, given, orders, accepted, asked, world },
+  }
   return desk
 }
 

@@ -112,7 +112,7 @@ test('what is void where it is delivered is not kept: it decided nothing', () =>
   const session = sessionId(table.seats.get('b')!.state.session!)
   const because = 'c is no coordinator'
   const common = { session, node: 'a', because } as const
-  table.post('c', { say: 'defer', ...common })
+  table.post('c', { say: 'defer', leftMs: 0, ...common })
   table.post('c', { say: 'release', resource: 'vip', ...common })
   table.post('c', { say: 'settle', session, node: 'a' })
   table.post('c', { say: 'refuse', session: 'another', id: 'o9', because })

@@ -37,6 +37,7 @@ async function daemon(t: TestContext, options: Partial<ControlOptions> = {}) {
         return world.refusal
       },
       explain: () => 'nothing',
+      prove: () => 'nothing',
       foresee: () => ({ foreseen: [], cautions: [] }),
       accept: async () => 'nothing is accepted here',
       journalPath: '/var/lib/picket/journal.jsonl',
@@ -246,6 +247,7 @@ test('the socket of a dead daemon is replaced, and a path that is too long is re
     orders: () => [],
     give: () => undefined,
     explain: () => 'nothing',
+    prove: () => 'nothing',
     foresee: () => ({ foreseen: [], cautions: [] }),
     accept: async () => 'nothing is accepted here',
     journalPath: '',

@@ -2,6 +2,7 @@
 import type { Mutant } from '../mutant.ts'
 import { cloneMutants } from './clones.ts'
 import { detachMutants } from './detach.ts'
+import { dumpMutants } from './dumps.ts'
 import { failureMutants } from './failures.ts'
 import { fencingMutants } from './fencing.ts'
 import { halvesMutants } from './halves.ts'
@@ -19,6 +20,7 @@ export const mutants: readonly Mutant[] = [
   ...serviceMutants,
   ...proofMutants,
   ...fencingMutants,
+  ...dumpMutants,
   ...maintenanceMutants,
   ...detachMutants,
   ...rejoinMutants,
