@@ -108,8 +108,8 @@ export function withArrived(
 }
 
 /**
- * Why a resource is never moved live, in a clause; empty where it may be. Who has company moves with
- * it, one stopped and started after the other.
+ * Why a resource is never moved live, in a clause; empty where it may be. Who has company moves
+ * with it, one stopped and started after the other.
  */
 export function whyNeverLive(
   resources: readonly ResourceConfig[],

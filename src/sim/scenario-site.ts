@@ -143,7 +143,6 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
         ...resourceWishes(wishes, id),
         ...failingWishes(wishes, id),
-        ...((wishes.live ?? '').split(',').includes(id) && { live: { boundMs: 10_000 } }),
         id,
         thing: id,
         instances: instancesOf(wishes, id, ids.length),
@@ -239,7 +238,10 @@ function resourceWishes(wishes: Wishes, id: string) {
   }
 }
 
-function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id: string) {
+function failingWishes(
+  { fail = '', failures, forget, freeze = '', live = '' }: Wishes,
+  id: string,
+) {
   const [, named] = wordOf(fail, id)
   const action = failureActions.find((each) => each === named) ?? 'restart'
   const mends = action === 'restart'
@@ -249,7 +251,11 @@ function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id:
     startsMax: mends ? Number(failures ?? 1) : 1,
     timeoutMs: 1_000 * Number(forget ?? timing.coolDownMs / 1_000),
   }
-  return { failing, ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }) }
+  return {
+    failing,
+    ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }),
+    ...(live.split(',').includes(id) && { live: { boundMs: 10_000 } }),
+  }
 }
 
 function wordOf(list: string, id: string): readonly string[] {

@@ -7,7 +7,7 @@ export const liveMutants: readonly Mutant[] = [
     rule: 'H2',
     file: 'core/report.ts',
     find: `    if (state === 'stopped') stopped.add(thing)`,
-    replace: `    if (state === 'stopped' || state === 'sending' || state === 'sent') stopped.add(thing)`,
+    replace: `    if (['stopped', 'sending', 'sent'].includes(state)) stopped.add(thing)`,
     because:
       'a source that dies while it sends is forgotten, and what it still has starts elsewhere',
     swarm: 'live-moves',
@@ -62,7 +62,7 @@ export const liveMutants: readonly Mutant[] = [
     rule: 'H2',
     file: 'core/migrate.ts',
     find: '    if (resource.thing === thing) lookAnew(turn, resource)',
-    replace: '    if (resource.thing === thing && node === sender) lookAnew(turn, resource)',
+    replace: '    if (resource.thing === thing && turn.nowMs < 0) lookAnew(turn, resource)',
     because: 'what comes in after the target has looked is there, and nobody knows',
     scenario: 'live-move-that-comes-late',
   },
