@@ -22,6 +22,7 @@ import { followHealth, healthDeadlineMs, onAnswer, onStirred, tickHealth } from 
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import { leaveAlone } from './maintenance.ts'
+import { followMoves } from './migrate.ts'
 import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
 import { onHint, onRan } from './outcomes.ts'
@@ -231,6 +232,7 @@ function follow(turn: Turn, before: State): void {
   leaveAlone(turn)
   stopWithoutRight(turn)
   followOrder(turn)
+  followMoves(turn)
   followHealth(turn)
   settleFailures(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true

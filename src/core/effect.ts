@@ -21,7 +21,15 @@ export type Effect = Readonly<
   /** Listen whether any address of a node still answers: several probes each (F8). */
   | { do: 'listen'; id: number; target: NodeId; addresses: readonly string[]; windowMs: number }
   /** Run one operation of a resource in a scope of its own. */
-  | { do: 'run'; id: number; resource: ResourceId; op: ResourceOp; timeoutMs: number }
+  | {
+      do: 'run'
+      id: number
+      resource: ResourceId
+      op: ResourceOp
+      timeoutMs: number
+      /** With `migrate_to` and `migrate_from`. */
+      move?: Move
+    }
   /** Kill a running operation and all its processes; `ran` follows when they are proven gone. */
   | { do: 'abort'; id: number; resource: ResourceId }
   /** Ask one health check, of this node or of a resource that runs here. Changes nothing. */
@@ -42,7 +50,17 @@ export type Effect = Readonly<
   | { do: 'exit'; code: number; because: string }
 >
 
-export type ResourceOp = 'probe' | 'start' | 'stop' | 'monitor'
+/** `migrate_to` sends a running resource from here, `migrate_from` takes it over here (H2). */
+export const resourceOps = [
+  ...(['probe', 'start', 'stop', 'monitor', 'migrate_to', 'migrate_from'] as const),
+] as const
+export type ResourceOp = (typeof resourceOps)[number]
+
+/** The two nodes of a live move. */
+export interface Move {
+  readonly source: NodeId
+  readonly target: NodeId
+}
 
 export interface Press {
   readonly do: 'press'

@@ -212,8 +212,8 @@ function listen(body: Body, { id, target, addresses, windowMs }: Of<'listen'>, t
 /**
  * No bound of ours: the runner answers only when all processes are proven gone (S1), and it does.
  */
-function run(body: Body, { id, resource, op, timeoutMs }: Of<'run'>, tell: Tell): void {
-  finish(body.resources.run(id, resource, op, timeoutMs), tell, {
+function run(body: Body, { id, resource, op, timeoutMs, move }: Of<'run'>, tell: Tell): void {
+  finish(body.resources.run(id, resource, op, timeoutMs, move), tell, {
     news: ({ outcome, detail }) => ({ kind: 'ran', id, resource, outcome, detail }),
     failed: (detail) => ({ kind: 'ran', id, resource, outcome: 'unknown', detail }),
   })

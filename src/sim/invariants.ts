@@ -17,6 +17,7 @@ import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { healthPromises } from './promises-health.ts'
 import { intentPromises } from './promises-intents.ts'
+import { livePromises } from './promises-live.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
@@ -112,6 +113,7 @@ export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
   ...clonePromises,
+  ...livePromises,
   ...intentPromises,
   ...healthPromises,
   ...failurePromises,

@@ -90,6 +90,8 @@ export interface Wishes {
   readonly forget?: string
   /** `vip,db`: resources that are left running without quorum. */
   readonly freeze?: string
+  /** `vip,db`: resources that are moved live. */
+  readonly live?: string
   /** Seconds for which a node may be without a daemon that has detached. */
   readonly detach?: string
   /** `manual`: who was fenced serves nothing before an operator's word. */
@@ -239,7 +241,10 @@ function resourceWishes(wishes: Wishes, id: string) {
   }
 }
 
-function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id: string) {
+function failingWishes(
+  { fail = '', failures, forget, freeze = '', live = '' }: Wishes,
+  id: string,
+) {
   const [, named] = wordOf(fail, id)
   const action = failureActions.find((each) => each === named) ?? 'restart'
   const mends = action === 'restart'
@@ -249,7 +254,11 @@ function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id:
     startsMax: mends ? Number(failures ?? 1) : 1,
     timeoutMs: 1_000 * Number(forget ?? timing.coolDownMs / 1_000),
   }
-  return { failing, ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }) }
+  return {
+    failing,
+    ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }),
+    ...(live.split(',').includes(id) && { live: { boundMs: 10_000 } }),
+  }
 }
 
 function wordOf(list: string, id: string): readonly string[] {

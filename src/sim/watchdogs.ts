@@ -15,7 +15,7 @@ import { type Daemon, tellAfter } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { clockMs, resetMachine } from './machines.ts'
 import type { Rng } from './rng.ts'
-import type { Machine, Site, World } from './world.ts'
+import type { Active, Machine, Site, World } from './world.ts'
 
 export interface Dog {
   /** Who feeds it; a dead one feeds nothing. */
@@ -177,7 +177,7 @@ export function held(machine: Machine): readonly string[] {
   const intents = daemon?.mind.ledger?.intents ?? []
   const minded = resources.filter(({ id }) => !maintenanceOf(intents, id, machine.id))
   const known = new Set(minded.map(({ thing }) => thing))
-  const active = [...machine.things].filter(([, { foreign }]) => !foreign).map(([thing]) => thing)
+  const active = [...machine.things].filter(isItsOwn).map(([thing]) => thing)
   const starting = [...machine.operations].filter(({ op }) => op === 'start')
   return [...active, ...starting.map(({ thing }) => thing)].filter((thing) => known.has(thing))
 }
@@ -202,4 +202,9 @@ export function withWatchdogs(site: Site, lot: Rng, always: boolean): Site {
   const devices = alone ? [] : site.config.devices
   const watchdog = { modes, timeoutMs, leaseMs }
   return { ...site, undogged, keeper, config: { ...site.config, nodes, devices, watchdog } }
+}
+
+/** Nobody there knows yet of what is being sent to it: it holds that when it takes it over. */
+function isItsOwn([, { foreign, half }]: [string, Active]): boolean {
+  return !foreign && half !== true
 }
