@@ -72,6 +72,7 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
   const member = standing === 'member'
   const facts = [
     ...(id === self ? ['this node'] : []),
+    ...(node.role === 'witness' ? ['witness: it runs nothing'] : []),
     ...(member && !inRing ? ['not in the ring'] : []),
     ...(member && inRing && !daemon ? ['picketd does not run there'] : []),
     ...(barred ? ['barred until an operator switches it on'] : []),

@@ -19,6 +19,7 @@ import { type Problem, shown, tidyProblems } from './problem.ts'
 import { readText } from './read.ts'
 import { placeholder, withoutFaults } from './repair.ts'
 import { type Resource, readResources } from './resources.ts'
+import { roleWarnings } from './roles.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
 import { readSecrets, unreadSecrets } from './secrets.ts'
@@ -127,6 +128,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
       ...weaknessOf(config.fence.least_evidence, topology.devices),
       ...plainSecrets(topology.devices),
       ...unusedChecks(config),
+      ...roleWarnings(config),
     ],
     secretsFiles,
     details: { config, topology },
@@ -267,6 +269,7 @@ function coreConfig(
         addresses: addressesOf(node),
         priority: node.priority,
         capacity: node.capacity,
+        ...(node.role === 'witness' && { role: node.role }),
       }),
     ),
     resources: resources.map((resource) => resource.config),

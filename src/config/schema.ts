@@ -7,6 +7,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { failureActions, isolations, noQuorumActions } from '../core/model.ts'
+import { roles } from '../core/roles.ts'
 
 const day = 86_400
 
@@ -51,6 +52,10 @@ const node = z.strictObject({
     .record(nameSchema, z.union([address, z.array(address).min(1)]))
     .optional()
     .meta({ title: 'By network: addresses that must be silent before it counts as dead' }),
+  role: z
+    .enum(roles)
+    .default('host')
+    .meta({ title: '`witness`: it votes and fences, and never runs a resource' }),
   priority: z
     .int()
     .min(0)

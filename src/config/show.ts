@@ -24,8 +24,9 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
   const value = {
     cluster: {
       name: config.cluster.name,
-      nodes: config.cluster.nodes.map(({ name, address, addresses, priority, watchdog }) => ({
+      nodes: config.cluster.nodes.map(({ name, role, address, addresses, priority, watchdog }) => ({
         name,
+        ...(role !== 'host' && { role }),
         ...(priority > 0 && { priority }),
         ...(watchdog !== undefined && { watchdog }),
         ...(address !== undefined && { address }),

@@ -4,6 +4,7 @@ import { checkText } from './health.ts'
 import { intentText } from './intents.ts'
 import type { NodeId, Pull, ResourceConfig, ResourceId } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
+import { notOnWitnesses } from './roles.ts'
 import type { State } from './state.ts'
 import { type ResourceStatus, resourceStatus } from './status.ts'
 
@@ -29,6 +30,8 @@ export interface CloneExplanation {
   /** At most so many instances at once. */
   readonly max: number
   readonly instances: readonly Explanation[]
+  /** Why other nodes have none. */
+  readonly elsewhere: Readonly<Record<NodeId, string>>
 }
 
 /** `undefined`: the config knows no such clone. */
@@ -37,7 +40,8 @@ export function explainClone(state: State, id: ResourceId): CloneExplanation | u
   const clone = targets.find((each) => each.clone?.id === id)?.clone
   if (clone === undefined) return undefined
   const max = Math.min(clone.max, targets.length)
-  return { id, max, instances: targets.flatMap((each) => explain(state, each.id) ?? []) }
+  const instances = targets.flatMap((each) => explain(state, each.id) ?? [])
+  return { id, max, instances, elsewhere: notOnWitnesses(state.config) }
 }
 
 /** `undefined`: the config knows no such resource. */
@@ -46,6 +50,7 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
   if (resource === undefined) return undefined
   const status = resourceStatus(state, id)
   const { session } = state
+  const { clone } = resource
   const place = session?.open ? planFor(state, session).get(id) : undefined
   const runs = status.state === 'running' && status.node === place?.node
   return {
@@ -53,7 +58,7 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
     belongs: place?.node,
     why: place?.because ?? 'the cluster cannot decide now; see `picket status`',
     waits: session?.open && !runs ? whyNotGranted(state, session, resource) : '',
-    elsewhere: place?.elsewhere ?? {},
+    elsewhere: { ...place?.elsewhere, ...(clone === undefined && notOnWitnesses(state.config)) },
     wishes: wishesOf(state, id),
     checks: checksOf(state, resource),
     intents: state.ledger.intents.filter((each) => isOf(id, each.resource)).map(intentText),

@@ -20,6 +20,7 @@ import {
 } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
+import { isWitness } from './roles.ts'
 import type { Fencing } from './round.ts'
 import { authority, type OrderState, quorateHere, type State } from './state.ts'
 import { type WatchdogStatus, watchdogStatus } from './watchdog.ts'
@@ -50,6 +51,8 @@ export interface IntentStatus extends Intent {
 
 export interface NodeStatus {
   readonly id: NodeId
+  /** Set where it only votes and fences. */
+  readonly role?: 'witness'
   readonly standing: Standing
   readonly because: string
   readonly inRing: boolean
@@ -183,6 +186,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
   const troubles = [fencing?.last ?? '', ...(round?.troubles ?? [])]
   return {
     id,
+    ...(isWitness(config, id) && { role: 'witness' }),
     standing,
     because,
     inRing: group?.ringMembers.includes(id) ?? false,

@@ -14,6 +14,7 @@ import {
   plainWishes,
   type Timing,
 } from '../core/model.ts'
+import { hostsAmong } from '../core/roles.ts'
 import type { Site } from './world.ts'
 
 const timing: Timing = {
@@ -94,6 +95,8 @@ export interface Wishes {
   /** `two_node`: each of two nodes is quorate alone, once it has seen the other one. */
   readonly twonode?: string
   readonly identities?: string
+  /** `c`, `c,d`: nodes that vote and fence, and run nothing. */
+  readonly witness?: string
 }
 
 export function scenarioSite(wishes: Wishes = {}): Site {
@@ -119,6 +122,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   const nodes = ids.map(
     (id): NodeConfig => ({
       id,
+      ...((wishes.witness ?? '').split(',').includes(id) && { role: 'witness' }),
       priority: 0,
       capacity: {},
       addresses: verify ? [`10.0.0.${id}`] : [],
@@ -142,7 +146,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
         id,
         thing: id,
         instances: instancesOf(wishes, id, ids.length),
-        nodes: [...ids.slice(i), ...ids.slice(0, i)],
+        nodes: hostsAmong(nodes, [...ids.slice(i), ...ids.slice(0, i)]),
         startMs: 3_000,
         stopMs: 3_000,
         probeMs: 1_000,

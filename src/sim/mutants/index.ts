@@ -11,6 +11,7 @@ import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
 import { rejoinMutants } from './rejoin.ts'
+import { roleMutants } from './roles.ts'
 import { serviceMutants } from './service.ts'
 import { watchdogMutants } from './watchdog.ts'
 
@@ -21,6 +22,7 @@ export const mutants: readonly Mutant[] = [
   ...maintenanceMutants,
   ...detachMutants,
   ...rejoinMutants,
+  ...roleMutants,
   ...memoryMutants,
   ...intentMutants,
   ...healthMutants,
