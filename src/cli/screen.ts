@@ -19,9 +19,12 @@ export type Paint = (colour: Colour, text: string) => string
 const marks = { good: '✓', bad: '✗', wait: '…', dim: '·' } as const
 type Mark = keyof typeof marks
 
+/** A status as it comes from picketd, with what stands until somebody mends it. */
+export type Shown = Status & { readonly alarms?: readonly string[] }
+
 /** The lines of `picket status`. */
-export function screen(status: Status, paint: Paint): readonly string[] {
-  const { nodes, resources, advice } = status
+export function screen(status: Shown, paint: Paint): readonly string[] {
+  const { nodes, resources, advice, alarms = [] } = status
   const shown = resources.map(({ id, clone }) => clone?.id ?? id)
   const width = Math.max(0, ...[...nodes.map(({ id }) => id), ...shown].map((id) => id.length))
   return [
@@ -36,6 +39,8 @@ export function screen(status: Status, paint: Paint): readonly string[] {
     ]),
     ...intentLines(status, paint),
     ...orderLines(status, paint),
+    ...(alarms.length > 0 ? ['', paint('strong', 'Alarms')] : []),
+    ...alarms.map((sentence) => `  ${mark('bad', plain(sentence), paint)}`),
     ...(advice.length > 0 ? ['', paint('strong', 'What to do')] : []),
     ...advice.map((sentence) => `  ${paint('wait', '!')} ${plain(sentence)}`),
   ]

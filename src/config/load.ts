@@ -24,6 +24,7 @@ import { type ConfigFile, configSchema } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
 import { readSecrets, unreadSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
+import { unfencedProblems } from './unfenced.ts'
 import { warningsOf } from './warnings.ts'
 import { readWatchdog, type WatchdogHands } from './watchdog.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
@@ -206,6 +207,12 @@ async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
     ),
     ...timing.problems,
     ...watchdog.problems,
+    ...unfencedProblems(
+      config,
+      topology.levels,
+      resources.resources.map((each) => each.config),
+      { source: main, complete: context.secrets === undefined },
+    ),
   ]
   return {
     topology,

@@ -76,6 +76,10 @@ const node = z.strictObject({
     .unknown()
     .optional()
     .meta({ title: 'How to cut its power: a step, or a list of levels' }),
+  unfenced: z
+    .literal('accepted', 'accepted: that nobody can prove it off is known, and an alarm stands')
+    .optional()
+    .meta({ title: 'It may run resources although no fence device can prove it off' }),
 })
 
 const fence = z.strictObject({

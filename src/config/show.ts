@@ -24,15 +24,18 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
   const value = {
     cluster: {
       name: config.cluster.name,
-      nodes: config.cluster.nodes.map(({ name, role, address, addresses, priority, watchdog }) => ({
-        name,
-        ...(role !== 'host' && { role }),
-        ...(priority > 0 && { priority }),
-        ...(watchdog !== undefined && { watchdog }),
-        ...(address !== undefined && { address }),
-        ...(addresses !== undefined && { addresses }),
-        ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
-      })),
+      nodes: config.cluster.nodes.map(
+        ({ name, role, unfenced, address, addresses, priority, watchdog }) => ({
+          name,
+          ...(role !== 'host' && { role }),
+          ...(unfenced !== undefined && { unfenced }),
+          ...(priority > 0 && { priority }),
+          ...(watchdog !== undefined && { watchdog }),
+          ...(address !== undefined && { address }),
+          ...(addresses !== undefined && { addresses }),
+          ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
+        }),
+      ),
     },
     fence: {
       enabled,

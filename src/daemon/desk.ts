@@ -1,4 +1,5 @@
 /** What the control socket shows of a daemon, and the orders that it takes: see `control.ts`. */
+import { alarmsOf } from '../core/alarms.ts'
 import { explain, explainClone } from '../core/explain.ts'
 import { foresee } from '../core/foresee.ts'
 import { describe } from '../core/status.ts'
@@ -40,7 +41,8 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
     status() {
       const running = mailbox.node
       if (running === undefined) return waitsFor()
-      return { ...describe(running.state(), clock.nowMs()), daemon: daemon() }
+      const state = running.state()
+      return { ...describe(state, clock.nowMs()), alarms: alarmsOf(state), daemon: daemon() }
     },
     explain(resource) {
       const running = mailbox.node

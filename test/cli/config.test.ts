@@ -12,7 +12,7 @@ const config = `cluster:
     - name: a
       addresses: { m: 10.0.0.1 }
       fence: [[{driver: ipmi, host: 10.0.1.1}, {driver: ipmi, host: 10.0.1.2}], {driver: ipmi, host: 10.0.1.3}]
-    - { name: b }
+    - { name: b, unfenced: accepted }
 resources:
   - { id: job, type: exec, run: sleep 1000 }
 `

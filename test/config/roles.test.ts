@@ -7,8 +7,8 @@ import { load, problemsOf } from './files.ts'
 const cluster = (role: string, more = '') => `cluster:
   name: test
   nodes:
-    - { name: a }
-    - { name: b }
+    - { name: a, unfenced: accepted }
+    - { name: b, unfenced: accepted }
     - { name: c, role: ${role}${more} }
 `
 const vip = (more = '') =>
@@ -39,9 +39,7 @@ test('H19 a resource of witnesses alone is refused', async (t) => {
   const problems = await problemsOf(t, { config: cluster('witness') + vip('nodes: [c]') })
   assert.equal(problems.length, 1)
   assert.match(problems[0] ?? '', /config\.yaml:8:\d+: vip could run on c only, which is a witness/)
-  const all = cluster('witness')
-    .replace('name: a', 'name: a, role: witness')
-    .replace('name: b', 'name: b, role: witness')
+  const all = cluster('witness').replaceAll('unfenced: accepted', 'role: witness')
   const [problem] = await problemsOf(t, { config: all + vip() })
   assert.match(problem ?? '', /vip could run on a, b, c only, which are witnesses/)
 })
@@ -56,7 +54,7 @@ test('H19 what means nothing of a witness is refused, and so is a wish to be the
 })
 
 test('H19 where one node alone could run anything, that is said at every start', async (t) => {
-  const text = cluster('witness').replace('name: b', 'name: b, role: witness')
+  const text = cluster('witness').replace('b, unfenced: accepted', 'b, role: witness')
   const { warnings } = await load(t, { config: text + vip() })
   assert.ok(warnings.some((each) => each.startsWith('a is the only node that is no witness')))
 })
