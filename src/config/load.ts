@@ -116,7 +116,10 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   }
   const loaded: Loaded = {
     file,
-    core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources, checks)]) },
+    core: {
+      ...core,
+      hash: digest([core, ...outsideCore(config, topology.devices, resources, checks)]),
+    },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
     checks: checks.map(({ id, type, options }) => ({ id, type, options })),
@@ -286,6 +289,7 @@ function coreConfig(
 
 /** What differs between two nodes without the core seeing it: options, without their secrets. */
 function outsideCore(
+  config: ConfigFile,
   devices: readonly Device[],
   resources: readonly Resource[],
   checks: readonly Check[],
@@ -299,7 +303,8 @@ function outsideCore(
     Object.fromEntries(Object.entries(options).filter(([key]) => !secretKeys.includes(key))),
   ])
   const asked = checks.map(({ id, type, options }) => [id, type, options])
-  return [openOptions, openParameters, asked]
+  const accepted = [...config.corosync.accept].sort()
+  return [openOptions, openParameters, asked, ...(accepted.length > 0 ? [accepted] : [])]
 }
 
 function loadedResource({ config, ...resource }: Resource): LoadedResource {

@@ -8,6 +8,7 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { failureActions, isolations, noQuorumActions } from '../core/model.ts'
 import { roles } from '../core/roles.ts'
+import { quorumRisks } from './corosync.ts'
 
 const day = 86_400
 
@@ -340,6 +341,13 @@ const watchdog = z.strictObject({
   }),
 })
 
+const corosync = z.strictObject({
+  accept: z
+    .array(z.enum(quorumRisks))
+    .default([])
+    .meta({ title: 'Options of corosync.conf that picketd would not start with, by name' }),
+})
+
 export const configSchema = z.strictObject({
   cluster: z.strictObject({
     name: nameSchema.meta({ title: "The cluster's name" }),
@@ -350,6 +358,7 @@ export const configSchema = z.strictObject({
   groups: z.array(group).default([]),
   checks: z.array(check).max(64).default([]),
   watchdog: watchdog.prefault({}),
+  corosync: corosync.prefault({}),
   timing: timing.prefault({}),
 })
 

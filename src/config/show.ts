@@ -62,6 +62,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
     ...(config.checks.length > 0 && { checks: config.checks }),
     ...(config.groups.length > 0 && { groups: config.groups }),
     ...watchdogOf(details.config, core),
+    ...(config.corosync.accept.length > 0 && { corosync: config.corosync }),
     timing: {
       beat_ms: timing.beatMs,
       echo_ms: timing.echoMs,

@@ -2,7 +2,7 @@
  * What stands in every status until somebody mends it (H18): nodes that may run something and that
  * no device can prove off, as their config accepts, and nodes of which no device has ever worked
  * from here. No start waits for either: what starts is proven to run nowhere else, and a device is
- * needed only once its node is lost. After a power cut the switch before it may be the last to boot.
+ * needed only once its node is lost. After a power cut the switch before it may boot last.
  */
 import { unchecked } from './devices.ts'
 import type { NodeConfig, NodeId } from './model.ts'

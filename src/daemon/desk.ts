@@ -42,7 +42,8 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       const running = mailbox.node
       if (running === undefined) return waitsFor()
       const state = running.state()
-      return { ...describe(state, clock.nowMs()), alarms: alarmsOf(state), daemon: daemon() }
+      const alarms = [...alarmsOf(state), ...mailbox.quorumAlarms()]
+      return { ...describe(state, clock.nowMs()), alarms, daemon: daemon() }
     },
     explain(resource) {
       const running = mailbox.node

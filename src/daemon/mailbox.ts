@@ -14,6 +14,8 @@ export interface Mailbox {
   waitsFor: string
   /** What goes beside the messages, once the loop runs. */
   heads: Omit<Heads, 'own' | 'settled'> | undefined
+  /** What about Corosync's quorum stands in every status. */
+  quorumAlarms: () => readonly string[]
   readonly tell: (news: News) => void
   /** Hands over what has come, and everything that will. */
   deliverTo(node: RunningNode<State>): void
@@ -27,6 +29,7 @@ export function openMailbox(): Mailbox {
       return node
     },
     heads: undefined,
+    quorumAlarms: () => [],
     waitsFor: 'Corosync has not been asked yet',
     tell(news) {
       if (node === undefined) early.push(news)
