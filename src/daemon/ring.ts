@@ -84,7 +84,7 @@ export function quorumAlarms(
   return [...risks, ...weakened(options)]
 }
 
-/** Quorum is computed from fewer votes than are configured: ordered at run time, and for a while. */
+/** Quorum is computed from fewer votes than are configured: somebody has ordered it for a while. */
 function weakened({ expectedVotes, configuredVotes }: QuorumOptions): readonly string[] {
   if (expectedVotes >= configuredVotes) return []
   return [

@@ -66,6 +66,15 @@ Secrets: DIR/fence-secrets.yaml
   assert.match(err, /^warning: b has no fence device/)
 })
 
+test('H19 check says which node is a witness', async (t) => {
+  const cast = config.replace('name: b, unfenced: accepted', 'name: b, role: witness')
+  const dir = folder(t, { 'config.yaml': cast, 'fence-secrets.yaml': secrets })
+  const { code, out } = await picket(['config', 'check', join(dir, 'config.yaml')])
+  assert.equal(code, 0)
+  assert.match(out, /\nb\n {2}a witness: it votes and fences, and runs nothing\n {2}no fencing/)
+  assert.match(out, /\njob: program sleep 1000, on a\n/)
+})
+
 test('C4 check prints every problem with its place, and how many there are', async (t) => {
   const dir = folder(t, { 'config.yaml': config, 'fence-secrets.yaml': secrets })
   chmodSync(join(dir, 'fence-secrets.yaml'), 0o644)
