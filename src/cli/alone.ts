@@ -11,8 +11,8 @@ import { createNet } from '../foreign/mask.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'
 import { knows } from './devices.ts'
+import { plain } from './marks.ts'
 import { confirmed, type OrderOptions, outcome, requester } from './order.ts'
-import { plain } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface AloneOptions extends OrderOptions {

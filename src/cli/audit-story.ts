@@ -4,7 +4,7 @@
  */
 import type { Line } from '../audit/chain.ts'
 import { rowOf } from './audit-words.ts'
-import { plain } from './screen.ts'
+import { plain } from './marks.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Story {

@@ -4,7 +4,7 @@
  */
 import type { Fact, Line } from '../audit/chain.ts'
 import { isIntentAction, orderText } from '../core/intents.ts'
-import { plain } from './screen.ts'
+import { plain } from './marks.ts'
 import type { Colour, Terminal } from './terminal.ts'
 
 const marks = { good: '✓', bad: '✗', wait: '!', dim: '·' } as const satisfies Partial<

@@ -10,8 +10,8 @@ import { openStory } from './audit-story.ts'
 import { concerns, namesIn } from './audit-words.ts'
 import { defineCommand, type ExitCode, textOf, UsageError } from './command.ts'
 import { askOnce, ControlError, socketPath } from './control.ts'
+import { plain } from './marks.ts'
 import { requester } from './order.ts'
-import { plain } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
 const actions = ['show', 'verify', 'accept'] as const

@@ -6,7 +6,7 @@
 import type { DeviceStatus, Status } from '../core/status.ts'
 import { defineCommand } from './command.ts'
 import { askOnce, ControlError, socketPath } from './control.ts'
-import { mark, type Paint, plain } from './screen.ts'
+import { mark, type Paint, plain } from './marks.ts'
 import { statusIn, whyNone } from './status.ts'
 
 export const command = defineCommand({

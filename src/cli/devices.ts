@@ -9,7 +9,7 @@ import type { Isolation, Power } from '../core/model.ts'
 import { type Device, openDevice, type PowerRead } from '../fence/device.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'
-import { plain } from './screen.ts'
+import { plain } from './marks.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface NodeOptions {

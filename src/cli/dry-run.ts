@@ -19,7 +19,7 @@ import {
   readingLines,
 } from './devices.ts'
 import type { PowerAction } from './fence.ts'
-import { plain } from './screen.ts'
+import { plain } from './marks.ts'
 import { statusIn } from './status.ts'
 import type { Terminal } from './terminal.ts'
 

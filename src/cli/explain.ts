@@ -3,7 +3,7 @@ import type { CloneExplanation, Explanation } from '../core/explain.ts'
 import { failureText } from '../core/failures.ts'
 import { defineCommand, UsageError } from './command.ts'
 import { askOnce, ControlError, type Line, socketPath } from './control.ts'
-import { mark, type Paint, plain } from './screen.ts'
+import { mark, type Paint, plain } from './marks.ts'
 
 export const command = defineCommand({
   name: 'explain',

@@ -6,8 +6,8 @@ import type { Foreseen } from '../core/foresee.ts'
 import { type IntentAction, type IntentOrder, meanings } from '../core/intents.ts'
 import { type Command, defineCommand, type ExitCode, UsageError } from './command.ts'
 import { askOnce, ControlError, type Line, socketPath } from './control.ts'
+import { plain } from './marks.ts'
 import { follow, requester } from './order.ts'
-import { plain } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
 const lasting = `

@@ -8,7 +8,7 @@ import type { Status } from '../core/status.ts'
 import { type Command, defineCommand, type ExitCode, UsageError } from './command.ts'
 import { askOnce, ControlError, socketPath } from './control.ts'
 import { give, type Options, orNothing } from './intent.ts'
-import { plain } from './screen.ts'
+import { plain } from './marks.ts'
 import { statusIn, whyNone } from './status.ts'
 import type { Terminal } from './terminal.ts'
 

@@ -4,7 +4,7 @@ import type { Status } from '../core/status.ts'
 import type { ExitCode } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
 import type { PowerAction } from './fence.ts'
-import { plain } from './screen.ts'
+import { plain } from './marks.ts'
 import { statusIn, whyNone } from './status.ts'
 import type { Terminal } from './terminal.ts'
 

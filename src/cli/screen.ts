@@ -12,12 +12,8 @@ import type {
   ResourceStatus,
   Status,
 } from '../core/status.ts'
-import type { Colour } from './terminal.ts'
-
-export type Paint = (colour: Colour, text: string) => string
-
-const marks = { good: '✓', bad: '✗', wait: '…', dim: '·' } as const
-type Mark = keyof typeof marks
+import { type Mark, mark, type Paint, plain } from './marks.ts'
+import { ringLines } from './screen-ring.ts'
 
 /** A status as it comes from picketd, with what stands until somebody mends it. */
 export type Shown = Status & { readonly alarms?: readonly string[] }
@@ -29,6 +25,7 @@ export function screen(status: Shown, paint: Paint): readonly string[] {
   const width = Math.max(0, ...[...nodes.map(({ id }) => id), ...shown].map((id) => id.length))
   return [
     ...header(status, paint),
+    ...ringLines(status, paint),
     '',
     paint('strong', 'Nodes'),
     ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
@@ -220,14 +217,4 @@ function orderLines({ orders }: Status, paint: Paint): string[] {
     return `  ${mark('wait', text, paint)}${because === '' ? '' : `, ${plain(because)}`}`
   }
   return ['', paint('strong', 'Orders'), ...open.map(line)]
-}
-
-/** A mark beside its word, in its colour. */
-export function mark(kind: Mark, text: string, paint: Paint): string {
-  return paint(kind, `${marks[kind]} ${text}`)
-}
-
-/** What came over the socket, or once from a device, must not steer the terminal. */
-export function plain(text: unknown): string {
-  return String(text).replace(/[\p{Cc}\p{Cf}]/gu, ' ')
 }

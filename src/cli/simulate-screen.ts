@@ -10,7 +10,7 @@ import {
   spreadText,
   type Verdict,
 } from '../drill/summary.ts'
-import type { Paint } from './screen.ts'
+import type { Paint } from './marks.ts'
 import type { Colour } from './terminal.ts'
 
 const marks: Readonly<Record<Verdict, readonly [Colour, string]>> = {

@@ -5,7 +5,8 @@ import { setTimeout } from 'node:timers/promises'
 import type { Status } from '../core/status.ts'
 import { defineCommand, type ExitCode } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
-import { plain, screen } from './screen.ts'
+import { plain } from './marks.ts'
+import { screen } from './screen.ts'
 import type { Terminal } from './terminal.ts'
 
 const RETRY_MS = 1_000

@@ -9,7 +9,7 @@ import type { Driver, Target } from '../fence/driver.ts'
 import { driverNames, loadDriver } from '../fence/drivers/index.ts'
 import { sameIdentity } from '../fence/identity.ts'
 import { type ExitCode, UsageError } from './command.ts'
-import { mark, plain } from './screen.ts'
+import { mark, plain } from './marks.ts'
 import type { Terminal } from './terminal.ts'
 
 interface TargetsOptions {

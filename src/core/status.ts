@@ -18,6 +18,7 @@ import {
   type ResourceId,
   strengthText,
 } from './model.ts'
+import { muteAdvice, muteText } from './mute.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
 import { isWitness } from './roles.ts'
@@ -138,7 +139,7 @@ export function describe(state: State, nowMs: number): Status {
     })),
     orders: state.orders,
     intents: ledger.intents.map((intent) => ({ ...intent, text: intentText(intent) })),
-    advice: adviceOf(state, nodes),
+    advice: [...muteAdvice(state, nowMs), ...adviceOf(state, nodes)],
   }
 }
 
@@ -146,6 +147,8 @@ function whyNotReady(state: State, nowMs: number): string {
   const { session, group, config } = state
   if (state.corosyncLost !== '') return `the local Corosync is gone: ${state.corosyncLost}`
   if (group === undefined) return 'this node has not joined its group yet'
+  const mute = muteText(state, nowMs)
+  if (mute !== '') return mute
   if (!quorateHere(state)) {
     const [here, all] = [group.ringMembers.length, config.nodes.length]
     if (here >= leastOf(config)) return 'Corosync has not given this ring quorum yet'

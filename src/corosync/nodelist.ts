@@ -18,6 +18,13 @@ export interface Totem {
   readonly transport: string
   readonly tokenMs: number
   readonly consensusMs: number
+  readonly joinMs: number
+  /** How often a token is sent again before it counts as lost. */
+  readonly retransmits: number
+  /** How many messages may be sent with one token. */
+  readonly messagesMax: number
+  /** Is what goes over the links encrypted? */
+  readonly encrypted: boolean
 }
 
 export interface QuorumOptions extends Rules {
@@ -73,11 +80,17 @@ export function unlistedName(nodeid: number): NodeId {
 }
 
 export function totemOf(keys: Keys): Totem {
+  const cipher = textOf(keys, 'totem.crypto_cipher')
+  const secauth = textOf(keys, 'totem.secauth')
   return {
     cluster: textOf(keys, 'totem.cluster_name'),
     transport: textOf(keys, 'totem.transport') || 'knet',
     tokenMs: numberOf(keys, 'runtime.config.totem.token'),
     consensusMs: numberOf(keys, 'runtime.config.totem.consensus'),
+    joinMs: numberOf(keys, 'runtime.config.totem.join'),
+    retransmits: numberOf(keys, 'runtime.config.totem.token_retransmits_before_loss_const'),
+    messagesMax: numberOf(keys, 'runtime.config.totem.max_messages'),
+    encrypted: cipher === '' ? secauth === 'on' : cipher !== 'none',
   }
 }
 

@@ -43,7 +43,8 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
       if (running === undefined) return waitsFor()
       const state = running.state()
       const alarms = [...alarmsOf(state), ...mailbox.quorumAlarms()]
-      return { ...describe(state, clock.nowMs()), alarms, daemon: daemon() }
+      const more = { alarms, corosync: mailbox.ring?.(), daemon: daemon() }
+      return { ...describe(state, clock.nowMs()), ...more }
     },
     explain(resource) {
       const running = mailbox.node

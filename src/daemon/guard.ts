@@ -1,13 +1,20 @@
 /** This node's watchdog, where the config wants one: a thread that waits for the core to arm it. */
 import type { Loaded } from '../config/load.ts'
 import { detectMs } from '../config/watchdog.ts'
-import type { Corosync } from '../corosync/corosync.ts'
+import type { NodeId } from '../core/model.ts'
+import type { Totem } from '../corosync/corosync.ts'
 import { openWatchdog, type Watchdog } from '../watchdog/watchdog.ts'
 import type { Say } from './log.ts'
 
 export function watchdogFor(
   { core, watchdog }: Pick<Loaded, 'core' | 'watchdog'>,
-  { self, totem }: Pick<Corosync, 'self' | 'totem'>,
+  {
+    self,
+    totem,
+  }: {
+    readonly self: NodeId
+    readonly totem: Pick<Totem, 'tokenMs' | 'consensusMs'>
+  },
   say: Say,
 ): Watchdog | undefined {
   const mode = core.watchdog?.modes[self]

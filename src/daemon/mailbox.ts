@@ -5,6 +5,7 @@
 import type { News } from '../core/event.ts'
 import type { State } from '../core/state.ts'
 import type { Heads } from './heads.ts'
+import type { RingStatus } from './ring-status.ts'
 import type { RunningNode } from './runner.ts'
 
 export interface Mailbox {
@@ -16,6 +17,8 @@ export interface Mailbox {
   heads: Omit<Heads, 'own' | 'settled'> | undefined
   /** What about Corosync's quorum stands in every status. */
   quorumAlarms: () => readonly string[]
+  /** How Corosync's ring works, once the loop runs. */
+  ring: (() => RingStatus) | undefined
   readonly tell: (news: News) => void
   /** Hands over what has come, and everything that will. */
   deliverTo(node: RunningNode<State>): void
@@ -30,6 +33,7 @@ export function openMailbox(): Mailbox {
     },
     heads: undefined,
     quorumAlarms: () => [],
+    ring: undefined,
     waitsFor: 'Corosync has not been asked yet',
     tell(news) {
       if (node === undefined) early.push(news)

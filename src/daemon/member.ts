@@ -19,6 +19,7 @@ import { readIdentity } from './identity.ts'
 import { openJournal } from './journal.ts'
 import { openPulse, watchdogMsOf } from './pulse.ts'
 import { quorumAlarms, refusedIn, sayRing } from './ring.ts'
+import { ringStatus } from './ring-status.ts'
 import { type Hands, runNode } from './runner.ts'
 
 const wrongConfig = 2
@@ -52,6 +53,7 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
   journal.begin(beginning)
   const { audit, heads } = auditFor(parts, self)
   mailbox.heads = heads
+  mailbox.ring = () => ringStatus(corosync)
   const auditor = openAuditor({ audit, journal, say: log.say, state })
   auditor.begin(version(), beginning)
 

@@ -166,24 +166,19 @@ function oldest(places: readonly string[]): string {
 }
 
 async function write(stateDir: string, path: string, text: string): Promise<Saved> {
+  const handles = [open(`${path}.tmp`, 'w', 0o600), open(stateDir, 'r')] as const
   try {
-    const file = await open(`${path}.tmp`, 'w', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    const [file, directory] = await Promise.all(handles)
+    await file.writeFile(text)
+    await file.sync()
     await rename(`${path}.tmp`, path)
     // The new name is durable only with its directory.
-    const directory = await open(stateDir, 'r')
-    try {
-      await directory.sync()
-    } finally {
-      await directory.close()
-    }
+    await directory.sync()
     return { ok: true }
   } catch (error) {
     return { ok: false, because: error instanceof Error ? error.message : String(error) }
+  } finally {
+    // A start waits for the answer, and nobody for this: all of it is on the disk.
+    for (const handle of handles) handle.then((each) => each.close()).catch(() => {})
   }
 }

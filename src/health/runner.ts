@@ -5,8 +5,7 @@
  * Programs run in scopes like those of resources, in a place of their own: what a former daemon has
  * left there is ended when this one begins.
  */
-import { type OpenOperation, openOperation } from '../resources/operation.ts'
-import type { OperationScope } from '../resources/resource.ts'
+import { openOperation } from '../resources/operation.ts'
 import { openScopes, type Scopes } from '../resources/scope.ts'
 import { type Answer, type OpenCheck, short } from './check.ts'
 import { loadCheckType } from './index.ts'
@@ -113,36 +112,23 @@ async function asked(
   const { signal } = controller
   slot.asking.add(controller)
   const alarm = setTimeout(() => controller.abort(), timeoutMs)
-  const used: string[] = []
+  const name = scopes.nameFor(check, 'check')
   const env = { PICKET_CHECK: check }
-  const open = () => {
-    const name = scopes.create(check, 'check')
-    used.push(name)
-    return openOperation({ scopes, name, env, onLaunchedEnd: () => {} })
-  }
-  // Most checks run no program: a scope is made when one does.
-  let way: OpenOperation | undefined
-  const entered = () => {
-    if (signal.aborted) throw new Error('its time is over')
-    way ??= open()
-    return way.scope
-  }
-  const scope: OperationScope = {
-    run: async (program) => await entered().run(program),
-    launch: async (program) => await entered().launch(program),
-  }
+  const way = openOperation({ scopes, name, env, onLaunchedEnd: () => {} })
+  const { scope } = way
   const deadlineMs = performance.now() + timeoutMs
   const late: Answer = { ok: false, detail: `no answer within ${timeoutMs / 1_000} s` }
   try {
     const work = slot.open.ask({ resource, signal, deadlineMs, scope })
     const answer = await Promise.race([work.catch(badAnswer), aborted(signal, late)])
-    way?.close()
+    way.close()
     const found = signal.aborted ? late : answer
+    const used = way.used() ? [name] : []
     return await cleared(scopes, slot, { used, cut: signal.aborted }, found)
   } finally {
     clearTimeout(alarm)
     slot.asking.delete(controller)
-    way?.release()
+    way.release()
   }
 }
 

@@ -39,6 +39,13 @@ export function addressBytes(text: string): Buffer | undefined {
   return Buffer.from(all.join(''), 'hex')
 }
 
+/** Four or sixteen bytes as an address: dotted decimal, or as RFC 5952 writes it. */
+export function addressText(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join('.')
+  const words = bytes.toString('hex').match(/.{4}/g) ?? []
+  return new URL(`http://[${words.join(':')}]`).hostname.slice(1, -1)
+}
+
 /** `aa:bb:cc:dd:ee:ff` */
 export function macText(mac: Mac): string {
   return (mac.toString('hex').match(/../g) ?? []).join(':')

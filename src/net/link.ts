@@ -27,7 +27,8 @@ export async function openLink(name: string, hears: 'arp' | 'nothing'): Promise<
   const index = await interfaceIndex(name)
   if (index === 0) throw new Error(`there is no interface ${name} on this machine`)
   const protocol = hears === 'arp' ? ETH_P_ARP : 0
-  const kind = { domain: AF_PACKET, type: SOCK_RAW, protocol: wireOrder(protocol) }
+  // What it hears is said with the interface: to change it would take the kernel 10 to 30 ms.
+  const kind = { domain: AF_PACKET, type: SOCK_RAW, protocol: 0 }
   const socket = await openSocket(`raw frames on ${name}`, kind)
   try {
     socket.bind(linkAddress(index, protocol))

@@ -8,7 +8,7 @@ import type { KoffiFunc } from 'koffi'
 
 type Bytes = Uint8Array
 
-interface Libc {
+export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Bytes, length: number): number
   connect(fd: number, address: Bytes, length: number): number
@@ -17,6 +17,8 @@ interface Libc {
   sendto(fd: number, b: Bytes, length: number, flags: number, to: Bytes, toLength: number): number
   recvfrom(fd: number, b: Bytes, max: number, flags: number, from: Bytes, length: Bytes): number
   close(fd: number): number
+  /** In a worker thread. */
+  closeLater(fd: number): void
   if_nametoindex(name: string): number
   /** The name of the last error, such as `EPERM`. */
   errno(): string
@@ -24,13 +26,14 @@ interface Libc {
 
 export const AF_INET = 2
 export const AF_INET6 = 10
+export const AF_NETLINK = 16
 export const AF_PACKET = 17
 export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 export const IPPROTO_ICMP = 1
 export const IPPROTO_ICMPV6 = 58
-const SOCK_CLOEXEC_NONBLOCK = 0o2004000
-const MSG_DONTWAIT = 0x40
+export const SOCK_CLOEXEC_NONBLOCK = 0o2004000
+export const MSG_DONTWAIT = 0x40
 const SOL_SOCKET = 1
 const SO_BINDTODEVICE = 25
 const ADDRESS_BYTES_MAX = 128
@@ -67,7 +70,7 @@ const reasons: Readonly<Record<string, string>> = {
 let loading: Promise<Libc> | undefined
 
 /** Loads the C library, once; a program that never probes never pays for it. */
-function loadLibc(): Promise<Libc> {
+export function loadLibc(): Promise<Libc> {
   loading ??= load()
   return loading
 }
@@ -78,6 +81,7 @@ async function load(): Promise<Libc> {
   const names = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]))
   const bind = (definition: string): KoffiFunc<(...given: unknown[]) => number> =>
     library.func(definition)
+  const close = bind('int close(int)')
   return {
     socket: bind('int socket(int, int, int)'),
     bind: bind('int bind(int, const void *, uint32_t)'),
@@ -86,9 +90,26 @@ async function load(): Promise<Libc> {
     setsockopt: bind('int setsockopt(int, int, int, const void *, uint32_t)'),
     sendto: bind('intptr_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
     recvfrom: bind('intptr_t recvfrom(int, void *, size_t, int, void *, void *)'),
-    close: bind('int close(int)'),
+    close,
     if_nametoindex: bind('unsigned int if_nametoindex(const char *)'),
     errno: () => names.get(koffi.errno()) ?? String(koffi.errno()),
+    closeLater: oneByOne(close),
+  }
+}
+
+/** Calls in a worker thread, one after the other: the other threads have disks to wait for. */
+function oneByOne(call: KoffiFunc<(fd: number) => number>): (fd: number) => void {
+  const waiting: number[] = []
+  const next = () => {
+    const [fd] = waiting
+    if (fd === undefined) return
+    call.async(fd, () => {
+      waiting.shift()
+      next()
+    })
+  }
+  return (fd) => {
+    if (waiting.push(fd) === 1) next()
   }
 }
 
@@ -156,8 +177,12 @@ export async function openSocket(what: string, kind: SocketKind): Promise<Socket
     },
     close() {
       // A second close could hit a descriptor that has become somebody else's.
-      if (open) libc.close(fd)
+      if (!open) return
       open = false
+      // The kernel lets go of a socket for frames only when no processor can be reading into it any
+      // more: 10 to 30 ms (`synchronize_net`), for which nobody here can wait.
+      if (kind.domain === AF_PACKET) libc.closeLater(fd)
+      else libc.close(fd)
     },
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Addresses in one spelling only, so that two ways of writing an address are one thing (S16), and
- * so that what `ip` prints can be compared with what the config says.
+ * so that what the kernel tells can be compared with what the config says.
  */
 import { BlockList, isIP } from 'node:net'
 

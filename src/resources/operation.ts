@@ -1,6 +1,7 @@
 /**
  * One operation's way to run programs. It closes for good when the operation is over: code of a
- * resource type that wakes up late can then start nothing any more.
+ * resource type that wakes up late can then start nothing any more. The scope is made with the
+ * first program: many operations run none, and have nothing to clear up.
  */
 import { type Program, type Running, startProgram } from './program.ts'
 import type { OperationScope } from './resource.ts'
@@ -10,6 +11,8 @@ export interface OpenOperation {
   readonly scope: OperationScope
   /** Nothing can be started any more. */
   close(): void
+  /** Has a scope been made for it? */
+  used(): boolean
   /** Is a program that was waited for still running? */
   busy(): boolean
   /** Lets go of what belongs to programs that are gone, or that cannot be killed. */
@@ -18,6 +21,7 @@ export interface OpenOperation {
 
 export interface OperationOptions {
   readonly scopes: Scopes
+  /** The scope, as `scopes.nameFor` gives it. */
   readonly name: string
   readonly env: Readonly<Record<string, string>>
   /** A launched program has ended, whenever that is. */
@@ -28,9 +32,12 @@ export interface OperationOptions {
 export function openOperation(options: OperationOptions): OpenOperation {
   const running = new Set<Running>()
   let waitedFor = 0
+  let used = false
   let closed = false
   const start = async (program: Program): Promise<Running> => {
     if (closed) throw new Error('the operation is over')
+    if (!used) options.scopes.create(options.name)
+    used = true
     const env = { ...options.env, ...program.env }
     const started = await startProgram({ ...program, env }, options.scopes.entrance(options.name))
     running.add(started)
@@ -62,6 +69,7 @@ export function openOperation(options: OperationOptions): OpenOperation {
     close: () => {
       closed = true
     },
+    used: () => used,
     busy: () => waitedFor > 0,
     release: () => {
       for (const one of running) one.release()

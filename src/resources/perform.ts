@@ -87,10 +87,9 @@ async function performBounded(
   if (stuck !== undefined) return { outcome: 'unknown', detail: stuck }
   if (op === 'start' || op === 'stop') slot.preparing?.abort()
 
-  const name = room.scopes.create(slot.id, op)
+  const name = room.scopes.nameFor(slot.id, op)
   const unrecorded = record(room, slot, operation, name)
   if (unrecorded !== undefined && op === 'start') {
-    await clear(room, slot, async () => [name], { graceMs: 0, strays: false })
     return { outcome: 'failed', detail: `it was not begun: ${unrecorded}` }
   }
 
@@ -102,7 +101,7 @@ async function performBounded(
   way.close()
   const ran = first ?? { outcome: unfinished(op), detail: String(controller.signal.reason) }
   const proven = await cleanUp(room, slot, {
-    ...{ op, name, deadlineMs },
+    ...{ op, own: way.used() ? [name] : [], deadlineMs },
     ...{ outcome: ran.outcome, cut: first === undefined || way.busy() },
   })
   const late = first === undefined ? await withinMs(work, SETTLE_MS) : undefined
@@ -125,7 +124,7 @@ export async function performPreparation(room: Room, slot: Slot, controller: Abo
   const deadlineMs = performance.now() + PREPARE_MAX_MS
   const alarm = setTimeout(() => controller.abort('nobody needed it'), PREPARE_MAX_MS)
   try {
-    const name = room.scopes.create(slot.id, 'prepare')
+    const name = room.scopes.nameFor(slot.id, 'prepare')
     const way = openWay(room, slot, name, 'prepare')
     const { signal } = controller
     const of = { op: 'prepare', name, way, deadlineMs, signal } as const
@@ -134,7 +133,7 @@ export async function performPreparation(room: Room, slot: Slot, controller: Abo
     })
     await Promise.race([work, aborted(signal)])
     way.close()
-    await room.scopes.clear([name], { graceMs: 0, boundMs: room.killBoundMs })
+    if (way.used()) await room.scopes.clear([name], { graceMs: 0, boundMs: room.killBoundMs })
     way.release()
   } catch (error) {
     room.say('warn', `${slot.id} cannot be prepared: ${(error as Error).message}`)
@@ -147,18 +146,25 @@ export async function performPreparation(room: Room, slot: Slot, controller: Abo
 async function cleanUp(
   room: Room,
   slot: Slot,
-  over: { op: ResourceOp; name: string; outcome: RunOutcome; cut: boolean; deadlineMs: number },
+  over: {
+    readonly op: ResourceOp
+    /** Its scope, where it has made one. */
+    readonly own: readonly string[]
+    readonly outcome: RunOutcome
+    readonly cut: boolean
+    readonly deadlineMs: number
+  },
 ): Promise<Cleared> {
-  const { op, name, outcome, cut, deadlineMs } = over
+  const { op, outcome, cut, deadlineMs } = over
   const leaves = slot.type.leavesProcesses
   const service = () => serviceScopes(room.scopes, slot.id, true)
   if (op === 'start' && leaves) {
     if (outcome === 'done') return CLEAN
-    const all = async () => [name, ...(await service())]
+    const all = async () => [...over.own, ...(await service())]
     return await clear(room, slot, all, { graceMs: TERM_GRACE_MS, strays: true })
   }
   const how = { graceMs: cut ? TERM_GRACE_MS : 0, strays: cut }
-  const own = await clear(room, slot, async () => [name], how)
+  const own = over.own.length === 0 ? CLEAN : await clear(room, slot, async () => over.own, how)
   if (op !== 'stop' || !leaves || !own.gone) return own
   const leftMs = Math.max(TERM_GRACE_MS, deadlineMs - performance.now())
   const gently = { graceMs: Math.min(leftMs, STOP_GRACE_MS), strays: true }

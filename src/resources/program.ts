@@ -29,12 +29,6 @@ export interface Program {
    * would break with the daemon, and the service with the pipe.
    */
   readonly logFile?: string
-  /**
-   * A tool of ours that ends by itself and never forks, such as `ip`. It keeps the daemon's
-   * priority and is not moved into a control group, which can take the kernel 15 ms: waiting for
-   * the one process is proof enough, and a new daemon finds it by its mark.
-   */
-  readonly urgent?: boolean
   /** Keep this much of the beginning of standard output in `stdout`; none by default. */
   readonly stdoutMaxBytes?: number
 }
@@ -78,16 +72,13 @@ export const OUTPUT_MAX_BYTES = 4096
 export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * $0 whether to join the gate's group, $1 gate, $2 directory, $3 program to look for, $4 the
- * daemon's nice value, the rest is executed. The killer's protection and the raised file limit of
- * the daemon are taken back; neither may be handed to a service.
+ * $1 gate, $2 directory, $3 program to look for, the rest is executed. The killer's protection and
+ * the raised file limit of the daemon are taken back; neither may be handed to a service.
  */
 const WRAPPER = `
-case $0$1 in
-join*/cgroup.procs) echo 0 >"$1" || { echo scope >&3; exit 125; } ;;
-*) [ -e "$1" ] || { echo scope >&3; exit 125; }
-  # Where the kernel groups tasks by session, this new one would stand behind all others.
-  [ "$0" = pass ] && echo "$4" >/proc/self/autogroup ;;
+case $1 in
+*/cgroup.procs) echo 0 >"$1" || { echo scope >&3; exit 125; } ;;
+*) [ -e "$1" ] || { echo scope >&3; exit 125; } ;;
 esac 2>/dev/null
 { echo 0 >/proc/self/oom_score_adj; ulimit -S -n 1024; umask 022; } 2>/dev/null
 cd -- "$2" 2>/dev/null || { echo directory >&3; exit 125; }
@@ -96,7 +87,7 @@ case $3 in
   { [ -x "$3" ] && [ ! -d "$3" ]; } || { echo forbidden >&3; exit 125; } ;;
 *) command -v -- "$3" >/dev/null 2>&1 || { echo missing >&3; exit 125; } ;;
 esac
-shift 4
+shift 3
 exec "$@" 3>&-
 `
 
@@ -117,8 +108,7 @@ export async function startProgram(program: Program, entrance: Entrance): Promis
   const sink = log === undefined ? ('pipe' as const) : log.descriptor
   let child: ChildProcess
   try {
-    const how = program.urgent ? 'pass' : 'join'
-    child = spawn('/bin/sh', ['-c', WRAPPER, how, entrance.gate, ...wrapped(program)], {
+    child = spawn('/bin/sh', ['-c', WRAPPER, 'sh', entrance.gate, ...wrapped(program)], {
       cwd: '/',
       detached: true, // A session of its own: no terminal, and a signal to our group spares it.
       env: { ...environment(program), ...entrance.env },
@@ -199,15 +189,15 @@ function capture(stream: Readable | null, sinks: readonly Sink[]): Promise<void>
   })
 }
 
-function wrapped({ argv, lookFor, account, directory, urgent }: Program): string[] {
+function wrapped({ argv, lookFor, account, directory }: Program): string[] {
   const program = lookFor ?? argv[0] ?? ''
   const niceness = getPriority()
-  const calm = urgent || niceness === 0 ? [] : ['nice', '-n', String(-niceness)]
+  const calm = niceness === 0 ? [] : ['nice', '-n', String(-niceness)]
   const as =
     account === undefined
       ? []
       : ['setpriv', `--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups', '--']
-  return [directory ?? '/', program, String(niceness), ...calm, ...as, ...argv]
+  return [directory ?? '/', program, ...calm, ...as, ...argv]
 }
 
 function environment({ env, account }: Program): Record<string, string> {

@@ -1,6 +1,6 @@
 /**
- * Scopes: every operation of a resource runs in one of its own, so that all processes it makes can
- * be found, killed and proven gone (safety.md, S1 and S10). What a successful start leaves behind
+ * Scopes: every operation of a resource has one of its own, so that all processes it makes can be
+ * found, killed and proven gone (safety.md, S1 and S10). What a successful start leaves behind
  * stays in the start's scope and is found there by the next daemon.
  *
  * Names do not depend on anything a daemon remembers: the node part is made of the state
@@ -18,8 +18,10 @@ import { describeOne, describeStuck, pidNamespace, signal } from './process.ts'
 export interface Scopes {
   readonly kind: MechanismKind
   readonly place: string
-  /** Makes an empty scope for one operation. Throws when it cannot. */
-  create(resource: string, op: string): string
+  /** A name for the scope of one operation that no other has. */
+  nameFor(resource: string, op: string): string
+  /** Makes an empty scope. Throws when it cannot. */
+  create(scope: string): void
   /** What a program needs to get into a scope. */
   entrance(scope: string): Entrance
   /**
@@ -53,8 +55,8 @@ export interface ClearOptions {
   /** When to give up proving them gone. Counted from the first SIGKILL. */
   readonly boundMs: number
   /**
-   * Also look for processes outside of their control group: moved by something else (a PAM
-   * session), or tools of ours that were never in it.
+   * Also look for processes outside of their control group, moved by something else (a PAM
+   * session).
    */
   readonly strays?: boolean
 }
@@ -88,11 +90,8 @@ export function openScopes({ stateDir, mechanism: forced, warn }: ScopesOptions)
   return {
     kind: mechanism.kind,
     place: mechanism.place,
-    create(resource, op) {
-      const scope = `${fileName(resource)}/${op}-${randomBytes(4).toString('hex')}`
-      mechanism.create(scope)
-      return scope
-    },
+    nameFor: (resource, op) => `${fileName(resource)}/${op}-${randomBytes(4).toString('hex')}`,
+    create: mechanism.create,
     entrance: (scope) => ({
       gate: mechanism.gate(scope),
       env: { [MARKER]: `${node}/${scope}` },

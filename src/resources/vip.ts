@@ -12,9 +12,16 @@
  */
 import { writeFileSync } from 'node:fs'
 import { z } from 'zod'
+import {
+  type Addressed,
+  addAddress,
+  findHolders,
+  type Interface,
+  readInterfaces,
+  removeAddress,
+} from '../net/interfaces.ts'
 import { announce, inUse } from '../net/neighbour.ts'
 import { type Address, contains, parseAddress } from './address.ts'
-import { addAddress, deleteAddress, type HeldAddress, type Link, readLinks } from './iproute.ts'
 import { defineResourceType, type OperationContext, type Ran } from './resource.ts'
 
 /** How long an answer is waited for. */
@@ -28,7 +35,7 @@ const HANDOVER_WINDOW_MS = 30
 const FRESH_MS = 3000
 /** Gaps between two questions of `prepare`; short while somebody still answers. */
 const REFRESH_MS = 2000
-const REFRESH_IN_USE_MS = 300
+const REFRESH_IN_USE_MS = 50
 /** How long a start waits for another holder to fall silent. */
 const CONFLICT_BOUND_MS = 1000
 /** Monitors in a row that must find the link down before the address is given up: links flap. */
@@ -75,13 +82,14 @@ type Options = z.output<typeof schema>
 /** What `prepare` heard last. */
 interface Prepared {
   readonly atMs: number
-  readonly link: Link
+  readonly link: Interface
   /** Who answered; `undefined` where nobody did. */
   readonly holder: string | undefined
 }
 
 interface Memory {
-  prepared: Prepared | undefined
+  /** The newest question of `prepare`: an answer, or one that is still listened for. */
+  prepared: Promise<Prepared | undefined> | undefined
   /** Monitors in a row that found the link down. */
   down: number
   announcing: AbortController | undefined
@@ -104,8 +112,8 @@ export const vip = defineResourceType({
   thing: ({ address }) => `address ${address.text}`,
   whyNoClone: () => 'an address must never be on two nodes at once',
 
-  async probe({ address }, { scope }) {
-    const [holder] = holders(await readLinks(scope, address), address)
+  async probe({ address }) {
+    const [holder] = await findHolders(address)
     if (holder === undefined) return { outcome: 'stopped', detail: 'no interface here holds it' }
     return { outcome: 'running', detail: `${holder.link.name} holds it` }
   },
@@ -116,8 +124,7 @@ export const vip = defineResourceType({
     if ('outcome' in target) return target
     const { link, because } = target
     if (address.family === 4 && address.prefix < 32) keepSecondaries(link, context)
-    if (context.signal.aborted) return { outcome: 'failed', detail: 'it was aborted in time' }
-    await addAddress(context.scope, link, address)
+    await addAddress(link, address, context.signal)
     context.memory.down = 0
     announceInBackground(link, options, context)
     return { outcome: 'done', detail: `${link} holds it; ${because}` }
@@ -126,10 +133,11 @@ export const vip = defineResourceType({
   async stop({ address }, context) {
     context.memory.announcing?.abort()
     context.memory.prepared = undefined
-    const held = holders(await readLinks(context.scope, address), address)
-    for (const { link, as } of held) {
+    const held = await findHolders(address)
+    for (const holder of held) {
+      const { link, as } = holder
       if (as.family === 4 && as.prefix < 32) keepSecondaries(link.name, context)
-      await deleteAddress(context.scope, link.name, as)
+      await removeAddress(holder, context.signal)
     }
     if (held.length === 0) return { outcome: 'done', detail: 'no interface here held it' }
     // Whether it is gone is for the probe to say, which follows every stop.
@@ -141,8 +149,8 @@ export const vip = defineResourceType({
 })
 
 async function monitor(options: Options, context: Context): Promise<Ran> {
-  const { scope, memory } = context
-  const held = holders(await readLinks(scope, options.address), options.address)
+  const { memory } = context
+  const held = await findHolders(options.address)
   const right = held.find(
     ({ link }) => options.interface === undefined || link.name === options.interface,
   )
@@ -168,7 +176,7 @@ async function monitor(options: Options, context: Context): Promise<Ran> {
 }
 
 /** A second holder is not ours to judge, but nobody else would notice it (H15). */
-async function listenForRival(link: Link, { address }: Options, { memory, say }: Context) {
+async function listenForRival(link: Interface, { address }: Options, { memory, say }: Context) {
   if (!link.resolves || link.loopback) return
   const heard = await inUse(link.name, address.text, WINDOW_MS).catch(() => undefined)
   const rival = heard?.inUse ? (heard.mac ?? 'an unknown machine') : undefined
@@ -180,16 +188,32 @@ async function listenForRival(link: Link, { address }: Options, { memory, say }:
 
 /** Keeps asking whether the address is free, so that a start may believe the last answer. */
 async function prepare(options: Options, context: Context): Promise<void> {
-  const { memory, scope, signal, nowMs } = context
-  while (!signal.aborted) {
-    const links = await readLinks(scope)
-    if (holders(links, options.address).length > 0) return
-    const link = chooseLink(links, options)
-    const heard = link.up ? await ask(link, options, context) : undefined
-    const holder = heard?.inUse ? (heard.mac ?? 'somebody') : undefined
-    memory.prepared = heard && { atMs: nowMs(), link, holder }
-    await pause(heard?.inUse ? REFRESH_IN_USE_MS : REFRESH_MS, signal)
+  const { memory, signal } = context
+  for (let last: Prepared | undefined; !signal.aborted; ) {
+    const links = await readInterfaces(options.address.family)
+    if (signal.aborted || holderOf(links, options.address) !== undefined) return
+    const asking = question(chooseLink(links, options), last, options, context)
+    // A silence counts until it is too old; for any other answer a start rather waits for the next.
+    if (last === undefined || last.holder !== undefined) memory.prepared = asking
+    last = await asking
+    if (signal.aborted) return
+    memory.prepared = asking
+    await pause(last?.holder === undefined ? REFRESH_MS : REFRESH_IN_USE_MS, signal)
   }
+}
+
+/** Asks once, and briefly who has answered a moment ago. `undefined`: there is no link. */
+async function question(
+  link: Interface,
+  last: Prepared | undefined,
+  options: Options,
+  context: Context,
+): Promise<Prepared | undefined> {
+  if (!link.up) return undefined
+  const handover = last?.holder !== undefined && last.link.index === link.index
+  const heard = await ask(link, options, context, handover ? HANDOVER_WINDOW_MS : WINDOW_MS)
+  const holder = heard.inUse ? (heard.mac ?? 'somebody') : undefined
+  return { atMs: context.nowMs(), link, holder }
 }
 
 interface Target {
@@ -200,8 +224,9 @@ interface Target {
 /** Where it goes by what `prepare` has heard; `undefined` where that is not enough. */
 async function takePrepared(options: Options, context: Context): Promise<Target | undefined> {
   const { memory, nowMs } = context
-  const { prepared } = memory
+  const asked = memory.prepared
   memory.prepared = undefined
+  const prepared = await asked
   if (prepared === undefined) return undefined
   const ageMs = Math.round(nowMs() - prepared.atMs)
   if (ageMs > FRESH_MS) return undefined
@@ -217,12 +242,12 @@ async function takePrepared(options: Options, context: Context): Promise<Target 
 /** Where it goes, once nobody answers for it any more; or why it goes nowhere. */
 async function findTarget(options: Options, context: Context): Promise<Target | Ran> {
   const { address } = options
-  const links = await readLinks(context.scope)
+  const links = await readInterfaces(address.family)
   const link = chooseLink(links, options)
-  const [holder] = holders(links, address)
-  if (holder?.link.name === link.name) return { link: link.name, because: 'it was there already' }
+  const holder = holderOf(links, address)
+  if (holder?.name === link.name) return { link: link.name, because: 'it was there already' }
   if (holder !== undefined) {
-    const detail = `${holder.link.name} holds it, where ${link.name} should; stop it first`
+    const detail = `${holder.name} holds it, where ${link.name} should; stop it first`
     return { outcome: 'failed', detail }
   }
   if (!link.up) return { outcome: 'failed', detail: `${link.name} has no link here` }
@@ -244,7 +269,7 @@ async function findTarget(options: Options, context: Context): Promise<Target | 
 /**
  * Asks the wire once. Where it cannot be asked, the address is taken for free, and that is said.
  */
-async function ask(link: Link, { address }: Options, { say }: Context, windowMs = WINDOW_MS) {
+async function ask(link: Interface, { address }: Options, { say }: Context, windowMs = WINDOW_MS) {
   if (!link.resolves) return { inUse: false, because: `${link.name} has no neighbours to ask` }
   try {
     const heard = await inUse(link.name, address.text, windowMs)
@@ -256,7 +281,7 @@ async function ask(link: Link, { address }: Options, { say }: Context, windowMs 
   }
 }
 
-function chooseLink(links: readonly Link[], options: Options): Link {
+function chooseLink(links: readonly Addressed[], options: Options): Interface {
   const { address, interface: name } = options
   if (name !== undefined) {
     const named = links.find((link) => link.name === name)
@@ -279,10 +304,8 @@ function chooseLink(links: readonly Link[], options: Options): Link {
   return best.link
 }
 
-function holders(links: readonly Link[], { text }: Address): { link: Link; as: HeldAddress }[] {
-  return links.flatMap((link) =>
-    link.addresses.filter((held) => held.text === text).map((as) => ({ link, as })),
-  )
+function holderOf(links: readonly Addressed[], { text }: Address): Interface | undefined {
+  return links.find(({ addresses }) => addresses.some((held) => held.text === text))
 }
 
 /**

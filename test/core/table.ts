@@ -119,6 +119,8 @@ export class Table {
   readonly ears = new Map<NodeId, Ear>()
   /** Checks that fail, as `node/check`. */
   readonly ailing = new Set<string>()
+  /** Does the wire deliver nothing, not even to who sends? */
+  mute = false
   readonly #config: Config
   #ring = 0
   readonly #wire: { to: NodeId; news: News }[] = []
@@ -312,6 +314,7 @@ export class Table {
   }
 
   #multicast(from: Seat, message: Message): void {
+    if (this.mute) return
     for (const { node, pid } of from.state.group?.members ?? []) {
       if (this.seats.get(node)?.pid !== pid) continue
       const copy = JSON.parse(JSON.stringify(message)) as Message

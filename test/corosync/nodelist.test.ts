@@ -7,6 +7,7 @@ import {
   linksOf,
   nodesOf,
   optionsOf,
+  totemOf,
   unlistedName,
 } from '../../src/corosync/nodelist.ts'
 
@@ -99,4 +100,42 @@ test('S18 half may decide by a device or two_node, not where two halves could be
   assert.equal(halvesMayDecide({ ...halves, qdevice: true }), true)
   assert.equal(halvesMayDecide({ ...halves, qdevice: true, understated: true }), false)
   assert.equal(halvesMayDecide({ ...halves, autoTieBreaker: true }), false)
+})
+
+test("Totem is shown with the values in effect, which are not the configuration's", () => {
+  const found = totemOf(
+    new Map<string, Value>([
+      ['totem.cluster_name', 'shop'],
+      ['totem.token', '1000'],
+      ['totem.crypto_cipher', 'aes256'],
+      ['runtime.config.totem.token', 1650],
+      ['runtime.config.totem.consensus', 1980],
+      ['runtime.config.totem.join', 50],
+      ['runtime.config.totem.token_retransmits_before_loss_const', 4],
+      ['runtime.config.totem.max_messages', 17],
+    ]),
+  )
+  assert.deepEqual(found, {
+    cluster: 'shop',
+    transport: 'knet',
+    tokenMs: 1650,
+    consensusMs: 1980,
+    joinMs: 50,
+    retransmits: 4,
+    messagesMax: 17,
+    encrypted: true,
+  })
+})
+
+test('a cipher counts for more than secauth, and without both nothing is encrypted', () => {
+  const encrypted = (entries: readonly [string, Value][]) => totemOf(new Map(entries)).encrypted
+  assert.equal(encrypted([]), false)
+  assert.equal(encrypted([['totem.secauth', 'on']]), true)
+  assert.equal(
+    encrypted([
+      ['totem.secauth', 'on'],
+      ['totem.crypto_cipher', 'none'],
+    ]),
+    false,
+  )
 })

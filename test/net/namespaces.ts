@@ -22,7 +22,10 @@ function reason(): string | false {
 export interface Wire {
   /** Runs a program in a machine and returns what it printed; throws when it fails. */
   on(machine: Machine, command: string): string
-  /** Runs one of our probes in a machine; `unprivileged` takes the right to raw sockets away. */
+  /**
+   * Runs one of our probes in a machine; `unprivileged` takes the rights to raw sockets and
+   * to change the network away.
+   */
   probe<T>(machine: Machine, call: string, args: unknown[], unprivileged?: boolean): Promise<T>
   macOf(machine: Machine): string
   /** Stops whatever runs in a machine, as a frozen node would. */
@@ -93,7 +96,7 @@ interface Call {
 
 async function probe<T>({ pid }: ChildProcess, { call, args, unprivileged }: Call): Promise<T> {
   const script = fileURLToPath(new URL('./probe.ts', import.meta.url))
-  const less = unprivileged ? ['setpriv', '--bounding-set', '-net_raw'] : []
+  const less = unprivileged ? ['setpriv', '--bounding-set', '-net_raw,-net_admin'] : []
   const given = [process.execPath, script, call, JSON.stringify(args)]
   const child = spawn('nsenter', ['-t', `${pid}`, '-n', ...less, ...given], {
     stdio: ['ignore', 'pipe', 'inherit'],

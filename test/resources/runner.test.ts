@@ -236,6 +236,17 @@ test('an abort of something else, or too late, does nothing', async (t) => {
   assert.equal((await resources.run(3, 'web', 'stop', LONG_MS)).outcome, 'done')
 })
 
+test('an operation that runs no program makes no scope, and needs none', async (t) => {
+  const room = makeRoom(t)
+  const options = { address: '192.0.2.77' }
+  const resources = await room.open([{ id: 'ip', type: 'vip', options }], { mechanism: 'marker' })
+  // Where no scope can be made, its operations go on.
+  writeFileSync(join(room.stateDir, 'gates'), '')
+  assert.equal((await resources.run(1, 'ip', 'probe', LONG_MS)).outcome, 'stopped')
+  assert.equal((await resources.run(2, 'ip', 'stop', LONG_MS)).outcome, 'done')
+  assert.deepEqual(room.said, [])
+})
+
 test("a resource's name never leads out of the state directory", async (t) => {
   const room = makeRoom(t)
   const id = '../../etc/a b'

@@ -1,6 +1,7 @@
 /**
  * A node with one resource, a virtual address, to be started inside a network namespace. Reads one command as
- * JSON per line (`{ "do": "start" }`, `{ "do": "prepare" }`), prints one answer as JSON per line.
+ * JSON per line (`{ "do": "start", "timeoutMs": 10000 }`, `{ "do": "prepare" }`), prints one answer
+ * as JSON per line.
  */
 import { createInterface } from 'node:readline'
 import type { ResourceOp } from '../../src/core/effect.ts'
@@ -16,13 +17,13 @@ const resources = await openResources({
 await resources.sweep()
 let id = 0
 for await (const line of createInterface(process.stdin)) {
-  const command: { do: ResourceOp | 'prepare' } = JSON.parse(line)
+  const command: { do: ResourceOp | 'prepare'; timeoutMs: number } = JSON.parse(line)
   if (command.do === 'prepare') {
     resources.prepare('ip')
     console.log('{}')
   } else {
     const beganMs = performance.now()
-    const ran = await resources.run(++id, 'ip', command.do, 10_000)
+    const ran = await resources.run(++id, 'ip', command.do, command.timeoutMs)
     console.log(JSON.stringify({ ...ran, tookMs: performance.now() - beganMs, said }))
   }
 }

@@ -172,6 +172,18 @@ for (const { family, address, other, prefix, ping } of families) {
   })
 }
 
+test('a start that is out of time while it asks adds nothing later', onWire, async (t) => {
+  const wire = layWire(t)
+  const node = wire.node('a', { address: '10.99.0.100' })
+  await node.do('probe')
+  // The wire is asked for 100 ms.
+  const ran = await node.do('start', 50)
+  assert.equal(ran.outcome, 'failed')
+  assert.equal(ran.detail, 'it took longer than its 0.05 s; it was aborted in time')
+  assert.ok(!wire.on('a', 'ip addr show').includes('10.99.0.100/'))
+  assert.equal((await node.do('start')).outcome, 'done')
+})
+
 test('an address on a link that is down is still found', onWire, async (t) => {
   const wire = layWire(t)
   const node = wire.node('a', { address: '10.99.0.100' })

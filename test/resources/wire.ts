@@ -32,7 +32,7 @@ export interface Answer {
 export interface VipNode {
   /** Stops the process for a while, as a starved or paused machine does. */
   freeze(forMs: number): Promise<void>
-  do(op: 'probe' | 'start' | 'stop' | 'monitor' | 'prepare'): Promise<Answer>
+  do(op: 'probe' | 'start' | 'stop' | 'monitor' | 'prepare', timeoutMs?: number): Promise<Answer>
 }
 
 let wires = 0
@@ -106,8 +106,8 @@ export function layWire(t: TestContext): Wire {
           await sleep(forMs)
           child.kill('SIGCONT')
         },
-        async do(op) {
-          child.stdin.write(`${JSON.stringify({ do: op })}\n`)
+        async do(op, timeoutMs = 10_000) {
+          child.stdin.write(`${JSON.stringify({ do: op, timeoutMs })}\n`)
           const { value } = await answers.next()
           if (value === undefined) throw new Error('the node has ended without an answer')
           return JSON.parse(value)
