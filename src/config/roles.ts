@@ -22,19 +22,20 @@ export function roleProblems(config: ConfigFile, source: Source): readonly Probl
     const listed = entry.nodes ?? nodes.map(({ name }) => name)
     const known = listed.every((each) => nodes.some(({ name }) => name === each))
     if (!known || listed.length === 0 || hostsOf(config, entry).length > 0) return []
-    const names = listed.join(', ')
     const which = listed.length === 1 ? 'is a witness' : 'are witnesses'
-    const message = `${entry.id} could run on ${names} only, which ${which} and never run${
-      listed.length === 1 ? 's' : ''
-    } anything; name another node in nodes, or take role: witness away from one`
+    const message =
+      `${entry.id} could run on ${listed.join(', ')} only, which ${which}, and nothing runs on a ` +
+      'witness; name another node in nodes, or take role: witness away from one'
     const path = ['resources', index, ...(entry.nodes === undefined ? [] : ['nodes'])]
     return [{ ...source.placeOf(path), message }]
   })
-  const idle = nodes.flatMap(({ name, role, priority, capacity }, index): readonly Problem[] => {
+  const idle = nodes.flatMap((node, index): readonly Problem[] => {
+    const { name, role, priority, capacity, unfenced } = node
     if (role !== 'witness') return []
     const useless = [
       ...(priority === 0 ? [] : ['priority']),
       ...(Object.keys(capacity).length === 0 ? [] : ['capacity']),
+      ...(unfenced === undefined ? [] : ['unfenced']),
     ]
     return useless.map((key) => {
       const message = `${name} is a witness, of which ${key} means nothing; leave it out`

@@ -17,7 +17,7 @@ const NAMED_MAX = 3
  * can tell (`complete`). Without any fencing (`fence.enabled: false`) the operator has said so.
  */
 export function unfencedProblems(
-  { cluster, fence, resources: written }: ConfigFile,
+  { cluster, fence }: ConfigFile,
   levels: ReadonlyMap<NodeId, NodeConfig['levels']>,
   resources: readonly ResourceConfig[],
   { source, complete }: { readonly source: Source; readonly complete: boolean },
@@ -40,7 +40,6 @@ export function unfencedProblems(
       `prove ${name} off: when it is lost, what it held is started nowhere else before a person ` +
       'confirms that it is dead. Give it a step in fence, take it out of nodes, make it a ' +
       'witness, or write `unfenced: accepted` at this node'
-    // Of what is refused anyway nothing is known here.
-    return written.length === 0 ? [] : [{ ...source.placeOf(path), message }]
+    return [{ ...source.placeOf(path), message }]
   })
 }

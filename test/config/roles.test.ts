@@ -45,9 +45,9 @@ test('H19 a resource of witnesses alone is refused', async (t) => {
 })
 
 test('H19 what means nothing of a witness is refused, and so is a wish to be there', async (t) => {
-  const options = ', priority: 3, capacity: { memory_mb: 1 }'
+  const options = ', priority: 3, capacity: { memory_mb: 1 }, unfenced: accepted'
   const problems = await problemsOf(t, { config: cluster('witness', options) })
-  assert.equal(problems.length, 2)
+  assert.equal(problems.length, 3)
   assert.match(problems[0] ?? '', /c is a witness, of which priority means nothing; leave it out/)
   const [wish] = await problemsOf(t, { config: cluster('witness') + vip('prefers: { c: 5 }') })
   assert.match(wish ?? '', /c.* is not among the nodes of vip/)
