@@ -81,8 +81,9 @@ async function check(loaded: Loaded, { out, err, paint }: Terminal): Promise<voi
   out(`${file} is valid: cluster ${core.cluster}, ${counts.join(', ')}.`)
   out(`Configuration ${core.hash.slice(0, 12)}: every node of the cluster has to show the same.`)
   const lines = levelLines(loaded)
-  for (const { id } of core.nodes) {
+  for (const { id, role } of core.nodes) {
     out(`\n${paint('strong', id)}`)
+    if (role === 'witness') out('  a witness: it votes and fences, and runs nothing')
     const own = lines.filter(({ node }) => node === id)
     if (own.length === 0) out('  no fencing: only a person can prove it dead')
     for (const { number, text } of own) out(`  level ${number}: ${text}`)

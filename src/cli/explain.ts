@@ -42,13 +42,20 @@ function explanationIn({ explanation, because }: Line): Told {
 
 function linesOf(told: Told, paint: Paint): string[] {
   if (!('instances' in told)) return sentences(told, paint)
-  const { id, max, instances } = told
+  const { id, max, instances, elsewhere } = told
   const up = instances.filter(({ state }) => state === 'running').length
   const head = `${plain(id)} is a clone: it runs on ${up} of ${max} nodes`
   return [
     mark(up === max ? 'good' : 'wait', head, paint),
     ...instances.flatMap((each) => sentences(each, paint)),
+    ...notOn(elsewhere),
   ]
+}
+
+function notOn(elsewhere: Explanation['elsewhere']): string[] {
+  const nodes = Object.keys(elsewhere)
+  const width = Math.max(0, ...nodes.map((each) => each.length))
+  return nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`)
 }
 
 function sentences(
@@ -72,8 +79,6 @@ function sentences(
 ): string[] {
   const where = node === undefined ? 'runs nowhere' : `is ${state} on ${node}`
   const well = state === 'running' && node === belongs
-  const nodes = Object.keys(elsewhere)
-  const width = Math.max(0, ...nodes.map((each) => each.length))
   const told = because === '' ? '' : `: ${because}`
   return [
     mark(
@@ -85,7 +90,7 @@ function sentences(
       ? `  it belongs nowhere now: ${plain(why)}`
       : `  it belongs on ${plain(belongs)}: ${plain(why)}`,
     ...(waits === '' ? [] : [`  ${plain(waits)}`]),
-    ...nodes.map((each) => `  not on ${plain(each).padEnd(width)}  ${plain(elsewhere[each]!)}`),
+    ...notOn(elsewhere),
     ...Object.entries(failures).map(([at, failure]) => `  ${plain(failureText(at, failure))}`),
     ...intents.map((intent) => `  ordered: ${plain(intent)}`),
     ...checks.map((check) => `  check: ${plain(check)}`),

@@ -25,7 +25,6 @@ export function ringLines(status: object, paint: Paint): readonly string[] {
     ...links
       .filter(({ up }) => !up)
       .map(({ node, link }) => mark('bad', `link ${link} to ${plain(node)} is down`, paint)),
-    ...ring.risks.map((risk) => mark('wait', `Corosync's quorum: ${plain(risk)}`, paint)),
   ]
 }
 

@@ -15,9 +15,12 @@ import type {
 import { type Mark, mark, type Paint, plain } from './marks.ts'
 import { ringLines } from './screen-ring.ts'
 
+/** A status as it comes from picketd, with what stands until somebody mends it. */
+export type Shown = Status & { readonly alarms?: readonly string[] }
+
 /** The lines of `picket status`. */
-export function screen(status: Status, paint: Paint): readonly string[] {
-  const { nodes, resources, advice } = status
+export function screen(status: Shown, paint: Paint): readonly string[] {
+  const { nodes, resources, advice, alarms = [] } = status
   const shown = resources.map(({ id, clone }) => clone?.id ?? id)
   const width = Math.max(0, ...[...nodes.map(({ id }) => id), ...shown].map((id) => id.length))
   return [
@@ -33,6 +36,8 @@ export function screen(status: Status, paint: Paint): readonly string[] {
     ]),
     ...intentLines(status, paint),
     ...orderLines(status, paint),
+    ...(alarms.length > 0 ? ['', paint('strong', 'Alarms')] : []),
+    ...alarms.map((sentence) => `  ${mark('bad', plain(sentence), paint)}`),
     ...(advice.length > 0 ? ['', paint('strong', 'What to do')] : []),
     ...advice.map((sentence) => `  ${paint('wait', '!')} ${plain(sentence)}`),
   ]
@@ -70,6 +75,7 @@ function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint):
   const wait = `not fenced yet: ${plain(deferred)}${latest(deferredForMs)}`
   const facts = [
     ...(id === self ? ['this node'] : []),
+    ...(node.role === 'witness' ? ['witness: it runs nothing'] : []),
     ...(member && !inRing ? ['not in the ring'] : []),
     ...(member && inRing && !daemon ? ['picketd does not run there'] : []),
     ...(barred ? ['barred until an operator switches it on'] : []),

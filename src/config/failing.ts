@@ -6,6 +6,7 @@
 import type { DeviceConfig, Level, NodeId, ResourceConfig } from '../core/model.ts'
 import type { Topology } from './fence.ts'
 import type { Problem } from './problem.ts'
+import { hostsOf } from './roles.ts'
 import type { ConfigFile, FileResource, FileTiming } from './schema.ts'
 import { ms } from './timing.ts'
 import type { Source } from './yaml.ts'
@@ -57,8 +58,8 @@ export function failingProblems(
   })
 }
 
-const nodesOf = ({ nodes }: FileResource, { cluster }: ConfigFile): readonly NodeId[] =>
-  nodes ?? cluster.nodes.map(({ name }) => name)
+const nodesOf = (entry: FileResource, config: ConfigFile): readonly NodeId[] =>
+  hostsOf(config, entry)
 
 const levelsOf = ({ levels }: Topology, node: NodeId): readonly Level[] => levels.get(node) ?? []
 

@@ -19,10 +19,12 @@ import { type Problem, shown, tidyProblems } from './problem.ts'
 import { readText } from './read.ts'
 import { placeholder, withoutFaults } from './repair.ts'
 import { type Resource, readResources } from './resources.ts'
+import { roleWarnings } from './roles.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
 import { readSecrets, unreadSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
+import { unfencedProblems } from './unfenced.ts'
 import { warningsOf } from './warnings.ts'
 import { readWatchdog, type WatchdogHands } from './watchdog.ts'
 import { type Path, parseYaml, type Source } from './yaml.ts'
@@ -114,7 +116,10 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   }
   const loaded: Loaded = {
     file,
-    core: { ...core, hash: digest([core, ...outsideCore(topology.devices, resources, checks)]) },
+    core: {
+      ...core,
+      hash: digest([core, ...outsideCore(config, topology.devices, resources, checks)]),
+    },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
     checks: checks.map(({ id, type, options }) => ({ id, type, options })),
@@ -127,6 +132,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
       ...weaknessOf(config.fence.least_evidence, topology.devices),
       ...plainSecrets(topology.devices),
       ...unusedChecks(config),
+      ...roleWarnings(config),
     ],
     secretsFiles,
     details: { config, topology },
@@ -204,6 +210,12 @@ async function readRest(context: Omit<Inputs, 'secrets'> & Partial<Inputs>) {
     ),
     ...timing.problems,
     ...watchdog.problems,
+    ...unfencedProblems(
+      config,
+      topology.levels,
+      resources.resources.map((each) => each.config),
+      { source: main, complete: context.secrets === undefined },
+    ),
   ]
   return {
     topology,
@@ -267,6 +279,7 @@ function coreConfig(
         addresses: addressesOf(node),
         priority: node.priority,
         capacity: node.capacity,
+        ...(node.role === 'witness' && { role: node.role }),
       }),
     ),
     resources: resources.map((resource) => resource.config),
@@ -276,6 +289,7 @@ function coreConfig(
 
 /** What differs between two nodes without the core seeing it: options, without their secrets. */
 function outsideCore(
+  config: ConfigFile,
   devices: readonly Device[],
   resources: readonly Resource[],
   checks: readonly Check[],
@@ -289,7 +303,8 @@ function outsideCore(
     Object.fromEntries(Object.entries(options).filter(([key]) => !secretKeys.includes(key))),
   ])
   const asked = checks.map(({ id, type, options }) => [id, type, options])
-  return [openOptions, openParameters, asked]
+  const accepted = [...config.corosync.accept].sort()
+  return [openOptions, openParameters, asked, ...(accepted.length > 0 ? [accepted] : [])]
 }
 
 function loadedResource({ config, ...resource }: Resource): LoadedResource {

@@ -10,6 +10,7 @@ import type { Inputs } from './fence.ts'
 import { misreadIn } from './misread.ts'
 import { type Problem, shown } from './problem.ts'
 import { readResourceSecrets, secretKeys } from './resource-secrets.ts'
+import { hostsOf, roleProblems } from './roles.ts'
 import { type ConfigFile, type FileResource, resourceKeys } from './schema.ts'
 import { didYouMean } from './suggest.ts'
 import { ms } from './timing.ts'
@@ -61,13 +62,14 @@ export async function readResources(
     const secrets = { secretKeys: secretKeys(loaded), secrets: secretsOf(loaded.options, options) }
     const failing = failingIn(entry, config.timing)
     const live = liveMs !== undefined && { live: { boundMs: liveMs } }
-    const common = { ...commonConfig(entry, thing, nodes, wishes.of(index)), ...failing, ...live }
+    const hosts = hostsOf(config, entry)
+    const common = { ...commonConfig(entry, thing, hosts, wishes.of(index)), ...failing, ...live }
     const instances = instancesOf(config, entry, common.nodes.length)
     const written = { ...common, instances }
     resources.push({ id: entry.id, type, options, ...secrets, config: written, whyNoClone })
   }
   problems.push(...wishes.problems, ...twice(config, resources, source))
-  problems.push(...cloneProblems(config, resources, source))
+  problems.push(...cloneProblems(config, resources, source), ...roleProblems(config, source))
   return { resources: withInstances(resources), problems }
 }
 
@@ -123,16 +125,16 @@ function readOptions(
 }
 
 function commonConfig(
-  { id, nodes, timeouts, monitor_every_seconds }: FileResource,
+  { id, timeouts, monitor_every_seconds }: FileResource,
   thing: string,
-  all: readonly NodeId[],
+  nodes: readonly NodeId[],
   wishes: Wishes,
 ): ResourceConfig {
   return {
     ...wishes,
     id,
     thing,
-    nodes: nodes ?? all,
+    nodes,
     startMs: ms(timeouts.start_seconds),
     stopMs: ms(timeouts.stop_seconds),
     probeMs: ms(timeouts.monitor_seconds),

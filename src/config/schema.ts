@@ -7,6 +7,8 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { failureActions, isolations, noQuorumActions } from '../core/model.ts'
+import { roles } from '../core/roles.ts'
+import { quorumRisks } from './corosync.ts'
 
 const day = 86_400
 
@@ -51,6 +53,10 @@ const node = z.strictObject({
     .record(nameSchema, z.union([address, z.array(address).min(1)]))
     .optional()
     .meta({ title: 'By network: addresses that must be silent before it counts as dead' }),
+  role: z
+    .enum(roles)
+    .default('host')
+    .meta({ title: '`witness`: it votes and fences, and never runs a resource' }),
   priority: z
     .int()
     .min(0)
@@ -71,6 +77,10 @@ const node = z.strictObject({
     .unknown()
     .optional()
     .meta({ title: 'How to cut its power: a step, or a list of levels' }),
+  unfenced: z
+    .literal('accepted', 'accepted: that nobody can prove it off is known, and an alarm stands')
+    .optional()
+    .meta({ title: 'It may run resources although no fence device can prove it off' }),
 })
 
 const fence = z.strictObject({
@@ -347,6 +357,13 @@ const watchdog = z.strictObject({
   }),
 })
 
+const corosync = z.strictObject({
+  accept: z
+    .array(z.enum(quorumRisks))
+    .default([])
+    .meta({ title: 'Options of corosync.conf that picketd would not start with, by name' }),
+})
+
 export const configSchema = z.strictObject({
   cluster: z.strictObject({
     name: nameSchema.meta({ title: "The cluster's name" }),
@@ -357,6 +374,7 @@ export const configSchema = z.strictObject({
   groups: z.array(group).default([]),
   checks: z.array(check).max(64).default([]),
   watchdog: watchdog.prefault({}),
+  corosync: corosync.prefault({}),
   timing: timing.prefault({}),
 })
 

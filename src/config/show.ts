@@ -24,14 +24,18 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
   const value = {
     cluster: {
       name: config.cluster.name,
-      nodes: config.cluster.nodes.map(({ name, address, addresses, priority, watchdog }) => ({
-        name,
-        ...(priority > 0 && { priority }),
-        ...(watchdog !== undefined && { watchdog }),
-        ...(address !== undefined && { address }),
-        ...(addresses !== undefined && { addresses }),
-        ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
-      })),
+      nodes: config.cluster.nodes.map(
+        ({ name, role, unfenced, address, addresses, priority, watchdog }) => ({
+          name,
+          ...(role !== 'host' && { role }),
+          ...(unfenced !== undefined && { unfenced }),
+          ...(priority > 0 && { priority }),
+          ...(watchdog !== undefined && { watchdog }),
+          ...(address !== undefined && { address }),
+          ...(addresses !== undefined && { addresses }),
+          ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
+        }),
+      ),
     },
     fence: {
       enabled,
@@ -60,6 +64,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
     ...(config.checks.length > 0 && { checks: config.checks }),
     ...(config.groups.length > 0 && { groups: config.groups }),
     ...watchdogOf(details.config, core),
+    ...(config.corosync.accept.length > 0 && { corosync: config.corosync }),
     timing: {
       beat_ms: timing.beatMs,
       echo_ms: timing.echoMs,

@@ -39,7 +39,15 @@ function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[
         'elsewhere before that node is back and says what it runs.',
     )
   } else {
-    for (const { id } of nodes.filter(({ levels }) => levels.length === 0)) {
+    for (const { id, role } of nodes.filter(({ levels }) => levels.length === 0)) {
+      if (role === 'witness') {
+        warnings.push(
+          `${id} has no fence device: a witness that is lost holds nothing, but after a start of ` +
+            'the whole cluster without it nobody knows that, and nothing starts before it is ' +
+            'back, or a person confirms that it is dead.',
+        )
+        continue
+      }
       warnings.push(
         `${id} has no fence device: when it is lost, nothing that it held is started elsewhere ` +
           'before it is back, or a person confirms that it is dead.',

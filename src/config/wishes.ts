@@ -3,8 +3,9 @@
  * whom, where rather than elsewhere. A group is short for "beside and after the one before". What
  * can never come true is an error that names everybody in it.
  */
-import type { Pull, ResourceId, Wishes } from '../core/model.ts'
+import type { NodeId, Pull, ResourceId, Wishes } from '../core/model.ts'
 import { type Problem, shown } from './problem.ts'
+import { hostsOf } from './roles.ts'
 import type { ConfigFile, FileResource } from './schema.ts'
 import { didYouMean } from './suggest.ts'
 import type { Path, Source } from './yaml.ts'
@@ -123,12 +124,13 @@ const hint = (id: string, ids: readonly string[]): string =>
   didYouMean(id, ids) || ` There are: ${ids.join(', ')}.`
 
 function nodeFaults(
-  { id, nodes, prefers, needs }: FileResource,
+  entry: FileResource,
   index: number,
-  { cluster }: ConfigFile,
+  config: ConfigFile,
   source: Source,
 ): readonly Problem[] {
-  const own = nodes ?? cluster.nodes.map(({ name }) => name)
+  const { id, prefers, needs } = entry
+  const own = hostsOf(config, entry)
   const problems: Problem[] = Object.keys(prefers)
     .filter((node) => !own.includes(node))
     .map((node) => {
@@ -136,7 +138,7 @@ function nodeFaults(
       return { ...source.placeOfKey(['resources', index, 'prefers', node]), message }
     })
   for (const [kind, amount] of Object.entries(needs)) {
-    const able = cluster.nodes.filter(({ name, capacity }) => {
+    const able = config.cluster.nodes.filter(({ name, capacity }) => {
       return own.includes(name) && amount <= (capacity[kind] ?? Infinity)
     })
     if (able.length > 0) continue
@@ -163,7 +165,7 @@ function impossible(
     tell(path, `these wait for each other: ${[...circle, circle[0]].join(' -> ')}; cut the circle`)
   }
   if (problems.length > 0) return problems
-  const nodesOf = new Map(config.resources.map(({ id, nodes }) => [id, nodes]))
+  const nodesOf = new Map(config.resources.map((each) => [each.id, listOf(config, each)]))
   for (const { id, path } of all.values()) {
     const company = companyOf(id, all)
     const enemies = [...company].flatMap((each) => enemiesOf(each, all).map((to) => [each, to]))
@@ -182,6 +184,12 @@ function impossible(
     }
   }
   return problems
+}
+
+/** A list without a host in it is told of elsewhere (roles.ts). */
+function listOf(config: ConfigFile, entry: FileResource): readonly NodeId[] | undefined {
+  const hosts = hostsOf(config, entry)
+  return entry.nodes === undefined || hosts.length === 0 ? undefined : hosts
 }
 
 function leadersOf(named: Named | undefined): readonly ResourceId[] {

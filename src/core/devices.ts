@@ -13,6 +13,7 @@ export const unchecked: DeviceHealth = {
   ok: false,
   okSinceMs: Infinity,
   checked: false,
+  verified: false,
   identity: '',
   detail: 'not asked yet',
   askedId: undefined,
@@ -70,6 +71,7 @@ export function onChecked(
     ok: answer.ok,
     okSinceMs: !answer.ok ? Infinity : before.ok ? before.okSinceMs : turn.nowMs,
     checked: true,
+    verified: before.verified || isVerified(turn.state, device, node, answer),
     identity: answer.ok ? (answer.identity ?? '') : before.identity,
     detail: answer.detail,
     askedId: mine ? undefined : before.askedId,
@@ -78,6 +80,17 @@ export function onChecked(
   put(turn, device.id, after)
   stagger(turn)
   tellChange(turn, device, node, before, after)
+}
+
+/** Would it fence that very machine? Who cannot tell whose it is may be right. */
+function isVerified(
+  state: State,
+  device: DeviceConfig,
+  node: NodeId,
+  { ok, identity = '' }: { readonly ok: boolean; readonly identity?: string },
+): boolean {
+  const expected = expectedIdentity(state, device, node)
+  return ok && (identity === '' || expected === '' || sameHardware(expected, identity))
 }
 
 /** Whose hardware this device must be, as far as anybody has said; empty when nobody has. */

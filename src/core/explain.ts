@@ -5,6 +5,7 @@ import { intentText } from './intents.ts'
 import { whyNeverLive } from './live.ts'
 import type { NodeId, Pull, ResourceConfig, ResourceId } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
+import { notOnWitnesses } from './roles.ts'
 import type { State } from './state.ts'
 import { type ResourceStatus, resourceStatus } from './status.ts'
 
@@ -32,6 +33,8 @@ export interface CloneExplanation {
   /** At most so many instances at once. */
   readonly max: number
   readonly instances: readonly Explanation[]
+  /** Why other nodes have none. */
+  readonly elsewhere: Readonly<Record<NodeId, string>>
 }
 
 /** `undefined`: the config knows no such clone. */
@@ -40,7 +43,8 @@ export function explainClone(state: State, id: ResourceId): CloneExplanation | u
   const clone = targets.find((each) => each.clone?.id === id)?.clone
   if (clone === undefined) return undefined
   const max = Math.min(clone.max, targets.length)
-  return { id, max, instances: targets.flatMap((each) => explain(state, each.id) ?? []) }
+  const instances = targets.flatMap((each) => explain(state, each.id) ?? [])
+  return { id, max, instances, elsewhere: notOnWitnesses(state.config) }
 }
 
 /** `undefined`: the config knows no such resource. */
@@ -49,6 +53,7 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
   if (resource === undefined) return undefined
   const status = resourceStatus(state, id)
   const { session } = state
+  const { clone } = resource
   const place = session?.open ? planFor(state, session).get(id) : undefined
   const runs = status.state === 'running' && status.node === place?.node
   return {
@@ -56,7 +61,7 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
     belongs: place?.node,
     why: place?.because ?? 'the cluster cannot decide now; see `picket status`',
     waits: session?.open && !runs ? whyNotGranted(state, session, resource) : '',
-    elsewhere: place?.elsewhere ?? {},
+    elsewhere: { ...place?.elsewhere, ...(clone === undefined && notOnWitnesses(state.config)) },
     wishes: wishesOf(state, id),
     live: liveText(state, resource),
     checks: checksOf(state, resource),

@@ -10,6 +10,7 @@
  */
 import { entryOf, type Ledger } from './ledger.ts'
 import { type Config, majorityOf, type NodeId } from './model.ts'
+import { isWitness } from './roles.ts'
 
 /** How long the one of two nodes that matters less waits, where the config does not say. */
 const TIE_DELAY_MS = 10_000
@@ -57,7 +58,8 @@ export function loadsAfter(before: Ledger, loads: Loads, after: Ledger): Loads {
 /**
  * Does a lost node matter more than these members, so that they wait? Of two nodes always exactly
  * one does: where their priorities are equal, the one that held more; where they held as much, the
- * one that comes first. Both sides know the same of each other, for they were together before.
+ * one that comes first. Both sides know the same of each other, for they were together before. A
+ * witness matters less than any node that could go on with the resources.
  */
 export function mattersMore(
   config: Config,
@@ -65,7 +67,10 @@ export function mattersMore(
   id: NodeId,
   members: readonly NodeId[],
 ): boolean {
-  const priorityOf = (node: NodeId) => config.nodes.find((each) => each.id === node)?.priority ?? 0
+  const priorityOf = (node: NodeId) => {
+    if (isWitness(config, node)) return -1
+    return config.nodes.find((each) => each.id === node)?.priority ?? 0
+  }
   const theirs = priorityOf(id)
   const ours = Math.max(...members.map(priorityOf))
   const [own] = members

@@ -6,6 +6,7 @@
  */
 import { isOf, targetsOf } from './clones.ts'
 import type { Config, NodeId, ResourceId } from './model.ts'
+import { witnessText } from './roles.ts'
 
 export type IntentKind = 'standby' | 'disabled' | 'moved' | 'banned' | 'maintenance'
 
@@ -224,6 +225,9 @@ export function whyMeaningless(
   }
   const own = targets.flatMap(({ nodes: listed }) => listed)
   if (targets.length > 0 && names.node && sets && !own.includes(node)) {
+    if (nodes.some(({ id, role }) => id === node && role === 'witness')) {
+      return `${resource} cannot be on ${node}: ${witnessText}`
+    }
     return `${node} is none of the nodes of ${resource}, which are ${own.join(', ')}`
   }
   return undefined

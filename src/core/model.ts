@@ -4,6 +4,7 @@
  * All spans are milliseconds, all instants (`atMs`) are milliseconds on one machine's monotonic
  * clock. An instant never leaves the machine that read it (safety.md, S12).
  */
+import type { Role } from './roles.ts'
 
 /** A node's name, as in the config and in Corosync's nodelist. */
 export type NodeId = string
@@ -81,6 +82,8 @@ export interface NodeConfig {
   readonly priority: number
   /** What its resources may take together; what is not named here is not bounded. */
   readonly capacity: Readonly<Record<string, number>>
+  /** What it is there for; left out, it hosts resources (roles.ts). */
+  readonly role?: Role | undefined
 }
 
 /** How much a wish counts: points beside other wishes, or `must`, which nothing outweighs. */

@@ -126,6 +126,8 @@ export interface DeviceHealth {
   /** Since when it has been answering; Infinity while it does not. */
   readonly okSinceMs: number
   readonly checked: boolean
+  /** Has it ever answered well here, as the device of that very machine (alarms.ts)? */
+  readonly verified: boolean
   readonly identity: string
   readonly detail: string
   /** The question under way. */

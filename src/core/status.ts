@@ -1,6 +1,7 @@
 /**
  * What a node can tell about its cluster: plain JSON for `picket status`, with what to do about it.
  */
+import { adviceOf } from './advice.ts'
 import { holdersOf } from './clones.ts'
 import { type Deferral, deferralOf, dumpText } from './dumps.ts'
 import { type FailureStatus, failuresOf } from './failures.ts'
@@ -11,7 +12,6 @@ import { healthReport } from './health.ts'
 import { type Intent, intentText, maintenanceOf } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import { movingOf } from './live.ts'
-import { whySpared } from './maintenance.ts'
 import type { CheckReport, Verdict } from './message.ts'
 import {
   type CloneOf,
@@ -23,6 +23,7 @@ import {
 import { muteAdvice, muteText } from './mute.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import { reportedState } from './resource.ts'
+import { isWitness } from './roles.ts'
 import type { Fencing } from './round.ts'
 import { authority, type OrderState, quorateHere, type State } from './state.ts'
 import { type WatchdogStatus, watchdogStatus } from './watchdog.ts'
@@ -53,6 +54,8 @@ export interface IntentStatus extends Intent {
 
 export interface NodeStatus extends Deferral {
   readonly id: NodeId
+  /** Set where it only votes and fences. */
+  readonly role?: 'witness'
   readonly standing: Standing
   readonly because: string
   readonly inRing: boolean
@@ -188,6 +191,7 @@ function nodeStatus(state: State, id: NodeId, nowMs: number): NodeStatus {
   const troubles = [fencing?.last ?? '', ...(round?.troubles ?? [])]
   return {
     id,
+    ...(isWitness(config, id) && { role: 'witness' }),
     standing,
     because,
     inRing: group?.ringMembers.includes(id) ?? false,
@@ -331,70 +335,7 @@ function whyNowhere(state: State, resource: ResourceConfig): string {
   return whyNotGranted(state, session, resource) || `${place.node} is about to get it`
 }
 
-/** What a person can do, in sentences; empty while there is nothing to do. */
-function adviceOf(state: State, nodes: readonly NodeStatus[]): string[] {
-  const advice: string[] = []
-  for (const node of nodes) {
-    const blocked = node.standing === 'lost' || node.standing === 'condemned'
-    if (blocked && whySpared(state.ledger, node.id) !== '') {
-      advice.push(
-        `${node.id} is in maintenance, so nobody fences it and what it may hold waits: bring it ` +
-          `back, end the maintenance, or picket fence off ${node.id}`,
-      )
-    } else if (blocked && node.devices.length === 0) {
-      advice.push(
-        `${node.id} has no fence device: switch it off by hand, then picket confirm ${node.id}`,
-      )
-    } else if (blocked && node.fencing !== undefined && failed(state, node.id)) {
-      advice.push(
-        `${node.id} cannot be proven off: check its devices (picket fence check ${node.id}), ` +
-          `or cut its power by hand, see that it is off, then picket confirm ${node.id}`,
-      )
-    }
-    for (const thing of node.holds.filter((each) => isStrange(state, each))) {
-      advice.push(
-        `${node.id} was given ${thing}, which the config does not know any more: ` +
-          'stop it there and reboot that node',
-      )
-    }
-    if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
-      advice.push(
-        `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
-      )
-    }
-    if (node.quarantined && node.standing === 'member') {
-      advice.push(
-        `${node.id} was fenced and takes nothing: see why it died, then picket unfence ${node.id}`,
-      )
-    }
-    if (node.barred && !blocked) {
-      advice.push(`${node.id} was switched off by an operator: picket fence on ${node.id}`)
-    }
-    for (const device of node.devices) {
-      if (device.ok === false) advice.push(`${device.id} could not fence now: ${device.detail}`)
-    }
-  }
-  for (const [id, { passive, durable }] of Object.entries(state.session?.reports ?? {})) {
-    if (!durable)
-      advice.push(`the disk of ${id} takes nothing: free space in /var/lib/picket there`)
-    if (passive && id !== state.self) {
-      advice.push(`${id} only looks on after too many crashes: read its log, then restart picketd`)
-    }
-  }
-  if (state.passive !== '') advice.push(`this daemon only looks on: ${state.passive}`)
-  return advice
-}
-
 /** `web-02/1/1: no answer`, `web-02/1/1 reads on (…)`: every trouble begins with its device. */
 function isAbout(trouble: string, device: string): boolean {
   return trouble.startsWith(`${device}:`) || trouble.startsWith(`${device} `)
-}
-
-/** Given to a node under an older config (S16). */
-function isStrange({ config }: State, thing: string): boolean {
-  return thing !== 'anything' && !config.resources.some((resource) => resource.thing === thing)
-}
-
-function failed(state: State, id: NodeId): boolean {
-  return (entryOf(state.ledger, id).fencing?.last ?? '') !== ''
 }

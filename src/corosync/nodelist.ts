@@ -32,6 +32,10 @@ export interface QuorumOptions extends Rules {
   readonly expectedVotes: number
   /** Votes that the configuration promises. Fewer expected ones make quorum easier to have (S2). */
   readonly configuredVotes: number
+  /** Not all nodes have as many votes as each other. */
+  readonly unequalVotes: boolean
+  /** `expected_votes` is written, and is less than the nodes have: two parts may be quorate. */
+  readonly understated: boolean
 }
 
 /** A link to another node, as this node sees it. */
@@ -105,26 +109,37 @@ export function optionsOf(keys: Keys, rules: Rules, expectedVotes: number): Quor
     qdevice: rules.qdevice || keys.has('quorum.device.model'),
     expectedVotes,
     configuredVotes: configuredVotesOf(keys),
+    unequalVotes: new Set(nodeVotesOf(keys)).size > 1,
+    understated: isUnderstated(keys),
   }
+}
+
+function nodeVotesOf(keys: Keys): readonly number[] {
+  const positions = positionsOf(keys)
+  return positions.map((position) => numberOf(keys, `nodelist.node.${position}.quorum_votes`, 1))
+}
+
+function isUnderstated(keys: Keys): boolean {
+  const stated = numberOf(keys, 'quorum.expected_votes')
+  return stated > 0 && stated < nodeVotesOf(keys).reduce((sum, votes) => sum + votes, 0)
 }
 
 /**
  * May half of the nodes be quorate, and decide (S18)? With `two_node` only beside `wait_for_all`:
  * without it a node that boots alone would fence the other one, again and again. With other rules a
- * half may be quorate as well, and yet decides nothing.
+ * half may be quorate as well, and yet decides nothing. However the votes are spread, of two halves
+ * one alone has most of them, a device's among them; not where fewer are expected than there are.
  */
-export function halvesMayDecide({ twoNode, waitForAll, qdevice }: Rules): boolean {
-  return qdevice || (twoNode && waitForAll)
+export function halvesMayDecide(options: Rules & Pick<QuorumOptions, 'understated'>): boolean {
+  const { twoNode, waitForAll, qdevice, understated } = options
+  return !understated && (qdevice || (twoNode && waitForAll))
 }
 
 function configuredVotesOf(keys: Keys): number {
   const stated = numberOf(keys, 'quorum.expected_votes')
   if (stated > 0) return stated
-  let votes = keys.has('quorum.device.model') ? numberOf(keys, 'quorum.device.votes') : 0
-  for (const position of positionsOf(keys)) {
-    votes += numberOf(keys, `nodelist.node.${position}.quorum_votes`, 1)
-  }
-  return votes
+  const device = keys.has('quorum.device.model') ? numberOf(keys, 'quorum.device.votes') : 0
+  return nodeVotesOf(keys).reduce((sum, votes) => sum + votes, device)
 }
 
 /** Keys of the links to the other nodes, in cmap's `stats`. Only knet has them. */

@@ -1,4 +1,5 @@
 /** What the control socket shows of a daemon, and the orders that it takes: see `control.ts`. */
+import { alarmsOf } from '../core/alarms.ts'
 import { explain, explainClone } from '../core/explain.ts'
 import { foresee } from '../core/foresee.ts'
 import { describe } from '../core/status.ts'
@@ -40,8 +41,10 @@ export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
     status() {
       const running = mailbox.node
       if (running === undefined) return waitsFor()
-      const status = describe(running.state(), clock.nowMs())
-      return { ...status, corosync: mailbox.ring?.(), daemon: daemon() }
+      const state = running.state()
+      const alarms = [...alarmsOf(state), ...mailbox.quorumAlarms()]
+      const more = { alarms, corosync: mailbox.ring?.(), daemon: daemon() }
+      return { ...describe(state, clock.nowMs()), ...more }
     },
     explain(resource) {
       const running = mailbox.node

@@ -16,6 +16,8 @@ export interface Mailbox {
   waitsFor: string
   /** What goes beside the messages, once the loop runs. */
   heads: Omit<Heads, 'own' | 'settled'> | undefined
+  /** What about Corosync's quorum stands in every status. */
+  quorumAlarms: () => readonly string[]
   /** How Corosync's ring works, once the loop runs. */
   ring: (() => RingStatus) | undefined
   /** What is proven of a node by its Corosync id, once the loop runs. */
@@ -33,6 +35,7 @@ export function openMailbox(): Mailbox {
       return node
     },
     heads: undefined,
+    quorumAlarms: () => [],
     ring: undefined,
     prove: undefined,
     waitsFor: 'Corosync has not been asked yet',

@@ -21,7 +21,7 @@ import { type Heads, openHeads } from './heads.ts'
 import { readIdentity } from './identity.ts'
 import { openJournal } from './journal.ts'
 import { openPulse, watchdogMsOf } from './pulse.ts'
-import { sayRing } from './ring.ts'
+import { quorumAlarms, refusedIn, sayRing } from './ring.ts'
 import { ringStatus } from './ring-status.ts'
 import { type Hands, runNode } from './runner.ts'
 
@@ -40,6 +40,15 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
     return wrongConfig
   }
   sayRing(corosync, log.say)
+  const { accept } = loaded.details.config.corosync
+  const refused = refusedIn(corosync.options, accept)
+  if (refused.length > 0) {
+    for (const sentence of refused) log.say('alarm', sentence)
+    life.end('in order')
+    return wrongConfig
+  }
+  mailbox.quorumAlarms = () => quorumAlarms(corosync.options, accept)
+  for (const alarm of mailbox.quorumAlarms()) log.say('alarm', `${alarm}.`)
   const { watchdog, heirloom } = watchdogFor(loaded, corosync, parts)
   const beginning = beginningOf(parts, corosync, heirloom)
   const first = begin(beginning)

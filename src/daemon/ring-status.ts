@@ -1,6 +1,5 @@
 /** How Corosync's ring works, for `picket status`: Totem's values in effect, links, votes (H1). */
 import type { Corosync, Link, Totem } from '../corosync/corosync.ts'
-import { risksOf } from './ring.ts'
 
 export interface RingStatus {
   readonly totem: Totem
@@ -12,8 +11,6 @@ export interface RingStatus {
     /** By corosync.conf's names, those that are on. */
     readonly rules: readonly string[]
   }
-  /** What makes quorum weaker than it looks, as sentences. */
-  readonly risks: readonly string[]
 }
 
 /** As it is now. Asks nobody: all of it is mirrored by events. */
@@ -30,5 +27,5 @@ export function ringStatus(corosync: Pick<Corosync, 'totem' | 'options' | 'links
   const rules = on.flatMap(([name, isOn]) => (isOn ? [name] : []))
   const { expectedVotes: expected, configuredVotes: configured } = options
   const votes = { expected, configured, rules }
-  return { totem, links: corosync.links(), votes, risks: risksOf(options) }
+  return { totem, links: corosync.links(), votes }
 }

@@ -5,6 +5,7 @@
 import { halvesBiases } from './biased-halves.ts'
 import { healthBiases } from './biased-health.ts'
 import { liveBiases } from './biased-live.ts'
+import { roleBiases } from './biased-roles.ts'
 import { fewerNodes, tight, withDevices } from './biased-sites.ts'
 import { upkeepBiases } from './biased-upkeep.ts'
 import { withClones } from './clones.ts'
@@ -384,6 +385,7 @@ export const biases: Readonly<Record<string, Bias>> = {
     }),
   },
   ...halvesBiases,
+  ...roleBiases,
   'cold-starts': {
     about: 'power comes and goes: clusters start from their disks alone',
     faults: (faults) => ({

@@ -23,6 +23,7 @@ import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
 import { rejoinPromises } from './promises-rejoin.ts'
 import { resetPromises } from './promises-reset.ts'
+import { rolePromises } from './promises-roles.ts'
 import { servicePromises } from './promises-service.ts'
 import { watchPromises } from './promises-watch.ts'
 import { watchdogPromises } from './promises-watchdog.ts'
@@ -119,6 +120,7 @@ export const invariants: readonly Invariant[] = [
   ...failurePromises,
   ...detachPromises,
   ...rejoinPromises,
+  ...rolePromises,
   ...fencingPromises,
   ...resetPromises,
   ...memoryPromises,

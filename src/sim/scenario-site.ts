@@ -14,6 +14,7 @@ import {
   plainWishes,
   type Timing,
 } from '../core/model.ts'
+import { hostsAmong } from '../core/roles.ts'
 import type { Site } from './world.ts'
 
 const timing: Timing = {
@@ -100,6 +101,8 @@ export interface Wishes {
   /** `two_node`: each of two nodes is quorate alone, once it has seen the other one. */
   readonly twonode?: string
   readonly identities?: string
+  /** `c`, `c,d`: nodes that vote and fence, and run nothing. */
+  readonly witness?: string
 }
 
 export function scenarioSite(wishes: Wishes = {}): Site {
@@ -125,6 +128,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
   const nodes = ids.map(
     (id): NodeConfig => ({
       id,
+      ...((wishes.witness ?? '').split(',').includes(id) && { role: 'witness' }),
       priority: 0,
       capacity: {},
       addresses: verify ? [`10.0.0.${id}`] : [],
@@ -148,7 +152,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
         id,
         thing: id,
         instances: instancesOf(wishes, id, ids.length),
-        nodes: [...ids.slice(i), ...ids.slice(0, i)],
+        nodes: hostsAmong(nodes, [...ids.slice(i), ...ids.slice(0, i)]),
         startMs: 3_000,
         stopMs: 3_000,
         probeMs: 1_000,
@@ -158,17 +162,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     checks: checksOf(wishes),
     devices,
     timing: { ...timing, detachMs: 1_000 * Number(wishes.detach ?? 30) },
-    rules: {
-      delayMs: 1_000 * Number(wishes.delay ?? 0),
-      randomDelayMs: 0,
-      priorityDelayMs: 0,
-      reprieveMs: 1_000 * Number(wishes.reprieve ?? 0),
-      ...dumpWishes(wishes),
-      minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
-      stormMax: Number(wishes.storm ?? 100),
-      stormWindowMs: 60_000,
-      rejoin: wishes.rejoin === 'manual' ? 'manual' : 'automatic',
-    },
+    rules: rulesOf(wishes),
     ...watchdogWishes(wishes, ids),
   }
   return {
@@ -181,6 +175,21 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     identifies: identities,
     undogged: (wishes.undogged ?? '').split(','),
     keeper: wishes.keeper !== undefined,
+  }
+}
+
+/** The rules that hold a fencing back. */
+function rulesOf(wishes: Wishes): Config['rules'] {
+  return {
+    delayMs: 1_000 * Number(wishes.delay ?? 0),
+    randomDelayMs: 0,
+    priorityDelayMs: 0,
+    reprieveMs: 1_000 * Number(wishes.reprieve ?? 0),
+    ...dumpWishes(wishes),
+    minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
+    stormMax: Number(wishes.storm ?? 100),
+    stormWindowMs: 60_000,
+    rejoin: wishes.rejoin === 'manual' ? 'manual' : 'automatic',
   }
 }
 

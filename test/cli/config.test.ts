@@ -12,7 +12,7 @@ const config = `cluster:
     - name: a
       addresses: { m: 10.0.0.1 }
       fence: [[{driver: ipmi, host: 10.0.1.1}, {driver: ipmi, host: 10.0.1.2}], {driver: ipmi, host: 10.0.1.3}]
-    - { name: b }
+    - { name: b, unfenced: accepted }
 resources:
   - { id: job, type: exec, run: sleep 1000 }
 `
@@ -64,6 +64,15 @@ Secrets: DIR/fence-secrets.yaml
 `,
   )
   assert.match(err, /^warning: b has no fence device/)
+})
+
+test('H19 check says which node is a witness', async (t) => {
+  const cast = config.replace('name: b, unfenced: accepted', 'name: b, role: witness')
+  const dir = folder(t, { 'config.yaml': cast, 'fence-secrets.yaml': secrets })
+  const { code, out } = await picket(['config', 'check', join(dir, 'config.yaml')])
+  assert.equal(code, 0)
+  assert.match(out, /\nb\n {2}a witness: it votes and fences, and runs nothing\n {2}no fencing/)
+  assert.match(out, /\njob: program sleep 1000, on a\n/)
 })
 
 test('C4 check prints every problem with its place, and how many there are', async (t) => {

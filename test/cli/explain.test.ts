@@ -60,7 +60,8 @@ test('H2 a clone is explained instance by instance', async (t) => {
     { ...explanation, id: 'web@web-02', ...none },
     { ...explanation, ...down, id: 'web@web-03', ...none },
   ]
-  desk.world.explanation = { id: 'web', max: 2, instances }
+  const elsewhere = { 'web-01': 'it is a witness' }
+  desk.world.explanation = { id: 'web', max: 2, instances, elsewhere }
   const { code, out } = await picket(['explain', 'web', '--socket', desk.socket])
   assert.equal(code, 0)
   assert.equal(
@@ -70,6 +71,7 @@ test('H2 a clone is explained instance by instance', async (t) => {
   it belongs on web-02: vip is there, beside which it must run
 … web@web-03 (program /bin/web) runs nowhere
   it belongs nowhere now: it is disabled
+  not on web-01  it is a witness
 `,
   )
 })

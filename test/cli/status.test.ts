@@ -292,3 +292,9 @@ test('H2 a clone is one line, and names those of its instances that are not well
     '… web@n3  starting',
   ])
 })
+
+test('H18 alarms stand before what to do, as long as they are so', () => {
+  const text = 'b has no fence device: when it is lost, what was there waits for a person'
+  const lines = screen({ ...healthy(), alarms: [text] }, (_, each) => each)
+  assert.deepEqual(lines.slice(-3), ['', 'Alarms', `  ✗ ${text}`])
+})

@@ -127,11 +127,7 @@ const refused: readonly (readonly [what: string, config: string, fault: RegExp])
     node('x').replace('10.0.0.1', 'foo.example'),
     /address must match/,
   ],
-  [
-    'an unknown option of a node',
-    twoNodes.replace('name: b', '{ name: b, adress: x }'),
-    /: adress/,
-  ],
+  ['an unknown option of a node', twoNodes.replace('name: b', 'name: b, adress: x'), /: adress/],
   ['a driver that is not built in', node('{driver: ipmj}'), /driver must be equal to one of/],
   ['a step without a driver', node('{host: x}'), /required property 'driver'/],
   ['an unknown option of a driver', node('{driver: ipmi, hots: x}'), /properties: hots/],

@@ -63,6 +63,6 @@ function write(t: TestContext, { config, secrets }: Files): string {
 export const twoNodes = `cluster:
   name: test
   nodes:
-    - name: a
-    - name: b
+    - { name: a, unfenced: accepted }
+    - { name: b, unfenced: accepted }
 `

@@ -175,8 +175,13 @@ fence:
   })
 })
 
+const oneFenced = twoNodes.replace(
+  '{ name: a, unfenced: accepted }',
+  'name: a\n      fence: {driver: ipmi, host: x}',
+)
+
 test('C2 a required value that is set nowhere names all the places', async (t) => {
-  const config = `${twoNodes.replace('name: a', 'name: a\n      fence: {driver: ipmi, host: x}')}`
+  const config = `${oneFenced}`
   const problems = await problemsOf(t, { config })
   assert.deepEqual(problems, [
     'config.yaml: there is no secrets file fence-secrets.yaml: what is set nowhere may stand ' +
@@ -191,7 +196,7 @@ test('C2 a required value that is set nowhere names all the places', async (t) =
 })
 
 test('C1 fence.enabled: false leaves no level to anybody, and says so', async (t) => {
-  const config = `${twoNodes.replace('name: a', 'name: a\n      fence: {driver: ipmi, host: x}')}
+  const config = `${oneFenced}
 fence: { enabled: false }
 resources: [{ id: r, type: exec, run: sleep 1 }]
 `
@@ -202,7 +207,7 @@ resources: [{ id: r, type: exec, run: sleep 1 }]
   assert.match(loaded.warnings.join('\n'), /Fencing is switched off/)
 })
 
-test('a node without any fence device is a warning, not an error', async (t) => {
+test('a node without any fence device that is accepted is a warning', async (t) => {
   const config = `${twoNodes}resources: [{ id: r, type: exec, run: sleep 1 }]\n`
   const { warnings } = await load(t, { config })
   assert.equal(warnings.length, 3)

@@ -43,7 +43,7 @@ const base = `cluster:
   name: test
   nodes:
     - { name: a, address: 10.0.0.1, fence: {driver: ipmi, host: 10.0.1.1} }
-    - { name: b, address: 10.0.0.2 }
+    - { name: b, address: 10.0.0.2, unfenced: accepted }
 resources:
   - { id: r, type: exec, run: sleep 1 }
 `
@@ -59,7 +59,7 @@ test('S16 the digest is the same for another spelling', async (t) => {
 
 const differences: readonly (readonly [what: string, from: string, to: string])[] = [
   ['the name of the cluster', 'name: test', 'name: prod'],
-  ['a node', '    - { name: b, address: 10.0.0.2 }\n', ''],
+  ['a node', '    - { name: b, address: 10.0.0.2, unfenced: accepted }\n', ''],
   ['the order of the nodes of a resource', 'run: sleep 1', 'run: sleep 1, nodes: [b, a]'],
   ['an address', '10.0.0.2', '10.0.0.3'],
   ['the host of a device', '10.0.1.1', '10.0.1.2'],

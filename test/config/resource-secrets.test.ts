@@ -107,7 +107,7 @@ test('a number that would be passed on as another one is refused', async (t) => 
     `fence-secrets.yaml:1:55: repuser_password is a number; ${quoted}`,
   ])
   const fenced = twoNodes.replace(
-    'name: a',
+    '{ name: a, unfenced: accepted }',
     '{ name: a, fence: { driver: agent, agent: fence_x, options: { ipport: 07 } } }',
   )
   const outlet = 'agent: { a: { secret_options: { passwd: 0815 } } }\n'

@@ -35,8 +35,8 @@ test('H7 without a lease it is as long as the longest stop chain takes', async (
 
 test('H7 a node may have another device, or none', async (t) => {
   const nodes = twoNodes
-    .replace('name: a', 'name: a\n      watchdog: { mode: off }')
-    .replace('name: b', 'name: b\n      watchdog: { device: /dev/watchdog1 }')
+    .replace('name: a,', 'name: a, watchdog: { mode: off },')
+    .replace('name: b,', 'name: b, watchdog: { device: /dev/watchdog1 },')
   const watchdog = 'watchdog: { mode: required, timeout_seconds: 20, lease_seconds: 300 }\n'
   const config = `${nodes}${watchdog}`
   const loaded = await load(t, { config })

@@ -81,7 +81,7 @@ const faults: readonly (readonly [what: string, config: string, expected: RegExp
   ],
   [
     'more than any node has',
-    `${twoNodes}      capacity: { cpu: 2 }\nresources:\n${entry('x', 'nodes: [b], needs: { cpu: 3 }')}`,
+    `${twoNodes.replace('name: b', 'name: b, capacity: { cpu: 2 }')}resources:\n${entry('x', 'nodes: [b], needs: { cpu: 3 }')}`,
     /x needs 3 of cpu, which none of its nodes has/,
   ],
   [

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Value } from '../../src/corosync/cmap.ts'
 import {
+  halvesMayDecide,
   linkKeysOf,
   linksOf,
   nodesOf,
@@ -75,6 +76,30 @@ test('a rule that makes quorum easier counts as soon as it is configured', () =>
   assert.equal(optionsOf(changed, rules, 2).twoNode, true)
   assert.equal(optionsOf(keys, rules, 2).twoNode, false)
   assert.equal(optionsOf(keys, { ...rules, twoNode: true }, 2).twoNode, true)
+})
+
+test('H25 unequal votes are noticed, and expected ones that are fewer than there are', () => {
+  assert.equal(optionsOf(keys, rules, 4).unequalVotes, true)
+  const equal = new Map([...keys, ['nodelist.node.10.quorum_votes', 1]] as [string, Value][])
+  assert.equal(optionsOf(equal, rules, 3).unequalVotes, false)
+  for (const [stated, understated] of [
+    ['3', true],
+    ['4', false],
+    ['9', false],
+  ] as const) {
+    const written = new Map([...keys, ['quorum.expected_votes', stated]] as [string, Value][])
+    assert.equal(optionsOf(written, rules, 4).understated, understated)
+  }
+})
+
+test('S18 half may decide by a device or two_node, not where two halves could be quorate', () => {
+  const halves = { ...rules, understated: false }
+  assert.equal(halvesMayDecide(halves), false)
+  assert.equal(halvesMayDecide({ ...halves, twoNode: true }), true)
+  assert.equal(halvesMayDecide({ ...halves, twoNode: true, waitForAll: false }), false)
+  assert.equal(halvesMayDecide({ ...halves, qdevice: true }), true)
+  assert.equal(halvesMayDecide({ ...halves, qdevice: true, understated: true }), false)
+  assert.equal(halvesMayDecide({ ...halves, autoTieBreaker: true }), false)
 })
 
 test("Totem is shown with the values in effect, which are not the configuration's", () => {

@@ -53,6 +53,41 @@ test('two levels of different kinds, and addresses: every failure ends well', as
   )
 })
 
+test('H19 a witness fails without anybody noticing, and takes nothing over', async (t) => {
+  const witness = { ...bmcs, c: `${bmc(3)}, role: witness` }
+  const { rows } = await drilled(t, cluster(witness), { names: ['crash', 'power-outage'] })
+  const crashes = rows.filter(({ failure }) => failure === 'crash')
+  assert.deepEqual(
+    crashes.map(({ victim, outcomes, verdict }) => [victim.node, outcomes[0]?.had, verdict]),
+    [
+      ['a', ['vip'], 'back'],
+      ['b', ['vip'], 'back'],
+      ['c', [], 'kept'],
+    ],
+  )
+  const homes = rows.flatMap(({ outcomes }) =>
+    outcomes.flatMap(({ services }) => services.map(({ home }) => home)),
+  )
+  assert.ok(!homes.includes('c'), String(homes))
+  assert.deepEqual(
+    rows.flatMap(({ broken }) => broken),
+    [],
+  )
+})
+
+test('H19 beside one witness nobody takes over', async (t) => {
+  const two = { a: bmc(1), b: `${bmc(2)}, role: witness` }
+  const { rows } = await drilled(t, cluster(two), { names: ['crash'] })
+  assert.deepEqual(
+    rows.map(({ victim, verdict }) => [victim.node, verdict]),
+    [
+      ['a', 'down'],
+      ['b', 'kept'],
+    ],
+  )
+  assert.match(rows[0]?.text ?? '', /it may run on a alone/)
+})
+
 test('a node on which nothing runs gets what may run there, before it fails', async (t) => {
   const { rows } = await drilled(t, cluster(bmcs), { names: ['crash'] })
   assert.deepEqual(

@@ -100,6 +100,34 @@ describe('picketd on a node of its own', { skip }, () => {
     )
   })
 
+  test('H25 a rule that weakens quorum is refused, and is an alarm where it is accepted', async () => {
+    const conf = path.join(nodeDir(lab, node), 'etc-corosync/corosync.conf')
+    const before = await readFile(conf, 'utf8')
+    const provider = 'provider: corosync_votequorum\n'
+    assert.ok(before.includes(provider))
+    await writeFile(conf, before.replace(provider, `${provider}  allow_downscale: 1\n`))
+    await restartCorosync(lab)
+    const said = (await refuses(config)).join('\n')
+    assert.match(said, /alarm: Corosync's quorum: allow_downscale lets nodes that leave take/)
+    assert.match(said, /write corosync: \{accept: \[allow_downscale\]\} in the config\./)
+
+    await writeFile(file('other.yaml'), `${config}\ncorosync: { accept: [allow_downscale] }\n`)
+    await writeFile(file('fence-secrets.yaml'), secrets)
+    const daemon = start(lab, ['--config', '/etc/picket/other.yaml'])
+    try {
+      const socket = `/proc/${initOf(lab, node)?.pid}/root/run/picket/control.sock`
+      await eventually('it is told as an alarm', async () => {
+        const { status } = await askOnce(socket, { do: 'status' })
+        const { alarms = [] } = (status ?? {}) as { alarms?: readonly string[] }
+        return alarms.some((text) => text.includes('accepted by corosync.accept: allow_downscale'))
+      })
+    } finally {
+      await daemon.stop()
+      await writeFile(conf, before)
+      await restartCorosync(lab)
+    }
+  })
+
   test('without Corosync it waits and says so once; with it, it takes part; told to, it goes', async () => {
     await refuses('')
     const corosync = processesIn(lab, node).find((process) => process.name === 'corosync')
@@ -128,6 +156,14 @@ describe('picketd on a node of its own', { skip }, () => {
   })
 })
 
+async function restartCorosync(lab: Lab): Promise<void> {
+  const corosync = processesIn(lab, node).find((process) => process.name === 'corosync')
+  assert.ok(corosync)
+  process.kill(corosync.pid, 'SIGKILL')
+  await eventually('Corosync is gone', async () => (await quorumOf(lab, node)) === undefined)
+  await startCorosync(lab, node)
+}
+
 function passwordIn(secrets: string): string {
   const [, password = ''] = /password: "?([^"\n]+)/.exec(secrets) ?? []
   assert.notEqual(password, '')
@@ -142,8 +178,8 @@ interface Daemon {
   readonly stop: Spawned['stop']
 }
 
-function start(lab: Lab): Daemon {
-  const { child, stop } = spawnIn(lab, node, [`${home}/bin/picketd`])
+function start(lab: Lab, more: readonly string[] = []): Daemon {
+  const { child, stop } = spawnIn(lab, node, [`${home}/bin/picketd`, ...more])
   let said = ''
   let code: number | null | undefined
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -13,6 +13,7 @@ import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
 import { rejoinMutants } from './rejoin.ts'
+import { roleMutants } from './roles.ts'
 import { serviceMutants } from './service.ts'
 import { watchdogMutants } from './watchdog.ts'
 
@@ -24,6 +25,7 @@ export const mutants: readonly Mutant[] = [
   ...maintenanceMutants,
   ...detachMutants,
   ...rejoinMutants,
+  ...roleMutants,
   ...memoryMutants,
   ...intentMutants,
   ...healthMutants,
