@@ -70,7 +70,7 @@ function measure({ resources: count, nodes: nodeCount, lost, clones }: Case, run
   const resources = clones ? clonesFor(count, nodes) : resourcesFor(count, nodes)
   const nowhere = () => undefined
   const none = () => ''
-  const well = { ails: none, unsure: none, unsound: () => false }
+  const well = { ails: none, unsure: none, pending: () => false, unsound: () => false }
   const all: Facts = {
     ...well,
     now: nowhere,

@@ -1,7 +1,7 @@
 /**
- * `picket dlm-fence`: the fence agent of dlm_controld, which runs it for a node that it has lost and
- * writes what it wants to know to its standard input. Success is told for a proof alone, of the life
- * in which the node was lost; everything else is a failure, and dlm_controld asks again.
+ * `picket dlm-fence`: the fence agent of dlm_controld, which runs it for a node that it has lost,
+ * and writes what it wants to know to its standard input. Success is told for a proof alone, of the
+ * life in which the node was lost; everything else is a failure, and dlm_controld asks again.
  */
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -63,6 +63,7 @@ function sentences(
     waits,
     elsewhere,
     wishes,
+    live,
     intents,
     checks,
     failures,
@@ -89,5 +90,6 @@ function sentences(
     ...intents.map((intent) => `  ordered: ${plain(intent)}`),
     ...checks.map((check) => `  check: ${plain(check)}`),
     ...wishes.map((wish) => `  wish: ${plain(wish)}`),
+    ...(live === '' ? [] : [`  it ${plain(live)}`]),
   ]
 }

@@ -167,7 +167,7 @@ function watchdogLines(
 ): readonly string[] {
   // What a node that is gone has said of itself is not true any more.
   if (watchdog === undefined || !inRing) return []
-  const { armed, mode, timeoutMs, leaseMs, fedForMs, detail } = watchdog
+  const { armed, mode, timeoutMs, leaseMs, fedForMs, keeper, detail } = watchdog
   if (!armed) {
     const because = detail === '' ? 'it is not armed yet' : plain(detail)
     const nothing = mode === 'required' ? ', and takes nothing without' : ''
@@ -176,7 +176,8 @@ function watchdogLines(
   }
   const s = (spanMs: number) => `${Math.round(spanMs / 1_000)} s`
   const fed = fedForMs === undefined ? '' : `, fed for ${s(fedForMs)} as things are`
-  const text = `watchdog ${plain(detail)} (${s(timeoutMs)}), lease ${s(leaseMs)}${fed}`
+  const upgrade = keeper === false ? ', let go while picketd is replaced' : ''
+  const text = `watchdog ${plain(detail)} (${s(timeoutMs)}), lease ${s(leaseMs)}${fed}${upgrade}`
   return [`      ${mark('good', text, paint)}`]
 }
 

@@ -57,10 +57,11 @@ export async function readResources(
     const opened = readOptions(entry, loaded, path, inputs)
     problems.push(...opened.problems)
     if (opened.thing === undefined) continue
-    const { options, thing, whyNoClone } = opened
+    const { options, thing, whyNoClone, liveMs } = opened
     const secrets = { secretKeys: secretKeys(loaded), secrets: secretsOf(loaded.options, options) }
     const failing = failingIn(entry, config.timing)
-    const common = { ...commonConfig(entry, thing, nodes, wishes.of(index)), ...failing }
+    const live = liveMs !== undefined && { live: { boundMs: liveMs } }
+    const common = { ...commonConfig(entry, thing, nodes, wishes.of(index)), ...failing, ...live }
     const instances = instancesOf(config, entry, common.nodes.length)
     const written = { ...common, instances }
     resources.push({ id: entry.id, type, options, ...secrets, config: written, whyNoClone })
@@ -97,7 +98,7 @@ function readOptions(
     problems.push({ ...source.placeOfKey([...path, key]), message })
   }
   if (problems.length > 0) {
-    const none = { thing: undefined, whyNoClone: '' }
+    const none = { thing: undefined, whyNoClone: '', liveMs: undefined }
     return { options, ...none, problems: [...problems, ...found.problems] }
   }
   problems.push(...found.problems)
@@ -115,10 +116,10 @@ function readOptions(
     }
   }
   if (!parsed.success || problems.length > 0) {
-    return { options, thing: undefined, whyNoClone: '', problems }
+    return { options, thing: undefined, whyNoClone: '', liveMs: undefined, problems }
   }
-  const { thing, whyNoClone } = type.open(options)
-  return { options, thing, whyNoClone, problems }
+  const { thing, whyNoClone, liveMs } = type.open(options)
+  return { options, thing, whyNoClone, liveMs, problems }
 }
 
 function commonConfig(

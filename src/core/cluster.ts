@@ -17,10 +17,12 @@ import { dropFencing, voidProof } from './ending.ts'
 import type { Event } from './event.ts'
 import { advance, fencingDeadlineMs, onHeard, onIdentified, onPower, onPressed } from './fencing.ts'
 import { isFrozen } from './freeze.ts'
+import { firstLease, type Heirloom, releaseInherited } from './handover.ts'
 import { followHealth, healthDeadlineMs, onAnswer, onStirred, tickHealth } from './health.ts'
 import { leave } from './leaving.ts'
 import { blankLedger, entryOf, fromDisk, type Ledger } from './ledger.ts'
 import { leaveAlone } from './maintenance.ts'
+import { followMoves } from './migrate.ts'
 import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
 import { onHint, onRan } from './outcomes.ts'
@@ -60,6 +62,8 @@ export interface Begin {
   readonly atMs: number
   /** Why this daemon may only look on, for example after too many crashes. */
   readonly passive?: string
+  /** What was kept of a watchdog, and is to be kept. */
+  readonly heirloom?: Heirloom
 }
 
 /** Of what is bound to other nodes there is nothing here to look for. */
@@ -69,7 +73,8 @@ function instancesElsewhere({ resources }: Config, self: NodeId): State['resourc
 }
 
 /** Begins a life: nothing is known of the resources until they have been probed. */
-export function begin({ self, config, identity, ledger, atMs, passive = '' }: Begin): Step {
+export function begin(beginning: Begin): Step {
+  const { self, config, identity, ledger, atMs, passive = '', heirloom } = beginning
   const state: State = {
     self,
     config,
@@ -103,7 +108,7 @@ export function begin({ self, config, identity, ledger, atMs, passive = '' }: Be
     echoMs: -Infinity,
     leaving: undefined,
     detaching: undefined,
-    lease: noLease,
+    lease: heirloom === undefined ? noLease : firstLease(heirloom),
     corosyncLost: '',
     exited: false,
   }
@@ -227,6 +232,7 @@ function follow(turn: Turn, before: State): void {
   leaveAlone(turn)
   stopWithoutRight(turn)
   followOrder(turn)
+  followMoves(turn)
   followHealth(turn)
   settleFailures(turn)
   const adopted = turn.state.session?.adopted === true && before.session?.adopted !== true
@@ -242,6 +248,7 @@ function follow(turn: Turn, before: State): void {
   }
   save(turn, before)
   keepLease(turn)
+  releaseInherited(turn)
   const guarded = turn.state.lease.at === before.lease.at
   if (!guarded || !sameNews(before.resources, turn.state.resources)) sendReport(turn)
   detach(turn)

@@ -5,6 +5,7 @@
 import { onDetach } from './detach.ts'
 import { onForeign } from './foreign.ts'
 import type { Message } from './message.ts'
+import { onMigrate, onUnlink } from './migrate.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep, onRequest } from './orders.ts'
 import { noteSaved, onReport } from './report.ts'
@@ -52,6 +53,8 @@ export function onMessage(turn: Turn, from: NodeId, pid: number, message: Messag
       return
     case 'ack':
     case 'grant':
+    case 'migrate':
+    case 'unlink':
     case 'release':
     case 'condemn':
     case 'fence':
@@ -91,6 +94,10 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
       return noteSaved(turn, from, message.step)
     case 'grant':
       return onGrant(turn, from, message)
+    case 'migrate':
+      return onMigrate(turn, from, message)
+    case 'unlink':
+      return onUnlink(turn, from, message)
     case 'release':
       return onRelease(turn, from, message)
     case 'condemn':

@@ -7,6 +7,7 @@
  * It is no exemption: a detached node whose ring is lost is fenced like any other, and nothing of
  * it starts elsewhere before that.
  */
+import { handOver } from './handover.ts'
 import { entryOf, withEntry } from './ledger.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep } from './orders.ts'
@@ -52,6 +53,7 @@ export function detach(turn: Turn): void {
   // Who decides here has left us out, so there is nobody to tell: being gone is no worse than that.
   const merged = state.session?.merged
   if (merged !== undefined && !merged.members.includes(state.self) && whatEnds(state) === '') {
+    lookAway(turn)
     return go(turn, 'left without a word: this node takes no part anyway')
   }
   const session = authority(state, nowMs)
@@ -102,13 +104,14 @@ export function onDetach(turn: Turn, from: NodeId): void {
   if (entryOf(ledger, from).standing !== 'member') return
   say(turn, 'info', `${from} detaches: another picketd is to be there soon`, { node: from })
   set(turn, { ledger: withEntry(ledger, from, { detached: true }) })
-  if (from === self) go(turn, 'detached: what runs here runs on')
+  if (from !== self) return
+  handOver(turn)
+  go(turn, 'detached: what runs here runs on')
 }
 
 function go(turn: Turn, because: string): void {
   const { detaching } = turn.state
   if (detaching !== undefined) onOrderStep(turn, detaching.order, 'done', because)
-  lookAway(turn)
   set(turn, { exited: true })
   turn.effects.push({ do: 'exit', code: 0, because })
 }

@@ -1,6 +1,7 @@
 /**
  * All that a node can do. The core returns effects; the hands carry them out, and every deed but
- * `send`, `say`, `prepare`, `lease`, `disarm` and `exit` ends in an event that echoes its `id`.
+ * `send`, `say`, `prepare`, `lease`, `disarm`, `handOver` and `exit` ends in an event that echoes
+ * its `id`.
  */
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
@@ -20,7 +21,15 @@ export type Effect = Readonly<
   /** Listen whether any address of a node still answers: several probes each (F8). */
   | { do: 'listen'; id: number; target: NodeId; addresses: readonly string[]; windowMs: number }
   /** Run one operation of a resource in a scope of its own. */
-  | { do: 'run'; id: number; resource: ResourceId; op: ResourceOp; timeoutMs: number }
+  | {
+      do: 'run'
+      id: number
+      resource: ResourceId
+      op: ResourceOp
+      timeoutMs: number
+      /** With `migrate_to` and `migrate_from`. */
+      move?: Move
+    }
   /** Kill a running operation and all its processes; `ran` follows when they are proven gone. */
   | { do: 'abort'; id: number; resource: ResourceId }
   /** Ask one health check, of this node or of a resource that runs here. Changes nothing. */
@@ -33,13 +42,25 @@ export type Effect = Readonly<
   | { do: 'lease'; untilMs: number }
   /** Everything is stopped: the watchdog is told to let this machine be. */
   | { do: 'disarm' }
+  /** The watchdog is to count on until then, for the next daemon to feed it. */
+  | { do: 'handOver'; untilMs: number }
   /** A sentence for the log, with its because. */
   | Say
   /** Everything is stopped and said: end the process. */
   | { do: 'exit'; code: number; because: string }
 >
 
-export type ResourceOp = 'probe' | 'start' | 'stop' | 'monitor'
+/** `migrate_to` sends a running resource from here, `migrate_from` takes it over here (H2). */
+export const resourceOps = [
+  ...(['probe', 'start', 'stop', 'monitor', 'migrate_to', 'migrate_from'] as const),
+] as const
+export type ResourceOp = (typeof resourceOps)[number]
+
+/** The two nodes of a live move. */
+export interface Move {
+  readonly source: NodeId
+  readonly target: NodeId
+}
 
 export interface Press {
   readonly do: 'press'

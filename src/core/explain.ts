@@ -2,6 +2,7 @@
 import { isOf, targetsOf } from './clones.ts'
 import { checkText } from './health.ts'
 import { intentText } from './intents.ts'
+import { whyNeverLive } from './live.ts'
 import type { NodeId, Pull, ResourceConfig, ResourceId } from './model.ts'
 import { planFor, whyNotGranted } from './placement.ts'
 import type { State } from './state.ts'
@@ -17,6 +18,8 @@ export interface Explanation extends ResourceStatus {
   /** Why not on its other nodes. */
   readonly elsewhere: Readonly<Record<NodeId, string>>
   readonly wishes: readonly string[]
+  /** Whether it is moved live, in a clause; empty where nobody has asked for it. */
+  readonly live: string
   /** Checks that are not plainly well, of its nodes and of itself, in sentences. */
   readonly checks: readonly string[]
   /** What operators have ordered of it, in sentences. */
@@ -55,9 +58,16 @@ export function explain(state: State, id: ResourceId): Explanation | undefined {
     waits: session?.open && !runs ? whyNotGranted(state, session, resource) : '',
     elsewhere: place?.elsewhere ?? {},
     wishes: wishesOf(state, id),
+    live: liveText(state, resource),
     checks: checksOf(state, resource),
     intents: state.ledger.intents.filter((each) => isOf(id, each.resource)).map(intentText),
   }
+}
+
+function liveText({ config }: State, resource: ResourceConfig): string {
+  if (resource.live === undefined) return ''
+  const why = whyNeverLive(config.resources, resource)
+  return why === '' ? 'moves live where its agent can' : `is stopped and started to move: ${why}`
 }
 
 /** As its nodes last reported them, this one too. */

@@ -205,6 +205,11 @@ function settledAfterMs({ everyMs, timeoutMs, fall }: CheckConfig): number {
   return Math.max(SETTLE_MS, timeoutMs + (2 - fall) * everyMs)
 }
 
+/** Has it had the time for a first answer, and none that was good? */
+function isLateAtFirst({ timeoutMs }: CheckConfig, { verdict, against }: Health, forMs: number) {
+  return verdict === 'unknown' && (against > 0 || forMs >= timeoutMs + SETTLE_MS)
+}
+
 /** What the others are told: all that is not plainly well. */
 export function healthReport({ config, health }: State, nowMs: number): readonly CheckReport[] {
   return Object.values(health).flatMap((each): readonly CheckReport[] => {
@@ -213,7 +218,7 @@ export function healthReport({ config, health }: State, nowMs: number): readonly
     const own = configOf(config.checks, check)
     const fails = verdict === 'failing'
     const forMs = Math.max(0, Math.round(nowMs - sinceMs))
-    const settled = fails && forMs >= settledAfterMs(own)
+    const settled = fails ? forMs >= settledAfterMs(own) : isLateAtFirst(own, each, forMs)
     const needed = fails ? risesAt(own, each) : 0
     return [{ check, resource, verdict, settled, forMs, against, needed, detail }]
   })
@@ -234,7 +239,11 @@ export function whyFailing(checks: readonly CheckReport[], needed: readonly Chec
 
 /** Which of them has failed where it runs for long enough that it had better be elsewhere. */
 export function whyAiling(checks: readonly CheckReport[], needed: readonly CheckId[]): string {
-  return failingText(among(checks, needed, ({ settled }) => settled))
+  return failingText(
+    among(checks, needed, ({ verdict, settled }) => {
+      return verdict === 'failing' && settled
+    }),
+  )
 }
 
 /** Which of them has failed just now: a node to go to if need be, and no better one. */
@@ -247,6 +256,13 @@ export function whyWavering(checks: readonly CheckReport[], needed: readonly Che
 export function whyUnsure(checks: readonly CheckReport[], needed: readonly CheckId[]): string {
   const found = among(checks, needed, ({ verdict }) => verdict === 'unknown')
   return found === undefined ? '' : `the check ${found.check} has not succeeded there yet`
+}
+
+/** Is the first answer of one of them still to come? */
+export function isPending(checks: readonly CheckReport[], needed: readonly CheckId[]): boolean {
+  return (
+    among(checks, needed, ({ verdict, settled }) => verdict === 'unknown' && !settled) !== undefined
+  )
 }
 
 function failingText(found: CheckReport | undefined): string {

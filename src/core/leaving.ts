@@ -2,6 +2,7 @@
  * How a node goes: everything is stopped first, then the others are told, and have to hear it. What
  * is in maintenance runs on, and then there is no goodbye: nobody else may take it for stopped.
  */
+import { awaitsAny } from './live.ts'
 import { isLeftAlone } from './maintenance.ts'
 import { sendGoodbye } from './report.ts'
 import { authority, say, set, type Turn } from './state.ts'
@@ -19,7 +20,7 @@ export function leave(turn: Turn): void {
   const { sinceMs, goodbye } = state.leaving!
   if (Object.values(state.fencings).some((fencing) => fencing.at !== 'done')) return
   if (names !== '') return exit(turn, 0, `left without a goodbye: ${rest}`)
-  if (authority(state, nowMs) !== undefined) {
+  if (authority(state, nowMs) !== undefined && !awaitsAny(state.ledger, state.self)) {
     if (goodbye) return
     set(turn, { leaving: { sinceMs, goodbye: true } })
     return sendGoodbye(turn)

@@ -28,6 +28,8 @@ export type Standing = 'member' | 'left' | 'lost' | 'condemned' | 'fenced'
 export interface Hold {
   readonly thing: string
   readonly step: number
+  /** A live move to here is not over: who may still be sending it; empty, where nobody is. */
+  readonly from?: NodeId | undefined
 }
 
 /**
@@ -253,8 +255,7 @@ export function digestOf(ledger: Ledger): string {
 /** Field by field, because a copy that crossed the wire may hold its keys in another order. */
 function fieldsOf(entry: NodeEntry): readonly unknown[] {
   const { standing, because, seen, barred, late, boot, hardware, deferred, fencing } = entry
-  const holds =
-    entry.holds === 'anything' ? 'anything' : entry.holds.map((hold) => [hold.thing, hold.step])
+  const holds = entry.holds === 'anything' ? 'anything' : entry.holds.map(holdKey)
   const record = fencing && [
     [fencing.id, fencing.action, fencing.because, fencing.requester],
     [fencing.owner ?? '', fencing.life, fencing.round, fencing.last],
@@ -265,6 +266,12 @@ function fieldsOf(entry: NodeEntry): readonly unknown[] {
   const flags = [seen, barred, quarantined, late, rests, detached, watch]
   return [standing, because, holds, flags, boot, hardware, deferred, record ?? '']
 }
+
+const holdKey = ({ thing, step, from }: Hold) => [
+  thing,
+  step,
+  ...(from === undefined ? [] : [from]),
+]
 
 /** Sixty-four bits of FNV-like mixing: enough to notice a difference, not to resist a forger. */
 export function hash(text: string): string {

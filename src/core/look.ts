@@ -4,9 +4,10 @@
  */
 import { holdersOf, targetsOf } from './clones.ts'
 import { failureToStop, stopText } from './failures.ts'
-import { healthKey, whyAiling, whyFailing, whyUnsure, whyWavering } from './health.ts'
+import { healthKey, isPending, whyAiling, whyFailing, whyUnsure, whyWavering } from './health.ts'
 import { maintenanceOf, wantedOn, whyUnwanted } from './intents.ts'
 import { entryOf, type Ledger } from './ledger.ts'
+import { moveOf } from './live.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Plan, plan } from './plan.ts'
 import type { Session, State } from './state.ts'
@@ -66,6 +67,9 @@ function freshLook(state: State, session: Session): Look {
         whyStopped(resource) || whyUnable(state, session, resource, node, known(resource)),
       ails: (resource, node) => whyRatherNot(session, resource, node, known(resource)),
       unsure: (resource, node) => whyNotSure(session, resource, node, known(resource)),
+      pending: (resource, node) => {
+        return isPending(session.reports[node]?.checks ?? [], resource.onlyWhere)
+      },
       unsound: (instance, follower) => isUnsound(session, instance, follower, known(follower)),
       wanted: ({ id }) => wantedOn(state.ledger.intents, id),
       capacity: (node) => capacities.get(node) ?? {},
@@ -81,6 +85,8 @@ function whereNow(
   holders: readonly NodeId[],
 ): NodeId | undefined {
   const { id } = resource
+  const move = moveOf(state.ledger, resource.thing)
+  if (move !== undefined) return move.to
   const [holder, ...others] = holders
   if (holder !== undefined) {
     return others.length > 0 || isOneTooMany(state, resource, holder) ? undefined : holder

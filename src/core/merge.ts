@@ -18,6 +18,7 @@ import {
   type NodeEntry,
   withoutProof,
 } from './ledger.ts'
+import { withComing } from './live.ts'
 import type { Report, Sync } from './message.ts'
 import type { Config, FencingRules, NodeId } from './model.ts'
 import type { Group } from './state.ts'
@@ -55,7 +56,7 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
     nodes[id] = members.includes(id)
-      ? memberEntry(old, syncs[id]!, config.rules)
+      ? memberEntry(id, old, syncs[id]!, config.rules)
       : absentEntry(old, {
           complete,
           ...whereabouts(group, id),
@@ -122,11 +123,13 @@ export function unfitness(entry: NodeEntry, report: Report | undefined): number 
  * it before stays granted, as of the first step, so that a thing found twice stops on the side
  * without the right to it (H15).
  */
-function foundHolds(old: NodeEntry, report: Report): Hold[] {
-  const granted = old.holds === 'anything' ? [] : old.holds.filter((hold) => hold.step > 0)
-  return Object.values(report.resources)
+function foundHolds(node: NodeId, old: NodeEntry, report: Report): readonly Hold[] {
+  const before = old.holds === 'anything' ? [] : old.holds
+  const granted = before.filter((hold) => hold.step > 0)
+  const found = Object.values(report.resources)
     .filter((resource) => resource.state !== 'stopped')
     .map(({ thing }) => ({ thing, step: granted.some((hold) => hold.thing === thing) ? 1 : 0 }))
+  return withComing(node, found, before)
 }
 
 /** Those that share the config which most members have; the others count as silent (S16). */
@@ -142,13 +145,20 @@ function membersOf(config: Config, syncs: Syncs): NodeId[] {
 }
 
 function memberEntry(
+  id: NodeId,
   old: NodeEntry,
   sync: Sync,
   { minIntervalMs, rejoin }: FencingRules,
 ): NodeEntry {
   const { boot, hardware = old.hardware } = sync.identity
   const rebooted = old.boot !== '' && old.boot !== boot
-  const present = { boot, hardware, seen: true, deferred: '', holds: foundHolds(old, sync.report) }
+  const present = {
+    boot,
+    hardware,
+    seen: true,
+    deferred: '',
+    holds: foundHolds(id, old, sync.report),
+  }
   const fencing = old.fencing && interrupted(old.fencing)
   // A condemned node that has rebooted is the cleaned-up node that the fencing was to bring about;
   // one that an operator wants off stays barred.

@@ -26,6 +26,10 @@ export type Body = Readonly<
   /** "This member has been silent for too long." Counts when a majority says so. */
   | { say: 'accuse'; node: NodeId }
   | { say: 'grant'; resource: ResourceId; thing: string; to: NodeId }
+  /** A resource moves live: both nodes hold it from now on (live.ts). */
+  | { say: 'migrate'; resource: ResourceId; thing: string; from: NodeId; to: NodeId }
+  /** The source of a live move has nothing more to send. */
+  | { say: 'unlink'; thing: string; node: NodeId }
   /** A member must stop a thing that it has no right to run. */
   | { say: 'release'; resource: ResourceId; node: NodeId; because: string }
   | Condemnation
@@ -198,7 +202,10 @@ export interface CheckReport {
   readonly resource: ResourceId
   /** `healthy`: the last answers were bad, but too few of them. */
   readonly verdict: 'unknown' | 'healthy' | 'failing'
-  /** It has failed for so long that others must have noticed by now if it ails them as well. */
+  /**
+   * It has failed for so long that others must have noticed by now if it ails them as well; of one
+   * that is unknown, that its first answer was a bad one, or is overdue.
+   */
   readonly settled: boolean
   /** For how long it has been so. */
   readonly forMs: number
@@ -210,7 +217,12 @@ export interface CheckReport {
   readonly detail: string
 }
 
-export type ResourceState = 'unknown' | 'stopped' | 'starting' | 'running' | 'stopping' | 'stuck'
+/** `sending`, `sent` and `receiving`: it moves live from here, or to here. */
+export const resourceStates = [
+  ...(['unknown', 'stopped', 'starting', 'running', 'stopping', 'stuck'] as const),
+  ...(['sending', 'sent', 'receiving'] as const),
+] as const
+export type ResourceState = (typeof resourceStates)[number]
 
 export interface Verdict {
   readonly proven: boolean

@@ -140,6 +140,8 @@ export interface ResourceConfig extends Wishes {
   readonly monitorEveryMs: number
   /** What its failures come to; left out, it is mended in place once (failures.ts). */
   readonly failing?: Failing | undefined
+  /** Set where it is moved live, if it can be (live.ts): how long each half of it may take. */
+  readonly live?: { readonly boundMs: number } | undefined
   /** What a node does with it that has lost quorum; left out, it stops it (freeze.ts). */
   readonly noQuorum?: NoQuorum | undefined
 }

@@ -7,6 +7,7 @@ import { isPaused } from './detach.ts'
 import type { RunOutcome } from './event.ts'
 import { type FailedOp, failingOf, withFailure } from './failures.ts'
 import { isLeftAlone } from './maintenance.ts'
+import { endHalfMoved, onReceived, onSent, whyHalfMoved } from './migrate.ts'
 import type { ResourceConfig } from './model.ts'
 import { endResource, lookAtMs, monitorAtMs, put, run, stopResource } from './resource.ts'
 import { say, type Turn } from './state.ts'
@@ -26,6 +27,9 @@ export function onRan(
   put(turn, config.id, { op: undefined, detail: ran.detail })
   switch (local.op.op) {
     case 'probe':
+      if (local.at === 'receiving') return endLook(turn, config)
+      // What it has seen was before it was asked to look anew.
+      if (local.op.aborted) return run(turn, config, 'probe')
       if (local.at === 'unknown') return onFirstProbe(turn, config, ran.outcome)
       if (local.at === 'stopped' || local.at === 'granted') return onLook(turn, config, ran)
       return onConfirm(turn, config, ran.outcome)
@@ -33,11 +37,21 @@ export function onRan(
       return onStarted(turn, config, ran)
     case 'monitor':
       return onMonitored(turn, config, ran)
+    case 'migrate_to':
+      return onSent(turn, config, ran)
+    case 'migrate_from':
+      return onReceived(turn, config, ran)
     case 'stop':
       // Whatever the stop says of itself, only a probe tells whether it is true.
       put(turn, config.id, { at: 'confirming' })
       return run(turn, config, 'probe')
   }
+}
+
+/** A look from before its live move began. */
+function endLook(turn: Turn, config: ResourceConfig): void {
+  const { mustStop } = turn.state.resources[config.id]!
+  if (mustStop !== '') endResource(turn, config, mustStop)
 }
 
 /** It may have ended by itself: the monitor that would come later comes now. */
@@ -52,6 +66,8 @@ function onFirstProbe(turn: Turn, config: ResourceConfig, outcome: RunOutcome): 
   if (outcome === 'stopped') return becomeStopped(turn, config)
   if (local.mustStop !== '') return endResource(turn, config, local.mustStop)
   if (outcome === 'running') {
+    const half = whyHalfMoved(turn.state, config)
+    if (half !== '') return endHalfMoved(turn, config, half)
     say(turn, 'info', `${config.id} was found running here`, { resource: config.id })
     put(turn, config.id, { at: 'running', attempts: 0, nextMs: monitorAtMs(turn, config) })
     return
@@ -75,6 +91,8 @@ function onLook(
   ran: { outcome: RunOutcome; detail: string },
 ): void {
   if (ran.outcome !== 'running') return put(turn, config.id, { nextMs: lookAtMs(turn, config) })
+  const half = whyHalfMoved(turn.state, config)
+  if (half !== '') return endHalfMoved(turn, config, half)
   const alone = isLeftAlone(turn.state, config.id)
   const why = alone ? ': it is in maintenance' : ' although nobody here has started it'
   const facts = { resource: config.id }

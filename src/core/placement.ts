@@ -11,6 +11,7 @@ import { awaitedBy, mustBeBeside, targetsOf } from './clones.ts'
 import { delivered, once } from './duty.ts'
 import { maintenanceOf } from './intents.ts'
 import { entryOf, isOpen } from './ledger.ts'
+import { isSent, type LiveMove, moveOf, movesIn, whyNeverLive } from './live.ts'
 import { type Look, lookAt } from './look.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
 import { type Place, type Plan, tiesOf } from './plan.ts'
@@ -18,6 +19,13 @@ import { type Session, type State, say, set, type Turn } from './state.ts'
 
 type Deed =
   | { readonly do: 'grant'; readonly resource: ResourceConfig; readonly to: NodeId }
+  | {
+      readonly do: 'migrate'
+      readonly resource: ResourceConfig
+      readonly from: NodeId
+      readonly to: NodeId
+    }
+  | { readonly do: 'unlink'; readonly move: LiveMove }
   | {
       readonly do: 'release'
       readonly resource: ResourceConfig
@@ -38,13 +46,22 @@ export function place(turn: Turn, session: Session): void {
 }
 
 function keyOf(deed: Deed): string {
+  if (deed.do === 'migrate') return `migrate:${deed.resource.thing}`
+  if (deed.do === 'unlink') return `unlink:${deed.move.to}:${deed.move.thing}`
   if (deed.do === 'grant') return `grant:${deed.resource.thing}`
   return `release:${deed.resource.id}:${deed.node}`
 }
 
 function act(turn: Turn, deed: Deed): void {
   const key = keyOf(deed)
+  if (deed.do === 'unlink') {
+    return once(turn, key, { say: 'unlink', thing: deed.move.thing, node: deed.move.to })
+  }
   const { id, thing } = deed.resource
+  if (deed.do === 'migrate') {
+    const { from, to } = deed
+    return once(turn, key, { say: 'migrate', resource: id, thing, from, to })
+  }
   if (deed.do === 'grant')
     return once(turn, key, { say: 'grant', resource: id, thing, to: deed.to })
   if (turn.state.duty.sent.includes(key)) return
@@ -74,8 +91,15 @@ function deedsOf(look: Look): readonly Deed[] {
     const holders = look.holdersOf(resource)
     return holders.length === 0 ? grants(look, resource) : withdrawals(look, resource, holders)
   })
-  known.set(look, deeds)
-  return deeds
+  const due = [...deeds, ...unlinks(look)]
+  known.set(look, due)
+  return due
+}
+
+/** Live moves of which nothing more can come, also of what no config knows any more. */
+function unlinks({ state: { ledger } }: Look): readonly Deed[] {
+  const over = movesIn(ledger).filter((move) => isSent(ledger, move))
+  return over.map((move) => ({ do: 'unlink', move }))
 }
 
 // ---- granting ----
@@ -89,6 +113,8 @@ function grants(look: Look, resource: ResourceConfig): readonly Deed[] {
 /** What has to happen before this resource may be granted to this node. */
 function whyNotYet(look: Look, resource: ResourceConfig, to: NodeId): string {
   const { resources } = look.state.config
+  const { awaits } = look.plan.get(resource.id) ?? {}
+  if (awaits !== undefined) return `it waits for the first answer of the checks on ${awaits}`
   for (const name of resource.after) {
     const up = awaitedBy(resources, resource, name, to).some(({ id }) => {
       const at = holderOf(look, id)
@@ -174,6 +200,8 @@ function withdrawals(
   holders: readonly NodeId[],
 ): readonly Deed[] {
   const { state, session } = look
+  // Its two nodes end what is to be ended of it.
+  if (moveOf(state.ledger, resource.thing) !== undefined) return []
   const present = holders.filter((id) => session.merged?.members.includes(id))
   const rightful = present
     .filter((id) => resource.nodes.includes(id))
@@ -195,6 +223,8 @@ function withdrawals(
     const because = whyNotHere(look, resource, node)
     // What starts after it ends first.
     if (because === '' || followersThere(look, resource, node)) return []
+    const live = liveMove(look, resource, node)
+    if (live !== undefined) return [live]
     return [{ ...deed, level: 'info', because }]
   })
 }
@@ -213,6 +243,17 @@ function whyNotHere(look: Look, resource: ResourceConfig, node: NodeId): string 
     return `${name}, after which it starts, is not there any more`
   }
   return ''
+}
+
+/** It works, its better place can take it now, and nothing else has to stop for it. */
+function liveMove(look: Look, resource: ResourceConfig, from: NodeId): Deed | undefined {
+  const { state } = look
+  const to = look.plan.get(resource.id)?.node
+  if (to === undefined || to === from) return undefined
+  if (whyNeverLive(state.config.resources, resource) !== '') return undefined
+  if (stateAt(look, resource.id, from) !== 'running') return undefined
+  if (stateAt(look, resource.id, to) !== 'stopped') return undefined
+  return whyNotYet(look, resource, to) === '' ? { do: 'migrate', resource, from, to } : undefined
 }
 
 /** Is it nowhere, or known to go? Where nobody can say, that is no reason to end what works. */

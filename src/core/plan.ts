@@ -24,6 +24,8 @@ export interface Facts {
   ails(resource: ResourceConfig, node: NodeId): string
   /** Why it may not start there yet, though it may follow others there; else empty. */
   unsure(resource: ResourceConfig, node: NodeId): string
+  /** Is the answer that it may start there only still to come, and soon? */
+  pending(resource: ResourceConfig, node: NodeId): boolean
   /** Where an operator has moved it to, if the node can take it. */
   wanted(resource: ResourceConfig): NodeId | undefined
   capacity(node: NodeId): Readonly<Record<string, number>>
@@ -41,6 +43,8 @@ export interface Place {
   readonly canStay: boolean
   /** Why not on its other nodes. */
   readonly elsewhere: Readonly<Record<NodeId, string>>
+  /** A better node whose first answer is worth a moment of waiting, while it runs nowhere. */
+  readonly awaits?: NodeId | undefined
 }
 
 export type Plan = ReadonlyMap<ResourceId, Place>
@@ -90,10 +94,12 @@ function placeFor(work: Work, resource: ResourceConfig): Place {
   if (missing !== '') return nowhere(missing)
   const now = work.facts.now(resource)
   let best: { readonly node: NodeId; readonly merit: Merit } | undefined
+  const hopes: [index: number, node: NodeId][] = []
   for (const [index, node] of resource.nodes.entries()) {
     const why = whyNotThere(work, resource, node)
     if (why !== '') {
       elsewhere[node] = why
+      if (now === undefined && isAboutToKnow(work, resource, node, why)) hopes.push([index, node])
       continue
     }
     const merit = meritOf(work, resource, node, { isNow: node === now, index })
@@ -111,7 +117,17 @@ function placeFor(work: Work, resource: ResourceConfig): Place {
     const worse = theirs[0] < merit[0] ? whyWorse(work, resource, other) : ''
     elsewhere[other] = worse || `${node} ${advantage(merit, theirs)}`
   }
-  return { node, because: reasonFor(work, resource, node, now), canStay, elsewhere }
+  const [, awaits] =
+    hopes.find(([index, hope]) => {
+      return compare(meritOf(work, resource, hope, { isNow: false, index }), merit) > 0
+    }) ?? []
+  const because = reasonFor(work, resource, node, now)
+  return { node, because, canStay, elsewhere, ...(awaits !== undefined && { awaits }) }
+}
+
+/** Is nothing against it but that a check there has not answered for the first time? */
+function isAboutToKnow({ facts }: Work, resource: ResourceConfig, node: NodeId, why: string) {
+  return facts.pending(resource, node) && why === facts.unsure(resource, node)
 }
 
 // ---- what is out of the question ----

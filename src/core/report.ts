@@ -9,6 +9,7 @@ import { countOf, failingOf, keepsAway } from './failures.ts'
 import { advance } from './fencing.ts'
 import { healthReport } from './health.ts'
 import { entryOf, type Hold, type Ledger, withEntry } from './ledger.ts'
+import { withArrived } from './live.ts'
 import type { Report, ResourceReport } from './message.ts'
 import type { NodeId, ResourceId } from './model.ts'
 import { heardHere } from './reprieve.ts'
@@ -134,16 +135,18 @@ export function heard(ledger: Ledger, node: NodeId, report: Report): Ledger {
     if (state === 'stopped') stopped.add(thing).add(otherForm(thing, node))
     else held.add(thing)
   }
-  const kept = before.filter(({ thing, step }) => {
+  const kept = before.filter(({ thing, step, from }) => {
+    // What another node may be sending has perhaps not arrived yet.
+    if (from) return true
     // A grant that the report does not know of yet stays, whatever the report says.
     return held.has(thing) || step > report.step || !stopped.has(thing)
   })
+  const settled = withArrived(kept, report)
   const known = new Set(kept.map((hold) => hold.thing))
   const found: Hold[] = [...held]
     .filter((thing) => !known.has(thing))
     .map((thing) => ({ thing, step: 0 }))
-  if (found.length === 0 && kept.length === before.length && entry.holds !== 'anything') {
-    return ledger
-  }
-  return withEntry(ledger, node, { holds: [...kept, ...found] })
+  const same = settled === kept && found.length === 0 && kept.length === before.length
+  if (same && entry.holds !== 'anything') return ledger
+  return withEntry(ledger, node, { holds: [...settled, ...found] })
 }

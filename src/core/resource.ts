@@ -9,7 +9,7 @@
  */
 import { awaitedBy, startsAfter } from './clones.ts'
 import { isPaused } from './detach.ts'
-import type { ResourceOp } from './effect.ts'
+import type { Move, ResourceOp } from './effect.ts'
 import { type Failures, isDisabled, noFailures } from './failures.ts'
 import { isLeftAlone } from './maintenance.ts'
 import type { ResourceState } from './message.ts'
@@ -17,7 +17,7 @@ import type { ResourceConfig, ResourceId } from './model.ts'
 import { freshId, isKept, type State, say, set, type Turn } from './state.ts'
 
 export interface Local {
-  readonly at: 'unknown' | 'stopped' | 'granted' | 'starting' | 'running' | Ending
+  readonly at: 'unknown' | 'stopped' | 'granted' | 'starting' | 'running' | Moving | Ending
   /** The operation under way; `untilMs` is when we stop believing that it will ever answer. */
   readonly op: Operation | undefined
   /** Why it has to stop; empty while it may run. */
@@ -36,6 +36,8 @@ export interface Local {
 }
 
 type Ending = 'stopping' | 'confirming' | 'stuck'
+/** On its way to another node, or from one (migrate.ts). */
+type Moving = 'sending' | 'sent' | 'receiving'
 
 interface Operation {
   readonly id: number
@@ -76,16 +78,23 @@ export function reportedState(local: Local): ResourceState {
     case 'stopped':
     case 'starting':
     case 'running':
+    case 'sending':
+    case 'sent':
+    case 'receiving':
     case 'stopping':
     case 'stuck':
       return local.at
   }
 }
 
+const isMoving = ({ at }: Local): boolean => {
+  return at === 'sending' || at === 'sent' || at === 'receiving'
+}
+
 /** The next instant at which this resource wants a tick. */
 export function resourceDeadlineMs(local: Local): number {
   if (local.op !== undefined) return local.at === 'stuck' ? Infinity : local.op.untilMs
-  return local.at === 'granted' ? Infinity : local.nextMs
+  return local.at === 'granted' || isMoving(local) ? Infinity : local.nextMs
 }
 
 /** Time has passed: is there anything to do unasked? */
@@ -110,6 +119,9 @@ export function tickResource(turn: Turn, config: ResourceConfig): void {
     case 'starting':
     case 'confirming':
     case 'granted':
+    case 'sending':
+    case 'sent':
+    case 'receiving':
       throw new Error(`${config.id} is ${local.at} without an operation`)
   }
 }
@@ -173,12 +185,15 @@ export function stopResource(turn: Turn, config: ResourceConfig, because: string
   put(turn, config.id, { mustStop: because })
   if (local.op === undefined) {
     if (local.at === 'running' || local.at === 'unknown') endResource(turn, config, because)
-  } else if (!local.op.aborted && (local.at === 'starting' || local.at === 'running')) {
+    else if (isMoving(local)) beginStop(turn, config, because)
+  } else if (!local.op.aborted && (isUpOrComing(local) || isMoving(local))) {
     // One operation at a time: the stop follows when the start is proven gone.
     put(turn, config.id, { op: { ...local.op, aborted: true } })
     turn.effects.push({ do: 'abort', id: local.op.id, resource: config.id })
   }
 }
+
+const isUpOrComing = ({ at }: Local): boolean => at === 'starting' || at === 'running'
 
 /** Ends it; whatever starts after it has to end first. */
 export function endResource(turn: Turn, config: ResourceConfig, because: string): void {
@@ -223,12 +238,28 @@ function beginStop(turn: Turn, config: ResourceConfig, because: string): void {
 }
 
 /** Begins one operation; there must be none under way. */
-export function run(turn: Turn, config: ResourceConfig, op: ResourceOp): void {
-  const timeoutMs = op === 'start' ? config.startMs : op === 'stop' ? config.stopMs : config.probeMs
+export function run(turn: Turn, config: ResourceConfig, op: ResourceOp, move?: Move): void {
+  const timeoutMs = boundOf(config, op)
   const id = freshId(turn)
   const untilMs = turn.nowMs + timeoutMs + REAP_MS
   put(turn, config.id, { op: { id, op, aborted: false, untilMs } })
-  turn.effects.push({ do: 'run', id, resource: config.id, op, timeoutMs })
+  const of = { id, resource: config.id, op, timeoutMs }
+  turn.effects.push({ do: 'run', ...of, ...(move !== undefined && { move }) })
+}
+
+function boundOf({ startMs, stopMs, probeMs, live }: ResourceConfig, op: ResourceOp): number {
+  switch (op) {
+    case 'start':
+      return startMs
+    case 'stop':
+      return stopMs
+    case 'migrate_to':
+    case 'migrate_from':
+      return live?.boundMs ?? startMs
+    case 'probe':
+    case 'monitor':
+      return probeMs
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import { leastOf } from './halves.ts'
 import { healthReport } from './health.ts'
 import { type Intent, intentText, maintenanceOf } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
+import { movingOf } from './live.ts'
 import { whySpared } from './maintenance.ts'
 import type { CheckReport, Verdict } from './message.ts'
 import {
@@ -285,8 +286,7 @@ function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failur
       ? reportedState(state.resources[id]!)
       : (session?.reports[node]?.resources[id]?.state ?? 'unknown')
   if (holders.length === 0) {
-    const because = whyNowhere(state, resource)
-    return { id, thing, state: 'stopped', node: undefined, because }
+    return { id, thing, state: 'stopped', node: undefined, because: whyNowhere(state, resource) }
   }
   const unproven = holders.filter((each) => entryOf(ledger, each).standing !== 'member')
   if (unproven.length > 0) {
@@ -294,6 +294,8 @@ function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failur
     const whole = because + dumpText(state, unproven)
     return { id, thing, state: 'blocked', node: holders[0], because: whole }
   }
+  const moving = movingOf(ledger, thing, stateAt)
+  if (moving !== undefined) return { id, thing, ...moving }
   // Whoever has just joined may hold everything until it has looked.
   const looking = holders.filter((each) => stateAt(each) === 'unknown')
   const search = `it is still looked for on ${looking.join(', ')}`
@@ -308,8 +310,7 @@ function whereabouts(state: State, id: ResourceId): Omit<ResourceStatus, 'failur
   const alone = maintenanceOf(ledger.intents, id, holder)
   const hint = alone === undefined ? '' : `left alone (${intentText(alone)})`
   const told = [hint, looking.length > 0 ? search : detail].filter((each) => each !== '')
-  const because = told.join('; ')
-  return { id, thing, state: stateAt(holder), node: holder, because }
+  return { id, thing, state: stateAt(holder), node: holder, because: told.join('; ') }
 }
 
 function detailHere(state: State, resource: ResourceConfig): string {

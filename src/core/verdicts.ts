@@ -21,6 +21,7 @@ import {
   withEntry,
   withFinger,
 } from './ledger.ts'
+import { awaitsAny } from './live.ts'
 import { whySpared } from './maintenance.ts'
 import { elect } from './merge.ts'
 import type { Body, Condemnation, FenceOrder, Report } from './message.ts'
@@ -301,6 +302,8 @@ export function onGoodbye(turn: Turn, from: NodeId, report: Report): void {
   const stopped = Object.values(report.resources).every(({ state }) => state === 'stopped')
   const entry = entryOf(turn.state.ledger, from)
   if (!stopped || entry.standing !== 'member') return
+  // Something may still be sent to it, of which it did not know when it said so.
+  if (awaitsAny(turn.state.ledger, from)) return takeBack(turn, from)
   say(turn, 'info', `${from} has left with everything stopped`, { node: from })
   const because = 'it said goodbye with everything stopped'
   const ledger = withEntry(turn.state.ledger, from, { standing: 'left', because, holds: [] })
@@ -310,6 +313,13 @@ export function onGoodbye(turn: Turn, from: NodeId, report: Report): void {
     disarm(turn)
     turn.effects.push({ do: 'exit', code: 0, because: 'left cleanly' })
   }
+}
+
+/** It has not left, and says goodbye once more when nothing can come in any more. */
+function takeBack(turn: Turn, from: NodeId): void {
+  const { self, leaving } = turn.state
+  if (from !== self || leaving === undefined) return
+  set(turn, { leaving: { ...leaving, goodbye: false } })
 }
 
 /** A coordinator that may not or cannot lead any more is followed by the lowest able member. */

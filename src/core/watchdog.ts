@@ -17,7 +17,8 @@ import { freshId, quorateHere, type State, say, set, type Turn } from './state.t
 import { strangeThings } from './strange.ts'
 
 export interface Lease {
-  readonly at: 'unarmed' | 'arming' | 'armed'
+  /** `inherited`: a former daemon has armed it, and this one does not feed it yet. */
+  readonly at: 'unarmed' | 'inherited' | 'arming' | 'armed'
   /** The effect that has armed it, or is about to. */
   readonly id: number
   /** How long the device waits to be fed, as it says itself. */
@@ -29,6 +30,8 @@ export interface Lease {
   /** What the device calls itself, or why there is none. */
   readonly detail: string
   readonly retryMs: number
+  /** Does a service manager keep it open from this daemon to the next one? */
+  readonly keeper: boolean
 }
 
 /** With what a life begins: a watchdog is not touched before the node has joined. */
@@ -40,6 +43,7 @@ export const noLease: Lease = {
   heard: undefined,
   detail: '',
   retryMs: -Infinity,
+  keeper: false,
 }
 
 /**
@@ -73,6 +77,8 @@ export interface WatchdogStatus extends WatchdogReport {
   readonly leaseMs: number
   /** For how much longer it is fed as things are; on this node only. */
   readonly fedForMs?: number
+  /** Does it go on counting while this daemon is replaced? On this node only. */
+  readonly keeper?: boolean
 }
 
 /** The watchdog of one node, as this one knows it. */
@@ -91,7 +97,8 @@ export function watchdogStatus(
   }
   const own = guardReport(state).watchdog ?? unheard
   const fedForMs = Math.max(0, lease.untilMs - nowMs)
-  return { watchdog: { ...own, mode, leaseMs, ...(own.armed && { fedForMs }) } }
+  const { keeper } = lease
+  return { watchdog: { ...own, mode, leaseMs, ...(own.armed && { fedForMs, keeper }) } }
 }
 
 /** A beat of ours has come back in the present session, and so in the present ring. */
@@ -107,7 +114,8 @@ export function proveLease(turn: Turn, sentMs: number): void {
 export function keepLease(turn: Turn): void {
   const { config, self, lease } = turn.state
   if (config.watchdog?.modes[self] === undefined) return
-  if (lease.at === 'unarmed' && turn.nowMs >= lease.retryMs && hasJoined(turn.state)) {
+  const idle = lease.at === 'unarmed' || lease.at === 'inherited'
+  if (idle && turn.nowMs >= lease.retryMs && hasJoined(turn.state)) {
     return arm(turn, config.watchdog.timeoutMs)
   }
   if (lease.at !== 'armed') return
@@ -153,8 +161,8 @@ export function disarm(turn: Turn): void {
 }
 
 /**
- * This daemon makes way for another one, and what runs here runs on: its watchdog lets this machine
- * be until that one arms it again. The others wait for it no longer than they said.
+ * This daemon makes way for another one, and nobody keeps the watchdog for that one: it lets this
+ * machine be until it is armed again. The others wait for that no longer than they said.
  */
 export function lookAway(turn: Turn): void {
   if (turn.state.lease.at === 'unarmed') return
@@ -191,7 +199,7 @@ function renewedMs({ state, nowMs }: Turn, timeoutMs: number): number {
 }
 
 /** When we were last known to belong to a quorum; never, where we have to stop everything. */
-function provenMs(state: State): number {
+export function provenMs(state: State): number {
   const { heard } = state.lease
   const { group, ledger, self } = state
   if (heard === undefined || group === undefined || state.corosyncLost !== '') return -Infinity
@@ -204,7 +212,7 @@ function provenMs(state: State): number {
  * Is everything here stopped, as a probe has found, and nothing left that nobody can look at? What
  * is in maintenance has not to be: it runs on also without quorum, and no reset may end that.
  */
-function holdsNothing(state: State): boolean {
+export function holdsNothing(state: State): boolean {
   for (const id in state.resources) {
     if (state.resources[id]!.at !== 'stopped' && !isLeftAlone(state, id)) return false
   }

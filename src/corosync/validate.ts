@@ -18,16 +18,17 @@ import type {
   OrderAction,
   Shot,
 } from '../core/ledger.ts'
-import type {
-  Body,
-  CheckReport,
-  Evidence,
-  Message,
-  Report,
-  ResourceReport,
-  Sync,
-  Verdict,
-  WatchdogReport,
+import {
+  type Body,
+  type CheckReport,
+  type Evidence,
+  type Message,
+  type Report,
+  type ResourceReport,
+  resourceStates,
+  type Sync,
+  type Verdict,
+  type WatchdogReport,
 } from '../core/message.ts'
 import type { Identity } from '../core/model.ts'
 import {
@@ -140,10 +141,18 @@ const fencing = object<FencingRecord>({
   commanded: flag,
 })
 
+const wholeHold = object<Hold>({ thing: name, step: integer, from: optional(name) })
+
+/** Most holds come from nowhere, and say nothing of it. */
+const hold: Reader<Hold> = (value, path) => {
+  const { from, ...rest } = wholeHold(value, path)
+  return from === undefined ? rest : { ...rest, from }
+}
+
 const nodeEntry = object<NodeEntry>({
   standing: oneOf(['member', 'left', 'lost', 'condemned', 'fenced']),
   because: text,
-  holds: orElse(oneOf(['anything']), list(object<Hold>({ thing: name, step: integer }))),
+  holds: orElse(oneOf(['anything']), list(hold)),
   seen: flag,
   barred: flag,
   quarantined: flag,
@@ -175,7 +184,7 @@ const ledger = object<Ledger>({
 
 const resourceReport = object<ResourceReport>({
   thing: name,
-  state: oneOf(['unknown', 'stopped', 'starting', 'running', 'stopping', 'stuck']),
+  state: oneOf(resourceStates),
   refuses: flag,
   mends: flag,
   failures: integer,
@@ -252,6 +261,8 @@ const bodies: { readonly [Kind in Exclude<Say, 'foreign'>]: Reader<Rest<Kind>> }
   ack: object<Rest<'ack'>>({ step: integer }),
   accuse: object<Rest<'accuse'>>({ node: name }),
   grant: object<Rest<'grant'>>({ resource: name, thing: name, to: name }),
+  migrate: object<Rest<'migrate'>>({ resource: name, thing: name, from: name, to: name }),
+  unlink: object<Rest<'unlink'>>({ thing: name, node: name }),
   release: object<Rest<'release'>>({ resource: name, node: name, because: text }),
   condemn: object<Rest<'condemn'>>({
     node: name,

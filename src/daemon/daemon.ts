@@ -11,6 +11,7 @@ import { problemText } from '../config/problem.ts'
 import { type Corosync, openCorosync } from '../corosync/corosync.ts'
 import { type Checks, openChecks } from '../health/runner.ts'
 import { openResources, type Resources } from '../resources/runner.ts'
+import type { Kept } from '../watchdog/keeper.ts'
 import type { Arguments } from './arguments.ts'
 import { monotonic as clock } from './clock.ts'
 import { type Control, openControl } from './control.ts'
@@ -32,6 +33,8 @@ export interface DaemonOptions {
   readonly loaded: Loaded
   readonly log: Log
   readonly notify: Notify
+  /** The watchdog over an upgrade. */
+  readonly kept: Kept
   /** SIGTERM: stop the resources, say goodbye, go. To ask twice does not hasten it. */
   readonly leaving: AbortSignal
 }
@@ -104,11 +107,16 @@ async function live(
   notify('STATUS=waits for Corosync')
   const corosync = await joinGroup(parts)
   if (corosync === undefined) {
+    if (options.kept.inherited !== undefined) log.say('alarm', leftCounting)
     life.end('forgive')
     return 0
   }
   return await liveAsMember(parts, corosync)
 }
+
+const leftCounting =
+  'The watchdog of the picketd before counts on, and resets this machine: picketd ends before it ' +
+  'has joined the cluster, and what runs here may run on.'
 
 /** The group is joined; `undefined`: the daemon was told to leave before it was. */
 async function joinGroup({ log: { say }, mailbox, leaving }: Parts): Promise<Corosync | undefined> {

@@ -60,6 +60,16 @@ export function decisionIn(by: NodeId, message: Message): Decision | undefined {
       const { to: target, resource, thing } = message
       return { kind: 'grant', node: target, facts: { target, by, resource, thing } }
     }
+    case 'migrate': {
+      const { from, to: target, resource, thing } = message
+      return { kind: 'migrate', node: target, facts: { target, by, from, resource, thing } }
+    }
+    case 'unlink':
+      return {
+        kind: 'unlink',
+        node: message.node,
+        facts: { target: message.node, by, thing: message.thing },
+      }
     case 'release': {
       const { node: target, resource, because } = message
       return { kind: 'release', facts: { target, by, resource, because } }

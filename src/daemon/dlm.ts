@@ -1,9 +1,11 @@
 /**
  * What dlm_controld is told (H21): it waits for the fencing of a node before the locks of that node
- * go to others. Its helper (`picket dlm-fence`) asks whether a node is proven off, and what to order
- * where nobody is at it. Where the config says so, it is also told unasked of every node that is.
+ * go to others. Its helper (`picket dlm-fence`) asks whether a node is proven off, and what to
+ * order where nobody is at it. Where the config says so, it is also told unasked of every node
+ * that is.
  *
- * dlm_tool ends with 0 whether anybody heard it or not, so its daemon is asked for its status first.
+ * dlm_tool ends with 0 whether anybody heard it or not, so its daemon is asked for its status
+ * first.
  */
 import { entryOf } from '../core/ledger.ts'
 import { sameRing } from '../core/model.ts'

@@ -41,7 +41,7 @@ export interface Body {
   readonly checks: Pick<Checks, 'ask'>
   readonly resources: Pick<Resources, 'run' | 'abort' | 'prepare'>
   /** Where this node is to have one. */
-  readonly watchdog?: Pick<Watchdog, 'arm' | 'feedUntil' | 'disarm'>
+  readonly watchdog?: Pick<Watchdog, 'arm' | 'feedUntil' | 'disarm' | 'handOver'>
   readonly say: (say: Say) => void
   readonly exit: (code: number, because: string) => void
 }
@@ -87,6 +87,8 @@ export function handsOf(body: Body): Hands {
           return body.watchdog?.feedUntil(effect.untilMs)
         case 'disarm':
           return body.watchdog?.disarm()
+        case 'handOver':
+          return body.watchdog?.handOver(effect.untilMs)
         case 'say':
           return body.say(effect)
         case 'exit':
@@ -210,8 +212,8 @@ function listen(body: Body, { id, target, addresses, windowMs }: Of<'listen'>, t
 /**
  * No bound of ours: the runner answers only when all processes are proven gone (S1), and it does.
  */
-function run(body: Body, { id, resource, op, timeoutMs }: Of<'run'>, tell: Tell): void {
-  finish(body.resources.run(id, resource, op, timeoutMs), tell, {
+function run(body: Body, { id, resource, op, timeoutMs, move }: Of<'run'>, tell: Tell): void {
+  finish(body.resources.run(id, resource, op, timeoutMs, move), tell, {
     news: ({ outcome, detail }) => ({ kind: 'ran', id, resource, outcome, detail }),
     failed: (detail) => ({ kind: 'ran', id, resource, outcome: 'unknown', detail }),
   })

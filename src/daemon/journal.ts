@@ -147,6 +147,7 @@ export function nameOf(effect: Effect): string {
     case 'arm':
     case 'lease':
     case 'disarm':
+    case 'handOver':
     case 'exit':
       return effect.do
   }

@@ -7,6 +7,7 @@ import { adviceOn } from '../config/advice.ts'
 import { builtIn } from '../config/catalog.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { problemText } from '../config/problem.ts'
+import { readKept } from '../watchdog/keeper.ts'
 import { type Arguments, parseArguments, usage } from './arguments.ts'
 import { type Daemon, startDaemon } from './daemon.ts'
 import { secretsOfAll } from './devices.ts'
@@ -97,8 +98,9 @@ async function live(given: Arguments, loaded: Loaded, log: Log): Promise<number>
   // For this start alone, not for the programs of resources.
   delete process.env.NODE_COMPILE_CACHE
   setTimeout(() => flushCompileCache(), keepCodeAfterMs).unref()
+  const kept = readKept(process.env)
   const notify = openNotify(process.env)
-  daemon = startDaemon({ given, loaded, log, notify, leaving: leaving.signal })
+  daemon = startDaemon({ given, loaded, log, notify, kept, leaving: leaving.signal })
   return await daemon.over
 }
 

@@ -4,6 +4,7 @@ import { withCorosync } from '../config/load.ts'
 import { version } from '../config/version.ts'
 import { type Begin, begin, deadlineMs, step } from '../core/cluster.ts'
 import type { Press } from '../core/effect.ts'
+import type { Heirloom } from '../core/handover.ts'
 import { isAwaited } from '../core/round.ts'
 import type { State } from '../core/state.ts'
 import type { Corosync } from '../corosync/corosync.ts'
@@ -39,7 +40,8 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
     return wrongConfig
   }
   sayRing(corosync, log.say)
-  const beginning = beginningOf(parts, corosync)
+  const { watchdog, heirloom } = watchdogFor(loaded, corosync, parts)
+  const beginning = beginningOf(parts, corosync, heirloom)
   const first = begin(beginning)
   const state = () => mailbox.node?.state() ?? first.state
   const journal = openJournal({ path: parts.journalPath, say: log.say, state })
@@ -52,7 +54,6 @@ export async function liveAsMember(parts: Parts, corosync: Corosync): Promise<nu
 
   const ended = Promise.withResolvers<number>()
   const awaits = (press: Press) => isAwaited(state(), press)
-  const watchdog = watchdogFor(loaded, corosync, log.say)
   const hands = handsFor(
     parts,
     corosync,
@@ -106,7 +107,11 @@ function auditFor(
   return { audit, heads }
 }
 
-function beginningOf({ given, loaded, life, store }: Parts, corosync: Corosync): Begin {
+function beginningOf(
+  { given, loaded, life, store }: Parts,
+  corosync: Corosync,
+  heirloom: Heirloom | undefined,
+): Begin {
   const { self, nodes, options } = corosync
   const names = nodes.map(({ name }) => name)
   return {
@@ -116,6 +121,7 @@ function beginningOf({ given, loaded, life, store }: Parts, corosync: Corosync):
     ledger: store.ledger,
     atMs: clock.nowMs(),
     ...(life.passive !== undefined && { passive: life.passive }),
+    ...(heirloom !== undefined && { heirloom }),
   }
 }
 

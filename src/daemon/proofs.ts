@@ -4,8 +4,8 @@
  *
  * The ledger says `fenced` until a node's daemon is back in our group. That is not enough here: a
  * node may boot, join Corosync, take locks and die again without ever starting picketd. So a proof
- * counts only where this daemon has seen the verdict fall, in quorate rings ever since, and not seen
- * the node in a ring again. Whatever is in doubt is no proof; it is fenced once more.
+ * counts only where this daemon has seen the verdict fall, in quorate rings ever since, and has not
+ * seen the node in a ring again. Whatever is in doubt is no proof; it is fenced once more.
  */
 import { entryOf } from '../core/ledger.ts'
 import type { NodeId } from '../core/model.ts'
@@ -24,7 +24,7 @@ export interface Proofs {
   of(node: NodeId): Proof | undefined
 }
 
-/** `onProof` is told of every node that is proven off and has left the ring, once for each proof. */
+/** `onProof` is told of every node that is proven off and out of the ring, once for each proof. */
 export function openProofs(onProof: (proof: Proof) => void = () => {}): Proofs {
   /** Nodes that were not fenced at some moment of the unbroken chain that lasts. */
   const alive = new Set<NodeId>()

@@ -2,8 +2,8 @@
  * What is said over the daemon's control socket: JSON, one object a line, at most 64 KiB a line.
  *
  * A connection asks any number of short questions (`status`, `explain`, `foresee`, `prove`,
- * `journal`, `accept`), each answered by one line, or one long one (`fence`, `confirm`, `unfence`, `want`,
- * `detach`, `watch`), which is its last.
+ * `journal`, `accept`), each answered by one line, or one long one (`fence`, `confirm`, `unfence`,
+ * `want`, `detach`, `watch`), which is its last.
  */
 import { z } from 'zod'
 import type { Outlook } from '../core/foresee.ts'

@@ -3,6 +3,7 @@
  * done to the world. Times are counted from the failure; everything that goes wrong is over within
  * `lastsMs`.
  */
+import { whyNeverLive } from '../core/live.ts'
 import type { NodeId, ResourceId } from '../core/model.ts'
 import { decidingRing } from '../sim/deciding.ts'
 import { cut, heal } from '../sim/fate.ts'
@@ -136,6 +137,23 @@ export const failures = {
       world.habits.set(`${node}/${id}`, { habit: 'stop-hangs', times: Infinity })
       const via = decidingRing(world)?.members.find(({ id }) => id !== node)
       order(world, via ?? world.machine(node), 'standby', node)
+    },
+  },
+  'cut-live-move': {
+    about: 'a node panics while a service is being moved live off it',
+    ofService: true,
+    asIs: true,
+    lastsMs: 1_500,
+    cases: (plant) =>
+      everyService(plant).filter(({ resource }) => {
+        const { resources } = plant.config
+        const found = resources.find(({ id }) => id === resource)
+        return found !== undefined && whyNeverLive(resources, found) === ''
+      }),
+    strike: (world, at) => {
+      const via = decidingRing(world)?.members.find(({ id }) => id !== at.node)
+      order(world, via ?? world.machine(at.node), 'standby', at.node)
+      world.after(1_500, () => panic(world, victim(world, at)))
     },
   },
   'start-fails': {

@@ -32,6 +32,9 @@ const resourcePaces: Readonly<Record<string, Readonly<Record<'start' | 'stop', S
   ocf: { start: [1_000, 6_000], stop: [1_000, 5_000] },
 }
 
+/** Sending is what takes long: a memory over a network. Taking over is as quick as a start. */
+const LIVE_MOVE: Span = [2_000, 20_000]
+
 const anyResource = { start: [500, 5_000], stop: [500, 5_000] } as const
 
 /** From the current to Corosync and picketd. */
@@ -51,6 +54,7 @@ export function devicePace(driver: string): DevicePace {
 
 export function operationPace(type: string, op: ResourceOp): Span {
   const pace = resourcePaces[type] ?? anyResource
+  if (op === 'migrate_to') return LIVE_MOVE
   return op === 'stop' ? pace.stop : pace.start
 }
 

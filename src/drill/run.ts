@@ -316,6 +316,7 @@ function patienceMs({ config, site }: Plant, node: NodeId): number {
     Math.max(0, ...resources.map(pick))
   const operations =
     timing.stopAttemptsMax * (longest(({ stopMs }) => stopMs) + 2_000) +
-    longest(({ startMs }) => startMs)
+    longest(({ startMs }) => startMs) +
+    longest(({ live }) => 2 * (live?.boundMs ?? 0))
   return site.bootMs + 2 * roundMs(config, node) + waits + operations + 30_000
 }

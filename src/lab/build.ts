@@ -35,12 +35,13 @@ export interface LabPlan {
   readonly daemon: readonly string[] | undefined
   readonly diskMb: number | undefined
   readonly quorumDevice: boolean
+  readonly pidOne: string | undefined
 }
 
 /** A lab that is ours to build: nobody else can make one of this name any more. */
 export interface Claim {
   readonly lab: Lab
-  readonly texts: Pick<NodeTexts, 'config' | 'corosync' | 'diskMb'>
+  readonly texts: Pick<NodeTexts, 'config' | 'corosync' | 'diskMb' | 'pidOne'>
 }
 
 /**
@@ -51,8 +52,8 @@ export async function claim(plan: LabPlan): Promise<Claim> {
   const { name, profile, daemon, quorumDevice } = plan
   const nodes = Array.from({ length: plan.nodes }, (_, at) => `node${at + 1}`)
   const lab: Lab = { name, dir: stateDir(name), nodes, profile, daemon, quorumDevice }
-  const { diskMb } = plan
-  const texts = { config: picketConfig(lab, plan), corosync: corosyncConf(lab), diskMb }
+  const { diskMb, pidOne } = plan
+  const texts = { config: picketConfig(lab, plan), corosync: corosyncConf(lab), diskMb, pidOne }
   await makeStateDir(lab)
   return { lab, texts }
 }
@@ -94,6 +95,7 @@ interface NodeTexts {
   readonly corosync: string
   readonly authkey: Uint8Array
   readonly diskMb: number | undefined
+  readonly pidOne: string | undefined
 }
 
 async function writeNode(lab: Lab, node: string, texts: NodeTexts): Promise<void> {
@@ -108,6 +110,7 @@ async function writeNode(lab: Lab, node: string, texts: NodeTexts): Promise<void
     await must(['mount', '-t', 'tmpfs', '-o', size, 'tmpfs', at('lib-picket')])
   }
   await writeFile(at('node.conf'), nodeConf(lab, node))
+  if (texts.pidOne !== undefined) await writeFile(at('pid-one'), `${texts.pidOne}\n`)
   if (lab.daemon !== undefined) await writeFile(at('daemon'), `${lab.daemon.join('\n')}\n`)
   await writeFile(at('machine-id'), `${randomUUID().replaceAll('-', '')}\n`)
   await writeFile(at('hosts'), hosts(lab))

@@ -83,6 +83,8 @@ export interface UpOptions {
   readonly diskMb?: number | undefined
   /** A quorum device (`corosync-qnetd`) says which half of an even number may go on. */
   readonly quorumDevice?: boolean | undefined
+  /** A shell script that goes on as pid 1 of every node and starts Corosync and the daemon. */
+  readonly pidOne?: string | undefined
   /** How long to wait for quorum; 0 does not wait. */
   readonly quorumMs?: number | undefined
 }
@@ -116,9 +118,9 @@ function planOf(options: UpOptions): LabPlan {
     ...['--config', '/etc/picket/config.yaml'],
   ]
   if (daemon !== false) checkDaemon(daemon)
-  const { quorumDevice = false } = options
+  const { quorumDevice = false, pidOne } = options
   if (quorumDevice) checkArbiter(nodes)
-  const rest = { resources, extra, diskMb, daemon: daemon || undefined, quorumDevice }
+  const rest = { resources, extra, diskMb, daemon: daemon || undefined, quorumDevice, pidOne }
   return { name, nodes, profile, ...rest }
 }
 

@@ -12,6 +12,7 @@ import {
   type Agent,
   agentOf,
   commonEnvironment,
+  halfMs,
   isInstalled,
   type OcfOptions,
 } from './ocf-agent.ts'
@@ -38,6 +39,7 @@ export async function advise(options: OcfOptions, terms: AdviceTerms): Promise<r
       ...missingActions(name, metadata),
       ...wrongParameters(options, metadata, terms),
       ...shortTimes(name, metadata, terms),
+      ...live(options, metadata),
     ]
   } catch (error) {
     if (!(error instanceof ChildError) && !(error instanceof MetadataError)) throw error
@@ -47,6 +49,38 @@ export async function advise(options: OcfOptions, terms: AdviceTerms): Promise<r
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   return await readdir(folder).catch(() => [])
+}
+
+/** Why an agent cannot move anything live, in a clause; empty where it says that it can. */
+export async function whyNoLiveMove(name: string): Promise<string> {
+  try {
+    const missing = missingHalves(readMetadata(name, await ask(agentOf(name))))
+    return missing.length === 0 ? '' : `${name} has no action ${missing.join(' and no ')}`
+  } catch (error) {
+    if (!(error instanceof ChildError) && !(error instanceof MetadataError)) throw error
+    return `${name} does not tell what it can do: ${error.message}`
+  }
+}
+
+function missingHalves({ actions }: AgentMetadata): readonly string[] {
+  const known = actions.map(({ name }) => name)
+  return ['migrate_to', 'migrate_from'].filter((action) => !known.includes(action))
+}
+
+/** It is told before it matters; what cannot be moved live is stopped and started. */
+function live(options: OcfOptions, metadata: AgentMetadata): readonly string[] {
+  const { agent: name } = options
+  if (!options.live) return []
+  const missing = missingHalves(metadata)
+  if (missing.length > 0) {
+    const lacking = `${name} has no action ${missing.join(' and no ')}`
+    return [`${lacking}, so it is stopped and started in spite of \`live: true\`.`]
+  }
+  const longest = metadata.actions.filter(({ name: action }) => action.startsWith('migrate_'))
+  const adviceMs = Math.max(0, ...longest.map((action) => action.adviceMs ?? 0))
+  if (adviceMs <= halfMs(options)) return []
+  const advised = `${name} advises ${adviceMs / 1_000} s for half of a live move`
+  return [`${advised}; migrate_seconds is ${halfMs(options) / 1_000}.`]
 }
 
 /** Runs the agent for its metadata. Throws a ChildError or a MetadataError with the reason. */

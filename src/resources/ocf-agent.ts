@@ -18,11 +18,19 @@ export interface OcfOptions {
   readonly params: Parameters
   readonly secret_params: Parameters
   readonly check_level?: number | undefined
+  readonly live: boolean
+  /** How long each half of a live move may take. */
+  readonly migrate_seconds?: number | undefined
+}
+
+/** How long each half of a live move may take; of a large guest it takes minutes. */
+export function halfMs({ migrate_seconds = 120 }: OcfOptions): number {
+  return 1_000 * migrate_seconds
 }
 
 export type Parameters = Readonly<Record<string, string | number | boolean>>
 
-export type Action = 'monitor' | 'start' | 'stop' | 'validate-all'
+export type Action = 'monitor' | 'start' | 'stop' | 'validate-all' | 'migrate_to' | 'migrate_from'
 
 export interface Agent {
   readonly provider: string
@@ -83,7 +91,7 @@ export async function callAgent(
 
 function environment(
   options: OcfOptions,
-  { resource, cloneMax, op, deadlineMs, nowMs, monitorEveryMs }: OperationContext<unknown>,
+  { resource, cloneMax, op, move, deadlineMs, nowMs, monitorEveryMs }: OperationContext<unknown>,
   action: Action,
 ): Record<string, string> {
   const { agent, params, secret_params, check_level } = options
@@ -99,6 +107,10 @@ function environment(
       OCF_RESKEY_CRM_meta_clone_max: String(cloneMax),
       OCF_RESKEY_CRM_meta_clone_node_max: '1',
       OCF_RESKEY_CRM_meta_globally_unique: 'false',
+    }),
+    ...(move !== undefined && {
+      OCF_RESKEY_CRM_meta_migrate_source: move.source,
+      OCF_RESKEY_CRM_meta_migrate_target: move.target,
     }),
     OCF_RESKEY_CRM_meta_name: action,
     OCF_RESKEY_CRM_meta_interval: String(intervalMs),

@@ -15,10 +15,11 @@ import { mkdir } from 'node:fs/promises'
 import { z } from 'zod'
 import { secretName } from '../foreign/parameters.ts'
 import { canonicalAddress } from './address.ts'
-import { advise } from './ocf-advice.ts'
+import { advise, whyNoLiveMove } from './ocf-advice.ts'
 import {
   type Action,
   callAgent,
+  halfMs,
   isRefusal,
   type OcfOptions,
   scratchFolder,
@@ -74,6 +75,16 @@ const schema = z
     check_level: z.int().min(0).max(100).optional().meta({
       title: 'How thorough its monitor is (`OCF_CHECK_LEVEL`): 10 or 20, where the agent knows it',
     }),
+    live: z.boolean().default(false).meta({
+      title: 'It is moved live where its agent has `migrate_to` and `migrate_from`',
+    }),
+    migrate_seconds: z.number().min(1).max(86_400).optional().meta({
+      title: 'How long each half of a live move may take; 120 when left out',
+    }),
+  })
+  .refine(({ live, migrate_seconds }) => live || migrate_seconds === undefined, {
+    path: ['migrate_seconds'],
+    message: 'is how long a live move may take, and there is none without live: true',
   })
   .refine(({ params }) => !Object.keys(params).some((name) => secretName.test(name)), {
     path: ['params'],
@@ -154,6 +165,28 @@ export const ocf = defineResourceType({
       return { outcome: 'done', detail: `${detail}; it was not started here` }
     }
     return { outcome: 'failed', detail }
+  },
+
+  live: {
+    boundMs: (options) => (options.live ? halfMs(options) : undefined),
+    async to(given, context) {
+      const options = named(given)
+      // An agent that does not know the word may say yes to it all the same.
+      const why = await whyNoLiveMove(options.agent)
+      if (why !== '') return { outcome: 'failed', detail: why }
+      const end = await callAgent(options, context, 'migrate_to')
+      const detail = wordsOf(end, 'migrate_to', options)
+      return { outcome: end.code === 0 ? 'done' : 'failed', detail }
+    },
+    async from(given, context) {
+      const options = named(given)
+      const { service } = context
+      // From the moment of its sending it may be up here, whatever becomes of this.
+      service.rememberUp()
+      const end = await callAgent(options, context, 'migrate_from', { logFile: service.logFile })
+      const detail = wordsOf(end, 'migrate_from', options)
+      return { outcome: end.code === 0 ? 'done' : 'failed', detail }
+    },
   },
 
   async monitor(given, context) {

@@ -2,10 +2,10 @@
  * One operation from its record to its outcome: begin on disk, run in a scope, end at the deadline
  * or on an abort, then clear up and prove it. Only then is there an outcome to tell.
  */
-import type { ResourceOp } from '../core/effect.ts'
+import type { Move, ResourceOp } from '../core/effect.ts'
 import type { RunOutcome } from '../core/event.ts'
 import { type OpenOperation, openOperation } from './operation.ts'
-import type { Records } from './record.ts'
+import { leavesService, type Records } from './record.ts'
 import type { OpenResource, OperationContext, Ran } from './resource.ts'
 import { revoke } from './revoke.ts'
 import type { Cleared, Scopes } from './scope.ts'
@@ -42,6 +42,7 @@ export interface Operation {
   readonly id: number
   readonly op: ResourceOp
   readonly timeoutMs: number
+  readonly move: Move | undefined
   readonly controller: AbortController
 }
 
@@ -82,24 +83,27 @@ async function performBounded(
   operation: Operation,
   deadlineMs: number,
 ): Promise<Ran> {
-  const { op, controller } = operation
+  const { op, controller, move } = operation
+  const { signal } = controller
   const stuck = await settleLeftovers(room, slot)
   if (stuck !== undefined) return { outcome: 'unknown', detail: stuck }
-  if (op === 'start' || op === 'stop') slot.preparing?.abort()
+  const begins = leavesService(op)
+  if (begins || op === 'stop') slot.preparing?.abort()
 
-  const name = room.scopes.nameFor(slot.id, op)
+  // What has moved here is the service, as if it had been started here.
+  const name = room.scopes.nameFor(slot.id, begins ? 'start' : op)
   const unrecorded = record(room, slot, operation, name)
-  if (unrecorded !== undefined && op === 'start') {
+  if (unrecorded !== undefined && begins) {
     return { outcome: 'failed', detail: `it was not begun: ${unrecorded}` }
   }
 
   const way = openWay(room, slot, name, op)
   const work = attempt(op, () =>
-    slot.type[op](context(room, slot, { op, name, way, deadlineMs, signal: controller.signal })),
+    operationOf(slot, op)(context(room, slot, { op, name, way, deadlineMs, move, signal })),
   )
-  const first = await Promise.race([work, aborted(controller.signal)])
+  const first = await Promise.race([work, aborted(signal)])
   way.close()
-  const ran = first ?? { outcome: unfinished(op), detail: String(controller.signal.reason) }
+  const ran = first ?? { outcome: unfinished(op), detail: String(signal.reason) }
   const proven = await cleanUp(room, slot, {
     ...{ op, own: way.used() ? [name] : [], deadlineMs },
     ...{ outcome: ran.outcome, cut: first === undefined || way.busy() },
@@ -107,13 +111,13 @@ async function performBounded(
   const late = first === undefined ? await withinMs(work, SETTLE_MS) : undefined
   const cleared = way.busy() && proven.gone ? leaveBehind(slot, name, proven) : proven
   way.release()
-  const begun = cleared.gone && op === 'start' && ran.outcome !== 'done'
+  const begun = cleared.gone && begins && ran.outcome !== 'done'
   const { gone, because } = begun ? await revoke(slot) : cleared
 
   const detail = sentence(ran, late, { ...cleared, gone, because })
   if (!gone) return { outcome: 'unknown', detail }
   room.records.end(slot.id)
-  if (ran.outcome === 'running' || (op === 'start' && ran.outcome === 'done')) slot.watch.begin()
+  if (ran.outcome === 'running' || (begins && ran.outcome === 'done')) slot.watch.begin()
   return { outcome: ran.outcome, detail }
 }
 
@@ -158,7 +162,7 @@ async function cleanUp(
   const { op, outcome, cut, deadlineMs } = over
   const leaves = slot.type.leavesProcesses
   const service = () => serviceScopes(room.scopes, slot.id, true)
-  if (op === 'start' && leaves) {
+  if (leavesService(op) && leaves) {
     if (outcome === 'done') return CLEAN
     const all = async () => [...over.own, ...(await service())]
     return await clear(room, slot, all, { graceMs: TERM_GRACE_MS, strays: true })
@@ -229,17 +233,19 @@ function openWay({ scopes }: Room, slot: Slot, name: string, op: string): OpenOp
 
 interface Begun {
   readonly op: OperationContext['op']
+  readonly move?: Move | undefined
   readonly name: string
   readonly way: OpenOperation
   readonly deadlineMs: number
   readonly signal: AbortSignal
 }
 
-function context(room: Room, slot: Slot, { op, name, way, deadlineMs, signal }: Begun) {
+function context(room: Room, slot: Slot, { op, move, name, way, deadlineMs, signal }: Begun) {
   return {
     resource: slot.name,
     cloneMax: slot.cloneMax,
     op,
+    move,
     scope: way.scope,
     service: openService({ ...room, resource: slot.id, current: name }),
     signal,
@@ -251,9 +257,16 @@ function context(room: Room, slot: Slot, { op, name, way, deadlineMs, signal }: 
   } satisfies OperationContext
 }
 
+function operationOf({ type, name }: Slot, op: ResourceOp) {
+  const none = async () => {
+    return { outcome: 'failed' as const, detail: `${name} is of a type that cannot move live` }
+  }
+  return type[op] ?? none
+}
+
 /** What an operation that did not come to its end says. */
 function unfinished(op: ResourceOp): RunOutcome {
-  return op === 'start' || op === 'stop' ? 'failed' : 'unknown'
+  return op === 'probe' || op === 'monitor' ? 'unknown' : 'failed'
 }
 
 async function attempt(op: ResourceOp, work: () => Promise<Ran>): Promise<Ran> {

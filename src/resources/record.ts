@@ -15,17 +15,23 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { type ResourceOp, resourceOps } from '../core/effect.ts'
 import { statOf } from './process.ts'
 import { fileName } from './scope.ts'
 
 const OperationRecord = z.object({
-  op: z.enum(['probe', 'start', 'stop', 'monitor']),
+  op: z.enum(resourceOps),
   id: z.number(),
   scope: z.string(),
   /** Wall clock, for people. */
   begun: z.string(),
 })
 export type OperationRecord = z.output<typeof OperationRecord>
+
+/** Is what it leaves running, once it has succeeded, the service? */
+export function leavesService(op: ResourceOp): boolean {
+  return op === 'start' || op === 'migrate_from'
+}
 
 /** An operation that has no end on record; `record` is absent where the file makes no sense. */
 export interface HalfDone {

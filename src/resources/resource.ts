@@ -6,7 +6,7 @@
  * the runner can find, kill and prove gone whatever an operation has made (safety.md, S1 and S10).
  */
 import { z } from 'zod'
-import type { ResourceOp } from '../core/effect.ts'
+import type { Move, ResourceOp } from '../core/effect.ts'
 import type { RunOutcome } from '../core/event.ts'
 import { createMask, type Mask, secretsOf } from '../foreign/mask.ts'
 import type { Program, ProgramEnd } from './program.ts'
@@ -24,6 +24,8 @@ export interface OperationContext<Memory = undefined> {
   /** Set where it is an instance of a clone: how many of them there may be. */
   readonly cloneMax?: number | undefined
   readonly op: ResourceOp | 'prepare'
+  /** From where to where, with `migrate_to` and `migrate_from`. */
+  readonly move?: Move | undefined
   /** Runs programs. Closed for good as soon as the operation is over, aborted or out of time. */
   readonly scope: OperationScope
   /** What a successful start has left behind, in this life of the daemon or in an earlier one. */
@@ -131,6 +133,15 @@ export interface ResourceDefinition<Schema extends z.ZodObject, Memory> {
   readonly start: Operation<z.output<Schema>, Memory>
   readonly stop: Operation<z.output<Schema>, Memory>
   readonly monitor: Operation<z.output<Schema>, Memory>
+  /** Where it can be moved without a stop. */
+  readonly live?: {
+    /** How long each half of it may take; `undefined` where these options do not want it. */
+    readonly boundMs: (options: z.output<Schema>) => number | undefined
+    /** At the source, while it runs there: sends it to the target. */
+    readonly to: Operation<z.output<Schema>, Memory>
+    /** At the target, when all is sent: takes it over. */
+    readonly from: Operation<z.output<Schema>, Memory>
+  }
   /** A start may come soon: look ahead without touching anything. Ends early when told to. */
   readonly prepare?: (options: z.output<Schema>, context: OperationContext<Memory>) => Promise<void>
   /**
@@ -175,6 +186,10 @@ export interface OpenResource {
   start(context: OperationContext): Promise<Ran>
   stop(context: OperationContext): Promise<Ran>
   monitor(context: OperationContext): Promise<Ran>
+  /** How long each half of a live move may take; `undefined` where it is never moved live. */
+  readonly liveMs: number | undefined
+  readonly migrate_to: ((context: OperationContext) => Promise<Ran>) | undefined
+  readonly migrate_from: ((context: OperationContext) => Promise<Ran>) | undefined
   readonly prepare: ((context: OperationContext) => Promise<void>) | undefined
   readonly advise: ((terms: AdviceTerms) => Promise<readonly string[]>) | undefined
   readonly revoke: ((deadlineMs: number) => Promise<Revoked>) | undefined
@@ -186,7 +201,7 @@ export interface OpenResource {
 export function defineResourceType<Schema extends z.ZodObject, Memory>(
   definition: ResourceDefinition<Schema, Memory>,
 ): ResourceType {
-  const { name, title, options: schema, prepare, advise, revoke, watch, close } = definition
+  const { name, title, options: schema, prepare, advise, revoke, live, watch, close } = definition
   return {
     name,
     title,
@@ -210,6 +225,9 @@ export function defineResourceType<Schema extends z.ZodObject, Memory>(
         start: bind(definition.start),
         stop: bind(definition.stop),
         monitor: bind(definition.monitor),
+        liveMs: live?.boundMs(options),
+        migrate_to: live && bind(live.to),
+        migrate_from: live && bind(live.from),
         prepare:
           prepare &&
           ((context: OperationContext) => prepare(options, { ...quiet(mask, context), memory })),

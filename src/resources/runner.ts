@@ -5,12 +5,12 @@
  * within a bound, the outcome is `unknown`, and stays so until it can.
  */
 import { join } from 'node:path'
-import type { ResourceOp } from '../core/effect.ts'
+import type { Move, ResourceOp } from '../core/effect.ts'
 import { loadResourceType } from './index.ts'
 import { boundLogs } from './log-bound.ts'
 import type { MechanismKind } from './mechanism.ts'
 import { KILL_BOUND_MS, perform, performPreparation, type Room, type Slot } from './perform.ts'
-import { type HalfDone, openRecords } from './record.ts'
+import { type HalfDone, leavesService, openRecords } from './record.ts'
 import type { Ran } from './resource.ts'
 import { fileName, openScopes } from './scope.ts'
 import { sweep } from './sweep.ts'
@@ -59,7 +59,7 @@ export interface Resources {
    * Runs one operation. The answer comes at most `OVERRUN_MS` after the timeout. A second operation
    * while one runs is a broken invariant of the caller's and throws.
    */
-  run(id: number, resource: string, op: ResourceOp, timeoutMs: number): Promise<Ran>
+  run(id: number, resource: string, op: ResourceOp, timeoutMs: number, move?: Move): Promise<Ran>
   /** Kills a running operation; its `run` answers when all of it is gone. */
   abort(id: number): void
   /** A start may come soon. Touches nothing, answers nothing. */
@@ -116,7 +116,7 @@ function serve(room: Room, slots: ReadonlyMap<string, Slot>): Resources {
       swept = true
       return sentences
     },
-    async run(id, resource, op, timeoutMs) {
+    async run(id, resource, op, timeoutMs, move) {
       const slot = slotOf(resource)
       if (!swept) throw new Error(`${op} of ${resource} before the sweep (S10)`)
       if (slot.current !== undefined) {
@@ -126,7 +126,7 @@ function serve(room: Room, slots: ReadonlyMap<string, Slot>): Resources {
       slot.current = { id, controller }
       slot.watch.rest()
       try {
-        return await perform(room, slot, { id, op, timeoutMs, controller })
+        return await perform(room, slot, { id, op, timeoutMs, move, controller })
       } finally {
         slot.current = undefined
       }
@@ -165,7 +165,7 @@ function serve(room: Room, slots: ReadonlyMap<string, Slot>): Resources {
 
 /** A record that makes no sense is taken for the worst it could be. */
 function mayHaveStarted({ record }: HalfDone): boolean {
-  return (record?.op ?? 'start') === 'start'
+  return leavesService(record?.op ?? 'start')
 }
 
 async function openSlots(room: Room, options: ResourcesOptions): Promise<Map<string, Slot>> {

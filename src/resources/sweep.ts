@@ -5,7 +5,7 @@
  */
 
 import { describe } from './process.ts'
-import type { HalfDone, Records } from './record.ts'
+import { type HalfDone, leavesService, type Records } from './record.ts'
 import { fileName, type ScopeName, type Scopes } from './scope.ts'
 
 export interface SweepOptions {
@@ -61,7 +61,7 @@ async function sweepOne(
   { name, id, half, mine }: Remains,
 ): Promise<{ sentence: string[]; stuck: readonly string[] }> {
   // A record that makes no sense is taken for the worst it could be.
-  const startHalfDone = half !== undefined && (half.record?.op ?? 'start') === 'start'
+  const startHalfDone = half !== undefined && leavesService(half.record?.op ?? 'start')
   const doomed = mine.filter(({ op }) => op !== 'start' || startHalfDone || id === undefined)
   const who = id ?? name
   if (doomed.length === 0) {

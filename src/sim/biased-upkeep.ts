@@ -72,4 +72,21 @@ export const upkeepBiases: Readonly<Record<string, Bias>> = {
       probeFailsPercent: 0,
     }),
   },
+  'watched-upgrades': {
+    about: 'watchdogs are handed over to daemons that come late, find no quorum, or never come',
+    watchdogs: true,
+    site: (site) => ({ ...site, keeper: true }),
+    faults: (faults) => ({
+      ...faults,
+      detachPercent: 25,
+      crashPercent: 3,
+      splitPercent: 8,
+      healPercent: 30,
+      stopHangsPercent: 10,
+      freezeDaemonPercent: 6,
+      freezeMaxMs: 20_000,
+      corosyncKillPercent: 2,
+      probeFailsPercent: 0,
+    }),
+  },
 }

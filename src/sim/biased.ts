@@ -4,6 +4,7 @@
  */
 import { halvesBiases } from './biased-halves.ts'
 import { healthBiases } from './biased-health.ts'
+import { liveBiases } from './biased-live.ts'
 import { fewerNodes, tight, withDevices } from './biased-sites.ts'
 import { upkeepBiases } from './biased-upkeep.ts'
 import { withClones } from './clones.ts'
@@ -349,6 +350,7 @@ export const biases: Readonly<Record<string, Bias>> = {
   },
   ...healthBiases,
   ...upkeepBiases,
+  ...liveBiases,
   'foreign-hands': {
     about: 'units are enabled at boot, people start things by hand',
     faults: (faults) => ({

@@ -23,11 +23,12 @@ export function check(
   const { machine } = daemon
   const lot = world.lots.check
   const hangs = lot.chance(world.faults.checkHangsPercent)
-  const tookMs = hangs ? timeoutMs : Math.min(lot.int(5, 300), timeoutMs)
+  const usualMs = hangs ? timeoutMs : Math.min(lot.int(5, 300), timeoutMs)
+  const tookMs = world.slowChecks.get(`${machine.id}/${name}`) ?? usualMs
   judge(world, 'onCheck', { daemon, check: name, resource, id })
   later(world, machine, 'scripts', tookMs, () => {
-    const ok = !hangs && !isBad(world, machine, name)
-    const detail = hangs ? 'it took too long' : ok ? 'answered' : 'no answer'
+    const ok = !hangs && tookMs <= timeoutMs && !isBad(world, machine, name)
+    const detail = hangs || tookMs > timeoutMs ? 'it took too long' : ok ? 'answered' : 'no answer'
     tell(world, daemon, { kind: 'checked', id, check: name, ok, detail })
   })
 }

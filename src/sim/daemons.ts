@@ -14,7 +14,7 @@ import { judge } from './invariants.ts'
 import { clockMs, later } from './machines.ts'
 import { sweep } from './resources.ts'
 import { freezeDeep } from './strict.ts'
-import { type Contact, noteContact } from './watchdogs.ts'
+import { type Contact, heirloomOf, noteContact } from './watchdogs.ts'
 import { type Machine, Violation, type World } from './world.ts'
 
 export interface Daemon {
@@ -74,6 +74,7 @@ function begin(world: World, machine: Machine): void {
     },
     ledger: machine.disk.ledger,
     atMs: clockMs(world, machine),
+    ...heirloomOf(world, machine),
   })
   const daemon: Daemon = {
     machine,

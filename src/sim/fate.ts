@@ -224,6 +224,9 @@ function services(world: World): void {
   }
   if (faults.failingPercent > 0 && lot.chance(faults.failingPercent)) spoil(world, machine)
   if (faults.intentPercent > 0 && lot.chance(faults.intentPercent)) want(world, machine)
+  if (faults.movePercent > 0 && lot.chance(faults.movePercent)) {
+    order(world, machine, 'move', lot.pick(picked.nodes), picked.id)
+  }
   if (faults.maintenancePercent > 0 && lot.chance(faults.maintenancePercent))
     maintain(world, machine)
   if (faults.confirmPercent > 0 && lot.chance(faults.confirmPercent)) {

@@ -64,6 +64,8 @@ export interface Faults {
   readonly orderPercent: number
   /** An operator wants something of a node or a resource: standby, move and their like. */
   readonly intentPercent: number
+  /** An operator moves a resource to another of its nodes. */
+  readonly movePercent: number
   /** An operator begins a maintenance, or ends one. */
   readonly maintenancePercent: number
   /** A person confirms a machine dead that is off at that moment. */
@@ -100,6 +102,9 @@ export interface Faults {
   /** The start says that it failed, and yet the thing is active. */
   readonly startHalfPercent: number
   readonly startHangsPercent: number
+  /** Half of a live move fails, and perhaps has its effect all the same. */
+  readonly moveFailsPercent: number
+  readonly moveHangsPercent: number
   readonly stopFailsPercent: number
   readonly stopHangsPercent: number
   readonly probeFailsPercent: number
@@ -145,6 +150,7 @@ export const calm: Faults = {
   stuckPercent: 0,
   orderPercent: 0,
   intentPercent: 0,
+  movePercent: 0,
   maintenancePercent: 0,
   confirmPercent: 0,
   checkBadPercent: 0,
@@ -166,6 +172,8 @@ export const calm: Faults = {
   startFailsPercent: 0,
   startHalfPercent: 0,
   startHangsPercent: 0,
+  moveFailsPercent: 0,
+  moveHangsPercent: 0,
   stopFailsPercent: 0,
   stopHangsPercent: 0,
   probeFailsPercent: 0,
@@ -224,6 +232,8 @@ export function swarmFaults(lot: Rng): Faults {
     startFailsPercent: some(20),
     startHalfPercent: some(15),
     startHangsPercent: some(15),
+    moveFailsPercent: 15,
+    moveHangsPercent: 10,
     stopFailsPercent: some(20),
     stopHangsPercent: some(15),
     probeFailsPercent: some(15),
@@ -235,6 +245,7 @@ export function swarmFaults(lot: Rng): Faults {
     markStuckPercent: some(20),
     markMissingPercent: some(10),
     intentPercent: some(6),
+    movePercent: 0,
     checkBadPercent: 6,
     checkHangsPercent: 3,
     maintenancePercent: lot.chance(85) ? 0 : lot.int(1, 4),

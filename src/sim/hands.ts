@@ -8,7 +8,7 @@ import { save } from './disks.ts'
 import { judge } from './invariants.ts'
 import { answersProbe } from './network.ts'
 import { abort, run } from './resources.ts'
-import { armWatchdog, disarmWatchdog, feedUntil } from './watchdogs.ts'
+import { armWatchdog, disarmWatchdog, feedUntil, handOverWatchdog } from './watchdogs.ts'
 import type { World } from './world.ts'
 
 export function perform(world: World, daemon: Daemon, effect: Effect): void {
@@ -43,6 +43,8 @@ export function perform(world: World, daemon: Daemon, effect: Effect): void {
       return feedUntil(world, daemon, effect.untilMs)
     case 'disarm':
       return disarmWatchdog(world, daemon)
+    case 'handOver':
+      return handOverWatchdog(world, daemon, effect.untilMs)
     case 'say':
       return world.say(`${daemon.machine.id}: ${effect.text}`)
     case 'exit':

@@ -17,6 +17,7 @@ import { failurePromises } from './promises-failures.ts'
 import { fencingPromises } from './promises-fencing.ts'
 import { healthPromises } from './promises-health.ts'
 import { intentPromises } from './promises-intents.ts'
+import { livePromises } from './promises-live.ts'
 import { livenessPromises } from './promises-liveness.ts'
 import { memoryPromises } from './promises-memory.ts'
 import { placementPromises } from './promises-placement.ts'
@@ -85,6 +86,8 @@ export interface Moments {
   }
   /** A watchdog is to be fed until then, on the machine's clock. */
   onLease: { readonly daemon: Daemon; readonly untilMs: number }
+  /** A watchdog is to count on until then, on the machine's clock, without a daemon. */
+  onHandOver: { readonly daemon: Daemon; readonly untilMs: number }
   onArm: Daemon
   onDisarm: Machine
   /** A daemon ends by its own decision. */
@@ -110,6 +113,7 @@ export const invariants: readonly Invariant[] = [
   ...servicePromises,
   ...placementPromises,
   ...clonePromises,
+  ...livePromises,
   ...intentPromises,
   ...healthPromises,
   ...failurePromises,
@@ -144,6 +148,7 @@ const moments: readonly Moment[] = [
   'onCheck',
   'onChecked',
   'onLease',
+  'onHandOver',
   'onArm',
   'onDisarm',
   'onExit',

@@ -1,11 +1,15 @@
 /** P1, P3, P4, H6, S1 and S8: what may be active where, and who may be given anything at all. */
 import { maintenanceOf } from '../core/intents.ts'
 import { compareEpochs, entryOf, mayHold } from '../core/ledger.ts'
+import type { NodeId } from '../core/model.ts'
 import { keepersNeeded } from './bounds.ts'
 import { isReal } from './core.ts'
-import type { Invariant, Moments } from './invariants.ts'
+import type { Daemon } from './daemons.ts'
+import type { Invariant } from './invariants.ts'
 import { isOf } from './promises-memory.ts'
+import type { Operation } from './resources.ts'
 import { levelOf, wasOff } from './witness.ts'
+import { isMoveBetween } from './witness-live.ts'
 import type { Machine, World } from './world.ts'
 
 /** An off that is on its way for longer than this was lost, as far as its sender can tell. */
@@ -20,7 +24,10 @@ export const servicePromises: readonly Invariant[] = [
     says: 'no thing is active on two powered machines',
     onActive: (world, { machine, thing }) => {
       if (machine.things.get(thing)?.foreign !== false) return undefined
-      const other = othersWith(world, machine, thing)[0]
+      const other = othersWith(world, machine, thing).find(
+        // The two sides of one live move are one: its agent sees to that, until either starts it.
+        (each) => !isMoveBetween(world, thing, machine, each),
+      )
       return other && `${thing} on ${other.id} and on ${machine.id}`
     },
   },
@@ -33,8 +40,8 @@ export const servicePromises: readonly Invariant[] = [
       for (const other of world.machines) {
         if (other === machine || !other.powered) continue
         for (const operation of other.operations) {
-          if (operation.op === 'start' && operation.thing === thing) {
-            return `${machine.id} starts ${thing}, which ${other.id} is starting`
+          if (brings(operation) && operation.thing === thing) {
+            return `${machine.id} starts ${thing}, and ${operation.op} of it runs on ${other.id}`
           }
         }
         if (world.witness.unproven.get(other)?.has(thing)) {
@@ -84,7 +91,10 @@ export const servicePromises: readonly Invariant[] = [
   {
     id: 'S8',
     says: 'a thing starts only when a majority of disks keep the grant',
-    onStart: unkept,
+    onStart: (world, { daemon, machine, thing }) => {
+      const keeping = whyUnkept(world, daemon, machine.id, thing)
+      return keeping && `${machine.id} starts ${thing}, which ${keeping}`
+    },
   },
   {
     id: 'P4',
@@ -155,8 +165,13 @@ function stops({ daemon, id: node }: Machine, thing: string): boolean {
   })
 }
 
+/** May this operation make it active on some machine? */
+function brings({ op }: Operation): boolean {
+  return op === 'start' || op === 'migrate_to' || op === 'migrate_from'
+}
+
 /** Other powered machines on which the thing is active, and not by a stranger's hand. */
-function othersWith(world: World, machine: Machine, thing: string): Machine[] {
+export function othersWith(world: World, machine: Machine, thing: string): Machine[] {
   return world.machines.filter(
     (other) => other !== machine && other.powered && other.things.get(thing)?.foreign === false,
   )
@@ -176,10 +191,18 @@ function offUnderWay(world: World, machine: Machine): string | undefined {
   return undefined
 }
 
-/** Whoever takes over from here must find the grant, whichever majority it meets (S8). */
-function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): string | undefined {
+/**
+ * Whoever takes over from here must find that this node may have the thing, whichever majority it
+ * meets (S8). Says who keeps that where they are too few.
+ */
+export function whyUnkept(
+  world: World,
+  daemon: Daemon,
+  node: NodeId,
+  thing: string,
+): string | undefined {
   const { ledger } = daemon.mind
-  const holds = ledger?.nodes[machine.id]?.holds
+  const holds = ledger?.nodes[node]?.holds
   if (!isReal(daemon.mind) || world.witness.forgetful) return undefined
   if (ledger === undefined || !Array.isArray(holds)) return undefined
   const step = holds.find((hold) => hold.thing === thing)?.step ?? 0
@@ -189,10 +212,10 @@ function unkept(world: World, { daemon, machine, thing }: Moments['onStart']): s
     const { seq, rep } = disk.ledger.epoch
     // A newer ring may have written since; then it must have found the grant.
     const same = seq === granted.seq && rep === granted.rep
-    return same || mayHold(entryOf(disk.ledger, machine.id), thing)
+    return same || mayHold(entryOf(disk.ledger, node), thing)
   })
   const { config, mind } = daemon
   const members = isReal(mind) ? mind.session?.merged?.members : undefined
   if (keeping.length >= keepersNeeded(config, members ?? [])) return undefined
-  return `${machine.id} starts ${thing}, which ${keeping.map(({ id }) => id)} keep`
+  return `only ${keeping.map(({ id }) => id).join(', ') || 'nobody'} keep`
 }

@@ -7,6 +7,10 @@ import { strangeThings } from '../core/strange.ts'
 import { isReal } from './core.ts'
 import type { Invariant } from './invariants.ts'
 import { allowedMs, belongs, held, LATE_MS } from './watchdogs.ts'
+import type { Machine, World } from './world.ts'
+
+/** How late a device may be, and how long it may have been since the proof. */
+const GRACE_MS = 1_000
 
 /** Clocks of daemons count whole milliseconds. */
 const ROUNDING_MS = 2
@@ -52,12 +56,43 @@ export const watchdogPromises: readonly Invariant[] = [
   },
   {
     id: 'H7',
-    says: 'a watchdog lets go of a machine only when everything there is stopped, or it detaches',
-    onDisarm: (_, machine) => {
+    says:
+      'a watchdog lets go of a machine only when everything there is stopped, or its daemon ' +
+      'detaches and nobody keeps the watchdog for the next one',
+    onDisarm: (world, machine) => {
       const mind = machine.daemon?.mind
-      if (mind !== undefined && isReal(mind) && mind.detaching !== undefined) return undefined
+      const detaches = mind !== undefined && isReal(mind) && mind.detaching !== undefined
+      if (detaches && !isKept(world, machine)) return undefined
       const things = held(machine)
       return things.length > 0 ? `${machine.id} still has ${things}` : undefined
+    },
+  },
+  {
+    id: 'H7',
+    says: 'a watchdog that is handed over counts no longer than the others wait, and its own time',
+    onHandOver: (world, { daemon, untilMs }) => {
+      const { machine, config, contact } = daemon
+      const { timing, watchdog } = config
+      const spanMs = timing.detachMs + watchdog!.timeoutMs + GRACE_MS
+      const provenMs = belongs(daemon) ? contact.heard!.sentMs + spanMs : -Infinity
+      // Or it would have counted for so long anyway.
+      const anywayMs = (machine.dog?.limitMs ?? 0) + watchdog!.timeoutMs
+      const boundMs = Math.max(world.nowMs, anywayMs, provenMs)
+      const overMs = untilMs + machine.clockZeroMs - boundMs
+      if (overMs <= ROUNDING_MS) return undefined
+      return `${machine.id} with ${held(machine)}, ${Math.round(overMs)} ms too long`
+    },
+  },
+  {
+    id: 'H7',
+    says: 'a watchdog that is handed over does not bite before the others may condemn its node',
+    onBite: (world, { id, dog, lives, corosync }) => {
+      const note = world.witness.detached.get(id)
+      if (!dog!.handed || note === undefined || note.lives !== lives) return undefined
+      if (note.ring === undefined || note.ring !== corosync?.ring) return undefined
+      const spentMs = world.nowMs - note.atMs
+      if (spentMs >= world.site.config.timing.detachMs) return undefined
+      return `${id} is reset after ${Math.round(spentMs)} ms`
     },
   },
   {
@@ -66,7 +101,11 @@ export const watchdogPromises: readonly Invariant[] = [
     onExit: (_, daemon) => {
       const { machine, mind } = daemon
       // One that a former daemon has left running is not its own to stop.
-      if (machine.dog?.daemon !== daemon || !isReal(mind)) return undefined
+      const { dog } = machine
+      if (dog === undefined || !isReal(mind)) return undefined
+      // Handed over, it is the next daemon's.
+      const own = dog.handed ? mind.detaching === undefined : dog.daemon === daemon
+      if (!own) return undefined
       return strangeThings(mind).length === 0 ? machine.id : undefined
     },
   },
@@ -80,3 +119,14 @@ export const watchdogPromises: readonly Invariant[] = [
     },
   },
 ]
+
+/**
+ * Has its daemon told the others that it makes way, as a member of a quorate ring, and is there
+ * somebody who keeps the watchdog for the next one?
+ */
+function isKept({ site, witness }: World, machine: Machine): boolean {
+  const { daemon } = machine
+  const note = witness.detached.get(machine.id)
+  if (site.keeper !== true || daemon === undefined) return false
+  return note !== undefined && note.lives === machine.lives && belongs(daemon)
+}

@@ -2,20 +2,23 @@
  * Resources: what is truly active, and the operations that make it so. Operations take time, hang,
  * fail half-way, and outlive the daemon that began them until its successor sweeps their scopes.
  */
-import type { Effect, ResourceOp } from '../core/effect.ts'
+import type { Effect, Move, ResourceOp } from '../core/effect.ts'
 import type { RunOutcome } from '../core/event.ts'
 import type { ResourceId } from '../core/model.ts'
 import { type Daemon, tell } from './daemons.ts'
 import { judge } from './invariants.ts'
+import { sendLive, takeOver } from './live-moves.ts'
 import { later } from './machines.ts'
 import { drawn } from './pace.ts'
-import type { Machine, World } from './world.ts'
+import type { Active, Machine, World } from './world.ts'
 
 export interface Operation {
   readonly id: number
   readonly resource: ResourceId
   readonly thing: string
   readonly op: ResourceOp
+  /** With `migrate_to` and `migrate_from`. */
+  readonly move: Move | undefined
   readonly daemon: Daemon
   readonly machine: Machine
   /** Its processes are being killed, for this reason. */
@@ -25,7 +28,18 @@ export interface Operation {
 }
 
 /** What a scenario has told a resource to do on a machine; storms draw for each deed instead. */
-export type Habit = 'start-hangs' | 'start-fails' | 'stop-hangs' | 'stop-fails' | 'monitor-fails'
+export type Habit =
+  | 'start-hangs'
+  | 'start-fails'
+  | 'stop-hangs'
+  | 'stop-fails'
+  | 'monitor-fails'
+  | 'migrate_to-hangs'
+  | 'migrate_to-fails'
+  | 'migrate_to-half'
+  | 'migrate_to-late'
+  | 'migrate_from-hangs'
+  | 'migrate_from-fails'
 
 /** Habits by `machine/resource`; a count of how many more times. */
 export type Habits = Map<string, { readonly habit: Habit; times: number }>
@@ -33,7 +47,7 @@ export type Habits = Map<string, { readonly habit: Habit; times: number }>
 export function run(
   world: World,
   daemon: Daemon,
-  { id, resource, op, timeoutMs }: Extract<Effect, { do: 'run' }>,
+  { id, resource, op, timeoutMs, move }: Extract<Effect, { do: 'run' }>,
 ): void {
   const { machine } = daemon
   const thing = world.thingOf(machine, resource)
@@ -42,6 +56,7 @@ export function run(
     resource,
     thing,
     op,
+    move,
     daemon,
     machine,
     killed: undefined,
@@ -57,6 +72,8 @@ export function run(
   })
   if (op === 'start') start(world, operation, timeoutMs)
   else if (op === 'stop') stop(world, operation, timeoutMs)
+  else if (op === 'migrate_to') sendLive(world, operation, timeoutMs)
+  else if (op === 'migrate_from') takeOver(world, operation, timeoutMs)
   else look(world, operation, timeoutMs)
 }
 
@@ -102,13 +119,13 @@ function stop(world: World, operation: Operation, timeoutMs: number): void {
 }
 
 /** How long a start or a stop takes: as it is usual there, or anything within its bound. */
-function durationMs(world: World, { resource, op }: Operation, timeoutMs: number): number {
+export function durationMs(world: World, { resource, op }: Operation, timeoutMs: number): number {
   const span = world.site.pace?.operation(resource, op) ?? [50, timeoutMs]
   return drawn(world.lots.resource, span, timeoutMs)
 }
 
 /** When it takes effect: at its end where durations are known, else at any moment before. */
-function takesEffectMs(world: World, tookMs: number): number {
+export function takesEffectMs(world: World, tookMs: number): number {
   return world.site.pace === undefined ? world.lots.resource.int(0, tookMs) : tookMs
 }
 
@@ -130,7 +147,7 @@ function look(world: World, operation: Operation, timeoutMs: number): void {
   })
 }
 
-function finish(
+export function finish(
   world: World,
   operation: Operation,
   delayMs: number,
@@ -165,7 +182,7 @@ function kill(world: World, operation: Operation, why: string): void {
   operation.killed = why
   const tookMs = lot.chance(world.faults.killSlowPercent) ? lot.int(500, 4_000) : lot.int(1, 100)
   later(world, machine, 'scripts', tookMs, () => {
-    empty(world, operation, op === 'start' || op === 'stop' ? 'failed' : 'unknown', why)
+    empty(world, operation, op === 'probe' || op === 'monitor' ? 'unknown' : 'failed', why)
   })
 }
 
@@ -187,10 +204,15 @@ export function sweep(world: World, machine: Machine, then: () => void): void {
 export function activate(world: World, machine: Machine, thing: string, foreign: boolean): void {
   if (!machine.powered) return
   const found = machine.things.get(thing)
-  if (found !== undefined && (foreign || !found.foreign)) return
+  if (found !== undefined && (foreign || !found.foreign)) return complete(found, foreign)
   machine.things.set(thing, { sinceMs: world.nowMs, foreign })
   world.say(`${machine.id} ${thing} is up${foreign ? ', and nobody here started it' : ''}`)
   judge(world, 'onActive', { machine, thing })
+}
+
+/** What had come in half is whole once it has been started, or taken over. */
+function complete(found: Active, foreign: boolean): void {
+  if (!foreign) found.half = false
 }
 
 export function deactivate(world: World, machine: Machine, thing: string, why = ''): void {
@@ -210,7 +232,7 @@ export function die(world: World, machine: Machine, thing: string, hinted: boole
   }
 }
 
-function habitOf(world: World, { machine, resource, op }: Operation): Habit | undefined {
+export function habitOf(world: World, { machine, resource, op }: Operation): Habit | undefined {
   const found = world.habits.get(`${machine.id}/${resource}`)
   if (found === undefined || found.times <= 0 || !found.habit.startsWith(op)) return undefined
   found.times--

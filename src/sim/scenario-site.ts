@@ -77,6 +77,8 @@ export interface Wishes {
   readonly watchdog?: string
   /** Seconds until a node that holds something is reset. */
   readonly lease?: string
+  /** A service manager keeps it open from one daemon to the next. */
+  readonly keeper?: string
   /** Nothing runs where the watchdog is missing. */
   readonly required?: string
   /** `a,b`: nodes without the watchdog that their config wants. */
@@ -88,6 +90,8 @@ export interface Wishes {
   readonly forget?: string
   /** `vip,db`: resources that are left running without quorum. */
   readonly freeze?: string
+  /** `vip,db`: resources that are moved live. */
+  readonly live?: string
   /** Seconds for which a node may be without a daemon that has detached. */
   readonly detach?: string
   /** `manual`: who was fenced serves nothing before an operator's word. */
@@ -176,6 +180,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     announces: identities,
     identifies: identities,
     undogged: (wishes.undogged ?? '').split(','),
+    keeper: wishes.keeper !== undefined,
   }
 }
 
@@ -236,7 +241,10 @@ function resourceWishes(wishes: Wishes, id: string) {
   }
 }
 
-function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id: string) {
+function failingWishes(
+  { fail = '', failures, forget, freeze = '', live = '' }: Wishes,
+  id: string,
+) {
   const [, named] = wordOf(fail, id)
   const action = failureActions.find((each) => each === named) ?? 'restart'
   const mends = action === 'restart'
@@ -246,7 +254,11 @@ function failingWishes({ fail = '', failures, forget, freeze = '' }: Wishes, id:
     startsMax: mends ? Number(failures ?? 1) : 1,
     timeoutMs: 1_000 * Number(forget ?? timing.coolDownMs / 1_000),
   }
-  return { failing, ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }) }
+  return {
+    failing,
+    ...(freeze.split(',').includes(id) && { noQuorum: 'freeze' as const }),
+    ...(live.split(',').includes(id) && { live: { boundMs: 10_000 } }),
+  }
 }
 
 function wordOf(list: string, id: string): readonly string[] {

@@ -176,6 +176,10 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'check-fails': (world, [check, ...nodes]) => {
     for (const node of nodes) turn(world, world.machine(node), check!, true)
   },
+  // `check-slow gateway a 0.8`: so many seconds to each answer.
+  'check-slow': (world, [check, node, seconds]) => {
+    world.slowChecks.set(`${world.machine(node!).id}/${check}`, 1_000 * Number(seconds))
+  },
   'check-works': (world, [check, ...nodes]) => {
     for (const node of nodes) turn(world, world.machine(node), check!, false)
   },
@@ -188,6 +192,12 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'stop-hangs': habit('stop-hangs'),
   'stop-fails': habit('stop-fails'),
   'monitor-fails': habit('monitor-fails'),
+  'migrate_to-hangs': habit('migrate_to-hangs'),
+  'migrate_to-fails': habit('migrate_to-fails'),
+  'migrate_to-half': habit('migrate_to-half'),
+  'migrate_to-late': habit('migrate_to-late'),
+  'migrate_from-hangs': habit('migrate_from-hangs'),
+  'migrate_from-fails': habit('migrate_from-fails'),
   'disk-full': each((_, machine) => {
     machine.disk.full = true
   }),

@@ -15,7 +15,7 @@ import { type Daemon, tellAfter } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { clockMs, resetMachine } from './machines.ts'
 import type { Rng } from './rng.ts'
-import type { Machine, Site, World } from './world.ts'
+import type { Active, Machine, Site, World } from './world.ts'
 
 export interface Dog {
   /** Who feeds it; a dead one feeds nothing. */
@@ -28,6 +28,8 @@ export interface Dog {
   readonly pace: number
   /** Until when it may be fed, as the world sees it: see `allowedMs`. */
   limitMs: number
+  /** Its daemon has left it to the next one: it counts, and nobody feeds it. */
+  readonly handed?: boolean
   /** When its machine last had anything, or its daemon was not itself. */
   busyMs: number
 }
@@ -80,11 +82,35 @@ export function disarmWatchdog(world: World, { machine }: Daemon): void {
   machine.dog = undefined
 }
 
+/** It is told to wait until then, and its daemon ends; what keeps it open feeds nothing. */
+export function handOverWatchdog(world: World, daemon: Daemon, untilMs: number): void {
+  judge(world, 'onHandOver', { daemon, untilMs })
+  const { machine } = daemon
+  const { dog } = machine
+  if (dog === undefined) return
+  const { nowMs } = world
+  const spanMs = untilMs - clockMs(world, machine)
+  // As long as it waits anyway: it counts from when it was last fed.
+  const longer = spanMs > dog.timeoutMs
+  const timeoutMs = longer ? spanMs : dog.timeoutMs
+  const fedMs = longer ? nowMs : dog.fedMs
+  const since = { fedMs, limitMs: fedMs, busyMs: nowMs }
+  const handed: Dog = { ...dog, ...since, daemon, timeoutMs, handed: true }
+  machine.dog = handed
+  feed(world, machine, handed)
+}
+
+/** What the next daemon finds. */
+export function heirloomOf({ site }: World, { id, dog, config }: Machine) {
+  if (config.watchdog?.modes[id] === undefined || site.keeper !== true) return {}
+  return { heirloom: { keeper: true, inherited: dog?.handed === true } }
+}
+
 function feed(world: World, machine: Machine, dog: Dog): void {
   if (machine.dog !== dog) return
-  const awake = dog.daemon.alive && machine.frozen.scripts === 0
+  const awake = !dog.handed && dog.daemon.alive && machine.frozen.scripts === 0
   if (awake && clockMs(world, machine) < dog.untilMs) dog.fedMs = world.nowMs
-  dog.limitMs = Math.max(dog.limitMs, allowedMs(world, dog.daemon))
+  if (!dog.handed) dog.limitMs = Math.max(dog.limitMs, allowedMs(world, dog.daemon))
   if (!isIdle(machine, dog)) dog.busyMs = world.nowMs
   if (world.nowMs - dog.fedMs >= dog.timeoutMs * dog.pace) {
     judge(world, 'onBite', machine)
@@ -94,8 +120,10 @@ function feed(world: World, machine: Machine, dog: Dog): void {
 }
 
 /** Is its daemon awake, with nothing left that it might have to stop? */
-function isIdle(machine: Machine, { daemon }: Dog): boolean {
+function isIdle(machine: Machine, dog: Dog): boolean {
   const { frozen } = machine
+  const daemon = dog.handed ? machine.daemon : dog.daemon
+  if (daemon === undefined) return false
   if (!daemon.alive || frozen.daemon + frozen.scripts > 0 || held(machine).length > 0) return false
   const { mind } = daemon
   if (!isReal(mind)) return true
@@ -149,7 +177,7 @@ export function held(machine: Machine): readonly string[] {
   const intents = daemon?.mind.ledger?.intents ?? []
   const minded = resources.filter(({ id }) => !maintenanceOf(intents, id, machine.id))
   const known = new Set(minded.map(({ thing }) => thing))
-  const active = [...machine.things].filter(([, { foreign }]) => !foreign).map(([thing]) => thing)
+  const active = [...machine.things].filter(isItsOwn).map(([thing]) => thing)
   const starting = [...machine.operations].filter(({ op }) => op === 'start')
   return [...active, ...starting.map(({ thing }) => thing)].filter((thing) => known.has(thing))
 }
@@ -169,8 +197,14 @@ export function withWatchdogs(site: Site, lot: Rng, always: boolean): Site {
   const modes = Object.fromEntries(ids.map((id): [NodeId, typeof mode] => [id, mode]))
   const undogged = lot.chance(20) ? [lot.pick(ids)] : []
   const alone = always && lot.chance(50)
+  const keeper = site.keeper ?? lot.chance(70)
   const nodes = site.config.nodes.map((node) => (alone ? { ...node, levels: [] } : node))
   const devices = alone ? [] : site.config.devices
   const watchdog = { modes, timeoutMs, leaseMs }
-  return { ...site, undogged, config: { ...site.config, nodes, devices, watchdog } }
+  return { ...site, undogged, keeper, config: { ...site.config, nodes, devices, watchdog } }
+}
+
+/** Nobody there knows yet of what is being sent to it: it holds that when it takes it over. */
+function isItsOwn([, { foreign, half }]: [string, Active]): boolean {
+  return !foreign && half !== true
 }

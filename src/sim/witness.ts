@@ -12,6 +12,7 @@ import type { Device } from './devices.ts'
 import type { Moment, Moments } from './invariants.ts'
 import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
 import { healthNotes } from './witness-health.ts'
+import type { LiveNote } from './witness-live.ts'
 import { type DetachNote, noteDetach, noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
@@ -67,6 +68,8 @@ export interface Witness {
   /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   readonly detached: Map<NodeId, DetachNote>
+  /** The last live move of each thing, until it is started anew somewhere. */
+  readonly moves: Map<string, LiveNote>
   /** P6, P10: since when an entry of the ledger has been as it is. */
   readonly standing: Map<string, number>
 }
@@ -135,6 +138,7 @@ export function makeWitness(): Witness {
     condemned: new Map(),
     silent: new Map(),
     detached: new Map(),
+    moves: new Map(),
     standing: new Map(),
   }
 }
@@ -148,11 +152,18 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
     world.witness.unproven.delete(machine)
     regroup(world)
   },
-  onRun: ({ witness, nowMs }, { machine, thing, op }) => {
+  onRun: ({ witness, nowMs }, { machine, thing, op, move }) => {
+    if (op === 'migrate_to' && move) witness.moves.set(thing, { from: machine.id, to: move.target })
+    if (op === 'start') witness.moves.delete(thing)
     if (op === 'stop') witness.stops.set(`${machine.id}/${thing}`, nowMs)
   },
   onInactive: ({ witness, nowMs }, { machine, thing }) => {
     witness.downs.set(`${machine.id}/${thing}`, nowMs)
+  },
+  onActive: ({ witness }, { machine, thing }) => {
+    // Also what is sent to a machine that was separated meanwhile.
+    const sent = witness.moves.has(thing) && machine.things.get(thing)?.half === true
+    if (sent && !witness.inService.has(machine)) unprovenOf(witness, machine).add(thing)
   },
   onStart: ({ witness }, { machine, thing }) => {
     if (!witness.inService.has(machine)) unprovenOf(witness, machine).add(thing)

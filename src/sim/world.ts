@@ -41,6 +41,8 @@ export interface Site {
   readonly pace?: Pace
   /** Machines whose watchdog cannot be had, although their config wants one. */
   readonly undogged?: readonly NodeId[]
+  /** A service manager keeps the watchdog open from one daemon to the next. */
+  readonly keeper?: boolean
 }
 
 export interface Setup {
@@ -124,6 +126,8 @@ export interface Active {
   readonly sinceMs: number
   /** Started by something that is not Picket. */
   foreign: boolean
+  /** It was sent here by a live move, and nobody has taken it over yet. */
+  half?: boolean
 }
 
 /** A promise that was broken while the life went on. */
@@ -158,6 +162,8 @@ export class World {
   readonly witness: Witness
   readonly habits: Habits = new Map()
   readonly ailments: Ailments = new Map()
+  /** How long a check takes to answer, by `machine/check`, where a scenario has said so. */
+  readonly slowChecks = new Map<string, number>()
   /** What was broken, where a life goes on after that; `undefined` where it ends with the first. */
   readonly broken: Broken[] | undefined
   readonly borne: readonly string[]

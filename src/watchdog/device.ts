@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { basename } from 'node:path'
 import koffi from 'koffi'
+import { giveDescriptor } from './keeper.ts'
 
 export interface Device {
   /** What the driver calls itself. */
@@ -31,11 +32,15 @@ export interface Device {
   letGo(): void
   /** Closes it and leaves it running. */
   drop(): void
+  /** Gives the service manager that listens there a descriptor of it, for the next picketd. */
+  keep(socket: string): boolean
 }
 
 export interface Calls {
   /** Opens and so starts it. Throws with the `code` of `open(2)`. */
   open(path: string): Device
+  /** Takes what was opened by the picketd before: from here on as if it had been opened. */
+  adopt(fd: number): Device
   /** Can it be stopped at all, as far as can be told without opening it? */
   nowayout(path: string): boolean
   /** Who has it open, as `name (pid)`. */
@@ -71,6 +76,17 @@ export const kernel: Calls = {
     }
   },
 
+  adopt(fd) {
+    // Node.js minds when a thread closes by its means what the thread has not opened.
+    const close = libc().func('int close(int fd)')
+    try {
+      return deviceAt(fd, close)
+    } catch (error) {
+      close(fd)
+      throw error
+    }
+  },
+
   nowayout: (path) => attribute(path, 'nowayout') === '1',
 
   holders(path) {
@@ -89,7 +105,7 @@ export const kernel: Calls = {
 
 const libc = () => koffi.load('libc.so.6')
 
-function deviceAt(fd: number): Device {
+function deviceAt(fd: number, close: (fd: number) => void = closeSync): Device {
   const ioctl = libc().func('int ioctl(int fd, unsigned long request, void *argument)')
   const call = (request: number, argument: Buffer, what: string): Buffer => {
     if (ioctl(fd, request, argument) >= 0) return argument
@@ -109,16 +125,26 @@ function deviceAt(fd: number): Device {
       return call(WDIOC_GETTIMEOUT, value, 'tell its timeout').readInt32LE(0)
     },
     feed: () => void writeSync(fd, '\0'),
-    letGo: () => stop(fd),
-    drop: () => closeSync(fd),
+    letGo: () => stop(fd, close),
+    drop: () => close(fd),
+    keep: (socket) => giveDescriptor(socket, fd),
   }
 }
 
-function stop(fd: number): void {
+function stop(fd: number, close: (fd: number) => void = closeSync): void {
   try {
     writeSync(fd, 'V')
   } finally {
-    closeSync(fd)
+    close(fd)
+  }
+}
+
+/** Is this what the path opens? */
+export function isDeviceAt(path: string, fd: number): boolean {
+  try {
+    return names(path).includes(readlinkSync(`/proc/self/fd/${fd}`))
+  } catch {
+    return false
   }
 }
 

@@ -14,6 +14,10 @@ export interface Errand {
   readonly timeoutMaxMs: number
   /** Is this node nothing without it? */
   readonly required: boolean
+  /** The descriptor of the device, where the picketd before has left it to us. */
+  readonly inherited?: number | undefined
+  /** The socket of the service manager that keeps the device open for the next picketd. */
+  readonly keeper?: string | undefined
   readonly memory: SharedArrayBuffer
 }
 
@@ -26,9 +30,12 @@ export type Word =
       readonly remarks: readonly string[]
     }
   | { readonly kind: 'failed'; readonly detail: string }
-  | { readonly kind: 'let go' }
+  /** Why it is not handed over, where it was to be. */
+  | { readonly kind: 'let go'; readonly because?: string }
+  | { readonly kind: 'handed over' }
 
-export const orders = { wait: 0, feed: 1, end: 2 } as const
+/** `handOver`: the lease is until when it may go on counting. */
+export const orders = { wait: 0, feed: 1, end: 2, handOver: 3 } as const
 
 /** The shared memory: an order, and the end of the lease in milliseconds of the one clock. */
 export function viewsOf(memory: SharedArrayBuffer) {
@@ -42,7 +49,7 @@ export function serve(calls: Calls, errand: Errand, say: (word: Word) => void): 
   const { order, lease } = viewsOf(errand.memory)
   const hurried = calls.hurry()
   Atomics.wait(order, 0, orders.wait)
-  if (Atomics.load(order, 0) === orders.end) return say({ kind: 'let go' })
+  if (Atomics.load(order, 0) !== orders.feed) return say(unfed(calls, errand))
   const opened = open(calls, errand)
   if ('because' in opened) return say({ kind: 'failed', detail: opened.because })
   const { device, timeoutMs } = opened
@@ -52,14 +59,49 @@ export function serve(calls: Calls, errand: Errand, say: (word: Word) => void): 
     for (;;) {
       if (calls.nowMs() < Number(Atomics.load(lease, 0))) device.feed()
       Atomics.wait(order, 0, orders.feed, gapMs)
-      if (Atomics.load(order, 0) === orders.end) break
+      if (Atomics.load(order, 0) !== orders.feed) break
     }
-    device.letGo()
+    return say(ended(calls, errand, device, timeoutMs))
   } catch (error) {
     device.drop()
     return say({ kind: 'failed', detail: `${errand.path} takes nothing: ${textOf(error)}` })
   }
-  say({ kind: 'let go' })
+}
+
+/** It is told to end before it has fed anything. */
+function unfed(calls: Calls, errand: Errand): Word {
+  if (errand.inherited === undefined) return { kind: 'let go' }
+  try {
+    return ended(calls, errand, calls.adopt(errand.inherited), errand.timeoutMs)
+  } catch (error) {
+    return { kind: 'failed', detail: `${errand.path} takes nothing: ${textOf(error)}` }
+  }
+}
+
+/** Lets it go, or leaves it counting for the next picketd. */
+function ended(calls: Calls, errand: Errand, device: Device, timeoutMs: number): Word {
+  const { order, lease } = viewsOf(errand.memory)
+  if (Atomics.load(order, 0) === orders.end) {
+    device.letGo()
+    return { kind: 'let go' }
+  }
+  const wantedMs = Number(Atomics.load(lease, 0)) - calls.nowMs()
+  // Else it waits for as long anyway. To be told a timeout is to be fed.
+  if (wantedMs > timeoutMs) {
+    const asked = Math.ceil(wantedMs / 1_000)
+    const givenS = device.setTimeout(asked)
+    // A device that counts in larger steps may take a tenth more.
+    if (givenS < asked || givenS > asked * 1.1 + 1) {
+      device.letGo()
+      return {
+        kind: 'let go',
+        because: `${errand.path} cannot wait for ${asked} s, it makes ${givenS} s of it`,
+      }
+    }
+  }
+  // Not kept it goes on counting all the same, and the next picketd opens it anew.
+  if (errand.keeper !== undefined) device.keep(errand.keeper)
+  return { kind: 'handed over' }
 }
 
 type Opened =
@@ -67,7 +109,8 @@ type Opened =
   | { readonly because: string }
 
 /** Opens it, and lets it go again at once where it is none that would help. */
-function open(calls: Calls, { path, timeoutMs, timeoutMaxMs, required }: Errand): Opened {
+function open(calls: Calls, errand: Errand): Opened {
+  const { path, timeoutMs, timeoutMaxMs, required, inherited } = errand
   const nowayout = calls.nowayout(path)
   if (nowayout && !required) {
     return {
@@ -78,7 +121,7 @@ function open(calls: Calls, { path, timeoutMs, timeoutMaxMs, required }: Errand)
   }
   let device: Device
   try {
-    device = calls.open(path)
+    device = inherited === undefined ? calls.open(path) : calls.adopt(inherited)
   } catch (error) {
     return { because: whyNot(calls, path, error) }
   }

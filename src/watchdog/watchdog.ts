@@ -10,6 +10,8 @@ import { type Errand, memoryBytes, orders, viewsOf, type Word } from './feeder.t
 
 export interface WatchdogOptions extends Omit<Errand, 'memory'> {
   readonly say: (level: 'info' | 'warn', text: string) => void
+  /** What was inherited is ours again, or let go: nobody has to keep it any more. */
+  readonly forget?: (() => void) | undefined
   /** What runs in the thread; a test brings its own device there. */
   readonly thread?: URL
 }
@@ -27,6 +29,8 @@ export interface Watchdog {
   feedUntil(untilMs: number): void
   /** Lets the machine be. */
   disarm(): void
+  /** Leaves it counting until then, for the next picketd; this process is about to end. */
+  handOver(untilMs: number): void
   /** Resolves when no device is open any more. */
   settled(): Promise<void>
 }
@@ -43,7 +47,9 @@ interface Running {
 }
 
 /** Starts the thread, which touches nothing before `arm`. */
-export function openWatchdog({ say, thread = ownThread, ...errand }: WatchdogOptions): Watchdog {
+export function openWatchdog(options: WatchdogOptions): Watchdog {
+  const { say, thread = ownThread, forget = () => {}, ...given } = options
+  let errand: Omit<Errand, 'memory'> = given
   let running: Running | undefined = start()
 
   function start(): Running {
@@ -57,7 +63,14 @@ export function openWatchdog({ say, thread = ownThread, ...errand }: WatchdogOpt
       own.tell = undefined
     }
     worker.on('message', (word: Word) => {
-      if (word.kind === 'let go') return
+      if (word.kind === 'handed over') return
+      // Once: what is opened after that is a new one.
+      if (errand.inherited !== undefined) forget()
+      errand = { ...errand, inherited: undefined }
+      if (word.kind === 'let go') {
+        if (word.because !== undefined) say('warn', `The watchdog is let go: ${word.because}.`)
+        return
+      }
       if (word.kind === 'failed') return fail(word.detail)
       for (const remark of word.remarks) say('warn', remark)
       own.tell?.({ ok: true, timeoutMs: word.timeoutMs, detail: word.detail })
@@ -105,6 +118,12 @@ export function openWatchdog({ say, thread = ownThread, ...errand }: WatchdogOpt
       if (running === undefined) return
       running.tell = undefined
       write(running, orders.end)
+    },
+    handOver(untilMs) {
+      if (running === undefined) return
+      running.tell = undefined
+      Atomics.store(viewsOf(running.memory).lease, 0, BigInt(Math.floor(untilMs)))
+      write(running, orders.handOver)
     },
     settled: async () => await running?.over,
   }

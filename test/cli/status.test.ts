@@ -143,7 +143,9 @@ test('H7 the watchdog of each node is told, and why there is none', () => {
   const none = { armed: false, timeoutMs: 0, leaseMs: 131_000, detail: '' } as const
   const detail = 'there is no /dev/watchdog'
   const nodes = [
-    member('web-01', { watchdog: { ...armed, mode: 'required', fedForMs: 119_600 } }),
+    member('web-01', {
+      watchdog: { ...armed, mode: 'required', fedForMs: 119_600, keeper: false },
+    }),
     member('web-02', { watchdog: { ...none, mode: 'required', detail } }),
     member('web-03', { watchdog: { ...none, mode: 'automatic' } }),
   ]
@@ -151,7 +153,7 @@ test('H7 the watchdog of each node is told, and why there is none', () => {
   assert.deepEqual(
     lines.filter((line) => line.includes('watchdog')).map((line) => line.trim()),
     [
-      '✓ watchdog iTCO_wdt (10 s), lease 131 s, fed for 120 s as things are',
+      '✓ watchdog iTCO_wdt (10 s), lease 131 s, fed for 120 s as things are, let go while picketd is replaced',
       '✗ no watchdog, and takes nothing without: there is no /dev/watchdog',
       '· no watchdog: it is not armed yet',
     ],

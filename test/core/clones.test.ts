@@ -32,6 +32,7 @@ const idle: Facts = {
   capacity: () => ({}),
   ails: () => '',
   unsure: () => '',
+  pending: () => false,
   unsound: () => false,
 }
 
@@ -208,6 +209,7 @@ const anyFacts = fc
       whyNot: (each, node) => (among(unable, each, node) ? 'it cannot' : ''),
       ails: () => '',
       unsure: () => '',
+      pending: () => false,
       unsound: (each) => among(ailing, each, each.nodes[0]!),
       capacity: () => ({ cpu: room }),
     }

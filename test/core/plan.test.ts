@@ -19,7 +19,7 @@ function resource(id: string, changes: Partial<ResourceConfig> = {}): ResourceCo
 
 const nowhere = () => undefined
 const none = () => ''
-const well = { whyNot: none, ails: none, unsure: none, unsound: () => false }
+const well = { whyNot: none, ails: none, unsure: none, pending: () => false, unsound: () => false }
 const idle: Facts = { ...well, now: nowhere, wanted: nowhere, capacity: () => ({}) }
 
 function placesOf(resources: readonly ResourceConfig[], facts: Partial<Facts> = {}) {
@@ -37,6 +37,17 @@ test('H3 without wishes the first able node of its list gets it, and it stays th
   assert.deepEqual(placesOf([vip]), { vip: 'b' })
   assert.deepEqual(placesOf([vip], { whyNot: down('b') }), { vip: 'c' })
   assert.deepEqual(placesOf([vip], { now: () => 'c' }), { vip: 'c' })
+})
+
+test('H4 a better node whose first answer is still to come is named, while it runs nowhere', () => {
+  const vip = resource('vip')
+  const waitsFor = (facts: Partial<Facts>) => plan([vip], { ...idle, ...facts }).get('vip')?.awaits
+  const unsure = (_: ResourceConfig, node: NodeId) => (node === 'b' ? '' : 'no answer yet')
+  const pending = () => true
+  assert.equal(waitsFor({ unsure, pending }), 'a', 'c comes later in its list than b')
+  assert.equal(waitsFor({ unsure }), undefined, 'its first answer was a bad one, or is overdue')
+  assert.equal(waitsFor({ unsure, pending, now: () => 'b' }), undefined)
+  assert.equal(waitsFor({ unsure, pending, whyNot: down('a') }), undefined)
 })
 
 test('H3 whoever must be beside another one goes where that goes, and never the other way', () => {
@@ -150,6 +161,7 @@ const anyFacts = fc
       now: ({ id }) => now[id],
       ails: () => '',
       unsure: () => '',
+      pending: () => false,
       wanted: ({ id }) => moved[id],
       whyNot: ({ id }, node) =>
         unable.some(([whose, where]) => whose === id && where === node) ? 'it cannot' : '',

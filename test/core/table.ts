@@ -39,6 +39,8 @@ export interface Seat {
   /** What its watchdog says when it is armed, and until when it is fed. */
   dog: { ok: boolean; timeoutMs: number; detail: string }
   fed: { untilMs: number; armed: boolean }
+  /** Until when its watchdog counts that it has handed over. */
+  handedUntilMs?: number
 }
 
 export interface Ear {
@@ -268,7 +270,7 @@ export class Table {
         answer({ kind: 'heard', id: effect.id, silent: true, answered: [] })
         return
       case 'run': {
-        const { id, resource, op } = effect
+        const { id, resource, op, move } = effect
         const detail = seat.broken.get(resource) ?? ''
         if (op === 'start' && detail !== '') {
           answer({ kind: 'ran', id, resource, outcome: 'failed', detail })
@@ -277,6 +279,16 @@ export class Table {
         if (op === 'start') seat.runs.add(resource)
         if (op === 'stop') seat.runs.delete(resource)
         if (op === 'start' || op === 'stop') this.say(`${seat.id} ${op}s ${resource}`)
+        if (op === 'migrate_to' || op === 'migrate_from') {
+          this.say(`${seat.id} ${op} ${resource}, ${move?.source} to ${move?.target}`)
+          const fails = detail !== ''
+          if (op === 'migrate_to' && !fails) {
+            seat.runs.delete(resource)
+            this.seats.get(move?.target ?? '')?.runs.add(resource)
+          }
+          answer({ kind: 'ran', id, resource, outcome: fails ? 'failed' : 'done', detail })
+          return
+        }
         const found = seat.runs.has(resource) ? 'running' : 'stopped'
         const outcome = op === 'start' || op === 'stop' ? 'done' : found
         answer({ kind: 'ran', id, resource, outcome, detail: '' })
@@ -304,6 +316,10 @@ export class Table {
       case 'disarm':
         seat.fed.armed = false
         this.say(`${seat.id} disarms`)
+        return
+      case 'handOver':
+        seat.handedUntilMs = effect.untilMs
+        this.say(`${seat.id} hands its watchdog over`)
         return
       case 'prepare':
         this.say(`${seat.id} makes ready for ${effect.resource}`)

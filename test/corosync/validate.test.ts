@@ -102,6 +102,8 @@ const samples: {
   ack: { say: 'ack', step: 4 },
   accuse: { say: 'accuse', node: 'node2' },
   grant: { say: 'grant', resource: 'vip', thing: 'ip', to: 'node1' },
+  migrate: { say: 'migrate', resource: 'vm', thing: 'vm', from: 'node1', to: 'node2' },
+  unlink: { say: 'unlink', thing: 'vm', node: 'node2' },
   release: { say: 'release', resource: 'vip', node: 'node1', because: 'it moved' },
   condemn: {
     say: 'condemn',

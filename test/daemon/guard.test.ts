@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { watchdogFor } from '../../src/daemon/guard.ts'
+import { nothingKept } from '../../src/watchdog/keeper.ts'
 import { load, twoNodes } from '../config/files.ts'
 
 const corosync = (self: string, tokenMs: number) => ({
@@ -12,9 +13,13 @@ const corosync = (self: string, tokenMs: number) => ({
 async function guard(t: TestContext, text: string, self: string, tokenMs = 1_000) {
   const loaded = await load(t, { config: `${twoNodes}${text}` })
   const said: string[] = []
-  const watchdog = watchdogFor(loaded, corosync(self, tokenMs), (_, sentence) => {
-    said.push(sentence)
-  })
+  const log = {
+    say: (_: unknown, sentence: string) => void said.push(sentence),
+    hide() {},
+    clean: (text: string) => text,
+  }
+  const around = { kept: nothingKept, notify: () => false, log }
+  const { watchdog } = watchdogFor(loaded, corosync(self, tokenMs), around)
   // Nothing is opened before it is armed.
   watchdog?.disarm()
   await watchdog?.settled()

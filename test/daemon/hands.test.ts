@@ -263,6 +263,7 @@ test('H7 the watchdog is armed, fed for as long as it is told, and let go', asyn
     },
     feedUntil: (untilMs) => void done.push(`feed ${untilMs}`),
     disarm: () => void done.push('disarm'),
+    handOver: (untilMs) => void done.push(`hand over ${untilMs}`),
   }
   const { perform } = node(t, { watchdog })
   assert.deepEqual(await perform({ do: 'arm', id: 7, untilMs: 5 }), {
@@ -272,5 +273,6 @@ test('H7 the watchdog is armed, fed for as long as it is told, and let go', asyn
   })
   void perform({ do: 'lease', untilMs: 9 })
   void perform({ do: 'disarm' })
-  assert.deepEqual(done, ['arm 5', 'feed 9', 'disarm'])
+  void perform({ do: 'handOver', untilMs: 11 })
+  assert.deepEqual(done, ['arm 5', 'feed 9', 'disarm', 'hand over 11'])
 })

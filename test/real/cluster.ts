@@ -86,10 +86,11 @@ export function useCluster(name: string, options: ClusterOptions = {}): () => Sc
   }
 }
 
-function sceneOn(stage: Stage): Scene {
+export function sceneOn(stage: Stage): Scene {
   const { lab } = stage
   const active = activeNode(stage)
-  const [one, other] = lab.nodes.filter((node) => node !== active)
+  // Of two nodes the other one stands for both.
+  const [one, other = one] = lab.nodes.filter((node) => node !== active)
   assert.ok(one !== undefined && other !== undefined)
   return { stage, lab, active, others: [one, other], sinceMs: nowMs() }
 }
@@ -101,7 +102,7 @@ export async function again({ stage }: Scene): Promise<Scene> {
 }
 
 /** The core, stepped through all that a node has lived through, answers what it answered there. */
-async function replays(lab: Lab, node: string): Promise<void> {
+export async function replays(lab: Lab, node: string): Promise<void> {
   const journal = path.join(nodeDir(lab, node), 'lib-picket/journal.jsonl')
   const core = { begin: (beginning: unknown) => begin(beginning as Begin), step }
   const { lives, events, difference } = await replay(journal, core)

@@ -1,11 +1,16 @@
 /**
  * H21 on a real cluster: the helper, called on a node as dlm_controld calls it, without arguments
  * and with the node's number on its standard input. It succeeds after proof, and in no other way.
+ * Then called by the real dlm_controld, which runs in spite of a kernel without DLM (dlm-host.sh).
  */
 import assert from 'node:assert/strict'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { bmc, crash, exec, power, whyNoLab } from '../../src/lab/lab.ts'
+import { bmc, crash, exec, power, spawnIn, whyNoLab } from '../../src/lab/lab.ts'
 import { home } from '../../src/lab/names.ts'
+import { missing } from '../needs.ts'
 import {
   again,
   eventually,
@@ -79,5 +84,41 @@ describe('the helper of dlm_controld', { skip }, () => {
     const sent = (await offs(scene, active, 'accepted')).length
     assert.equal((await helper(scene, one, active, 60)).status, 0)
     assert.ok((await offs(scene, active, 'accepted')).length > sent)
+  })
+})
+
+const fuse = /^ *\d+ fuse$/m.test(readFileSync('/proc/misc', 'utf8'))
+const noDlm = skip || missing('dlm_controld', 'dlm_tool') || (!fuse && 'the kernel has no fuse')
+
+describe('the real dlm_controld', { skip: noDlm }, () => {
+  const cluster = useCluster('dlmd', { extra: 'fence: { dlm: true }' })
+
+  test('H21 it learns that a node with locks is off, from the helper or unasked', async (t) => {
+    const scene = cluster()
+    const { lab, active, others } = scene
+    const [one] = others
+    const folder = mkdtempSync(join(tmpdir(), 'picket-dlm-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const logOf = (node: string) => join(folder, node)
+    const running = lab.nodes.map((node) => {
+      const argv = [`${home}/test/real/dlm-host.sh`, `${home}/packaging/picket_dlm`, `${home}/bin`]
+      const log = openSync(logOf(node), 'w')
+      return spawnIn(lab, node, argv, { stdio: ['ignore', log, log] })
+    })
+    await eventually('all are members of its group', async () => {
+      const { stdout } = await exec(lab, one, ['dlm_tool', 'status'])
+      return stdout.match(/^node \d M /gm)?.length === 3
+    })
+    await crash(lab, active)
+    const fenced = `fence status ${nodeidOf(active)} receive (0|-125) `
+    for (const node of others) {
+      await eventually(`its daemon on ${node} knows that ${active} is fenced`, () =>
+        new RegExp(fenced).test(readFileSync(logOf(node), 'utf8')),
+      )
+    }
+    assert.ok((await offs(scene, active, 'done')).length > 0)
+    const told = new RegExp(`was told that ${active} .*: off confirmed`)
+    await eventually('it was told unasked as well', () => told.test(logSince(scene, one)))
+    await Promise.all(running.map((each) => each.stop()))
   })
 })

@@ -15,7 +15,10 @@ const parameter = (name: string, attributes: string, content: string): string =>
     ${content}
   </parameter>`
 
-export const ocfMetadata = (timeout = '20s'): string => `<?xml version="1.0"?>
+export const ocfMetadata = (
+  timeout = '20s',
+  more: readonly string[] = [],
+): string => `<?xml version="1.0"?>
 <!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">
 <resource-agent name="double" version="1.0">
 <version>1.1</version>
@@ -36,6 +39,7 @@ export const ocfMetadata = (timeout = '20s'): string => `<?xml version="1.0"?>
 <action name="monitor" timeout="10" interval="10s" depth="0" />
 <action name="meta-data" timeout="5s" />
 <action name="validate-all" timeout="5s" />
+${more.map((action) => `<action name="${action}" timeout="${timeout}" />`).join('')}
 </actions>
 </resource-agent>
 `
@@ -49,6 +53,8 @@ case $1 in
 start) touch "$dir/up" ;;
 stop) rm -f "$dir/up" ;;
 monitor) [ -e "$dir/up" ] || exit 7 ;;
+migrate_to) rm -f "$dir/up" ;;
+migrate_from) touch "$dir/up" ;;
 validate-all) ;;
 meta-data) cat "$dir/metadata" ;;
 *) exit 3 ;;

@@ -2,6 +2,7 @@
  * A wire with two machines and a client on it: three network namespaces, the client's being the
  * switch. Removed with the test.
  */
+
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ResourceOp } from '../../src/core/effect.ts'
 import { missing, notRoot } from '../needs.ts'
 import { until } from './room.ts'
 
@@ -32,7 +34,7 @@ export interface Answer {
 export interface VipNode {
   /** Stops the process for a while, as a starved or paused machine does. */
   freeze(forMs: number): Promise<void>
-  do(op: 'probe' | 'start' | 'stop' | 'monitor' | 'prepare', timeoutMs?: number): Promise<Answer>
+  do(op: ResourceOp | 'prepare', timeoutMs?: number): Promise<Answer>
 }
 
 let wires = 0

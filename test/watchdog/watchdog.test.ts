@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -27,7 +27,12 @@ function deviceFile(t: TestContext, nature: Nature = {}): string {
   return path
 }
 
+/** What was written to it, without what it was asked. */
 function linesOf(path: string): readonly Line[] {
+  return allOf(path).filter(({ word }) => !word.startsWith('timeout:'))
+}
+
+function allOf(path: string): readonly Line[] {
   const [, ...lines] = readFileSync(path, 'utf8').trimEnd().split('\n')
   return lines.map((line) => {
     const [atMs, word = ''] = line.split(' ')
@@ -35,13 +40,22 @@ function linesOf(path: string): readonly Line[] {
   })
 }
 
-function open(path: string, more: { required?: boolean; timeoutMaxMs?: number } = {}) {
+interface More {
+  readonly required?: boolean
+  readonly timeoutMaxMs?: number
+  readonly inherited?: number
+}
+
+function open(path: string, more: More = {}) {
   const said: string[] = []
+  let forgotten = 0
   const watchdog = openWatchdog({
     path,
     timeoutMs: 2_000,
     timeoutMaxMs: more.timeoutMaxMs ?? 10_000,
     required: more.required ?? false,
+    inherited: more.inherited,
+    forget: () => void forgotten++,
     say: (_, text) => said.push(text),
     thread,
   })
@@ -50,7 +64,7 @@ function open(path: string, more: { required?: boolean; timeoutMaxMs?: number } 
     watchdog.arm(untilMs, resolve)
     return await promise
   }
-  return { watchdog, arm, said }
+  return { watchdog, arm, said, forgotten: () => forgotten }
 }
 
 /** Nothing on this thread runs meanwhile: no timer, no message, no promise. */
@@ -159,6 +173,61 @@ test('H7 no device, one that is opened again, and one that fails later', async (
     ['open', 'feed', 'feed', 'drop'],
   )
   await other.watchdog.settled()
+})
+
+test('H7 handed over it waits for longer, stays open, and is fed by the next one alone', async (t) => {
+  const path = deviceFile(t)
+  const first = open(path)
+  await first.arm(nowMs() + 5_000)
+  first.watchdog.handOver(nowMs() + 60_000)
+  await first.watchdog.settled()
+  const handed = allOf(path).map(({ word }) => word)
+  assert.deepEqual(handed.slice(-1), ['timeout:60'])
+  assert.ok(!handed.includes('V') && !handed.includes('drop'))
+
+  // As whoever keeps it has it: the same file.
+  const next = open(path, { inherited: openSync(path, 'a') })
+  await sleep(300)
+  assert.equal(allOf(path).length, handed.length, 'it was touched before it was armed')
+  assert.equal((await next.arm(nowMs() + 5_000)).ok, true)
+  assert.equal(next.forgotten(), 1)
+  await sleep(700)
+  next.watchdog.disarm()
+  await next.watchdog.settled()
+  const words = allOf(path).map(({ word }) => word)
+  assert.deepEqual(words.slice(handed.length, handed.length + 3), ['adopt', 'timeout:2', 'feed'])
+  assert.equal(words.at(-1), 'V')
+  assert.deepEqual([...first.said, ...next.said], [])
+})
+
+test('H7 handed over without more time it is left as it is, and what was inherited is let go', async (t) => {
+  const path = deviceFile(t)
+  const first = open(path)
+  await first.arm(nowMs() + 5_000)
+  first.watchdog.handOver(nowMs() + 100)
+  await first.watchdog.settled()
+  assert.deepEqual(allOf(path).at(-1)?.word, 'feed')
+  // It has found everything stopped before it was armed.
+  const next = open(path, { inherited: openSync(path, 'a') })
+  next.watchdog.disarm()
+  await next.watchdog.settled()
+  assert.deepEqual(
+    allOf(path)
+      .slice(-2)
+      .map(({ word }) => word),
+    ['adopt', 'V'],
+  )
+  assert.equal(next.forgotten(), 1)
+})
+
+test('H7 a device that cannot wait for so long is let go, and it is said', async (t) => {
+  const path = deviceFile(t, { secondsMax: 30 })
+  const { arm, watchdog, said } = open(path)
+  await arm(nowMs() + 5_000)
+  watchdog.handOver(nowMs() + 60_000)
+  await watchdog.settled()
+  assert.equal(linesOf(path).at(-1)?.word, 'V')
+  assert.match(said.join(), /is let go: .* cannot wait for 60 s, it makes 30 s of it\./)
 })
 
 test('H7 the calls of the kernel take nothing for a watchdog that is none', (t) => {

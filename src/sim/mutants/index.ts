@@ -8,6 +8,7 @@ import { fencingMutants } from './fencing.ts'
 import { halvesMutants } from './halves.ts'
 import { healthMutants } from './health.ts'
 import { intentMutants } from './intents.ts'
+import { liveMutants } from './live.ts'
 import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
@@ -30,4 +31,5 @@ export const mutants: readonly Mutant[] = [
   ...halvesMutants,
   ...failureMutants,
   ...cloneMutants,
+  ...liveMutants,
 ]
