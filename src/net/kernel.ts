@@ -38,8 +38,8 @@ const DATAGRAM_BYTES_MAX = 64 << 10
 /** Much more than the table of a machine with a thousand interfaces. */
 const ANSWER_BYTES_MAX = 16 << 20
 const ANSWER_MAX_MS = 2000
-/** A table that changes all the time is read so often. */
-const READINGS_MAX = 8
+/** A table that changes while it is read is read again for so long. */
+const READINGS_MAX_MS = 500
 
 /** The kernel, or our talk with it, did not do what was asked. */
 export class KernelError extends Error {
@@ -94,11 +94,13 @@ export async function openKernel(): Promise<Kernel> {
   return {
     ask: (request, flags = 0) => converse(libc, fd, request, flags | NLM_F_ACK).messages,
     read(request) {
-      for (let reading = 0; reading < READINGS_MAX; reading++) {
+      const untilMs = performance.now() + READINGS_MAX_MS
+      for (let times = 1; ; times++) {
         const answer = converse(libc, fd, request, NLM_F_DUMP)
         if (answer.whole()) return answer.messages
+        if (performance.now() < untilMs) continue
+        throw new KernelError(request.what, `read ${times} times, and it changed each time`)
       }
-      throw new KernelError(request.what, `it changed while it was read, ${READINGS_MAX} times`)
     },
     close() {
       // A second close could hit a descriptor that has become somebody else's.
