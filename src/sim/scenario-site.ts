@@ -173,8 +173,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     bootMs: 5_000,
     announces: identities,
     identifies: identities,
-    undogged: (wishes.undogged ?? '').split(','),
-    keeper: wishes.keeper !== undefined,
+    ...dogsOf(wishes),
   }
 }
 
@@ -210,6 +209,10 @@ function pairsOf(text = ''): readonly (readonly [resource: string, check: string
 function dumpWishes({ dumps }: Wishes) {
   if (dumps === undefined) return {}
   return { dumps: { boundMs: 1_000 * Number(dumps), firstMs: 10_000, freshMs: 8_000 } }
+}
+
+function dogsOf({ undogged = '', keeper }: Wishes) {
+  return { undogged: undogged.split(','), keeper: keeper !== undefined }
 }
 
 function watchdogWishes({ watchdog, lease, required }: Wishes, ids: readonly NodeId[]) {
