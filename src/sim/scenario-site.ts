@@ -162,8 +162,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
       delayMs: 1_000 * Number(wishes.delay ?? 0),
       randomDelayMs: 0,
       priorityDelayMs: 0,
-      reprieveMs: 1_000 * Number(wishes.reprieve ?? 0),
-      ...dumpWishes(wishes),
+      ...sparing(wishes),
       minIntervalMs: 1_000 * Number(wishes.interval ?? 0),
       stormMax: Number(wishes.storm ?? 100),
       stormWindowMs: 60_000,
@@ -198,9 +197,12 @@ function pairsOf(text = ''): readonly (readonly [resource: string, check: string
   )
 }
 
-function dumpWishes({ dumps }: Wishes) {
-  if (dumps === undefined) return {}
-  return { dumps: { boundMs: 1_000 * Number(dumps), firstMs: 10_000, freshMs: 8_000 } }
+/** How long a lost node is left alone that is heard, or that writes a dump. */
+function sparing({ reprieve, dumps }: Wishes) {
+  const reprieveMs = 1_000 * Number(reprieve ?? 0)
+  if (dumps === undefined) return { reprieveMs }
+  const boundMs = 1_000 * Number(dumps)
+  return { reprieveMs, dumps: { boundMs, firstMs: 10_000, freshMs: 8_000 } }
 }
 
 function watchdogWishes({ watchdog, lease, required }: Wishes, ids: readonly NodeId[]) {
