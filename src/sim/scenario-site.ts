@@ -143,8 +143,7 @@ export function scenarioSite(wishes: Wishes = {}): Site {
     nodes,
     resources: expandClones(
       (wishes.resources ?? 'vip,db').split(',').map((id, i) => ({
-        ...resourceWishes(wishes, id),
-        ...failingWishes(wishes, id),
+        ...{ ...resourceWishes(wishes, id), ...failingWishes(wishes, id) },
         id,
         thing: id,
         instances: instancesOf(wishes, id, ids.length),
