@@ -58,6 +58,7 @@ function toDo(word: Words): string {
   const [target, action] = [word('target'), word('action')]
   if (action === 'unfence') return `to let ${target} serve again`
   if (action === 'detach') return 'to detach'
+  if (action === 'recover') return `to write off ${target}`
   return action === 'reboot' ? `to reboot ${target}` : `to switch ${target} ${action}`
 }
 

@@ -2,12 +2,13 @@
 import { entryOf } from './ledger.ts'
 import { whySpared } from './maintenance.ts'
 import type { NodeId } from './model.ts'
+import { recoveryAdvice } from './recovery.ts'
 import type { State } from './state.ts'
 import type { NodeStatus } from './status.ts'
 
 /** What a person can do, in sentences; empty while there is nothing to do. */
 export function adviceOf(state: State, nodes: readonly NodeStatus[]): readonly string[] {
-  const advice: string[] = []
+  const advice: string[] = [...recoveryAdvice(state)]
   for (const node of nodes) {
     const blocked = node.standing === 'lost' || node.standing === 'condemned'
     if (blocked && whySpared(state.ledger, node.id) !== '') {
@@ -31,7 +32,8 @@ export function adviceOf(state: State, nodes: readonly NodeStatus[]): readonly s
           'stop it there and reboot that node',
       )
     }
-    if (node.standing === 'fenced' && !node.barred && node.fencing === undefined) {
+    const dead = state.ledger.recovery?.nodes.includes(node.id) === true
+    if (node.standing === 'fenced' && !dead && !node.barred && node.fencing === undefined) {
       advice.push(
         `${node.id} is fenced: see why it died, and if it is off, picket fence on ${node.id}`,
       )

@@ -6,6 +6,7 @@
  */
 import { unchecked } from './devices.ts'
 import type { NodeConfig, NodeId } from './model.ts'
+import { recoveryAlarm } from './recovery.ts'
 import type { State } from './state.ts'
 
 /** The alarms that stand, in sentences that say what to do. */
@@ -14,6 +15,7 @@ export function alarmsOf(state: State): readonly string[] {
   const bare = nodes.filter((node) => node.levels.length === 0 && mayRun(state, node.id))
   const idle = nodes.filter((node) => node.id !== state.self && isUnproven(state, node))
   return [
+    ...recoveryAlarm(state),
     ...(bare.length === 0 ? [] : [bareText(bare.map(({ id }) => id))]),
     ...idle.map(({ id }) => {
       return (

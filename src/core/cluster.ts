@@ -27,6 +27,7 @@ import type { Config, Identity, NodeId } from './model.ts'
 import { keepOrders, onOrder } from './orders.ts'
 import { onHint, onRan } from './outcomes.ts'
 import { prepare } from './placement.ts'
+import { followRecovery } from './recovery.ts'
 import { sameNews, sendReport } from './report.ts'
 import { listenForLost, onAsked, onVouched } from './reprieve.ts'
 import {
@@ -239,6 +240,7 @@ function follow(turn: Turn, before: State): void {
   if (adopted || turn.state.session !== before.session) reviewFencings(turn, before, adopted)
   startGranted(turn)
   endKept(turn)
+  followRecovery(turn, before)
   decide(turn)
   const { ledger, fencings } = turn.state
   if (ledger !== before.ledger || fencings !== before.fencings) prepare(turn)

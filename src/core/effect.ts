@@ -1,7 +1,7 @@
 /**
  * All that a node can do. The core returns effects; the hands carry them out, and every deed but
- * `send`, `say`, `prepare`, `lease`, `disarm`, `handOver` and `exit` ends in an event that echoes
- * its `id`.
+ * `send`, `say`, `prepare`, `expect`, `lease`, `disarm`, `handOver` and `exit` ends in an event that
+ * echoes its `id`.
  */
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'
@@ -44,6 +44,8 @@ export type Effect = Readonly<
   | { do: 'disarm' }
   /** The watchdog is to count on until then, for the next daemon to feed it. */
   | { do: 'handOver'; untilMs: number }
+  /** Corosync is told to expect so many votes, until its next start; `quorum` tells the rest. */
+  | { do: 'expect'; votes: number }
   /** A sentence for the log, with its because. */
   | Say
   /** Everything is stopped and said: end the process. */

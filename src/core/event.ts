@@ -80,7 +80,7 @@ export type RunOutcome = 'done' | 'running' | 'stopped' | 'failed' | 'unknown'
 /** What an operator wants done to a node's power, says of it, or wants to run where. */
 export interface Order {
   readonly id: string
-  readonly action: OrderAction | 'detach'
+  readonly action: OrderAction | 'detach' | 'recover'
   /** Empty where it is about a resource on all nodes, or about this daemon. */
   readonly target: NodeId
   /** The resource that it is about, if any. */
@@ -89,4 +89,10 @@ export interface Order {
   readonly reason: string
   /** With `confirm`: the boot that was seen dead, as the status named it, and no other. */
   readonly boot?: string
+  /** With `recover`: who is dead for good, in the ring as the status named it, and the votes. */
+  readonly recovery?: {
+    readonly nodes: readonly NodeId[]
+    readonly votes: number
+    readonly ring: string
+  }
 }

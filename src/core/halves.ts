@@ -26,9 +26,13 @@ export function isHalf(config: Config, members: readonly NodeId[]): boolean {
   return members.length >= leastOf(config) && members.length < majorityOf(config)
 }
 
-/** How many disks have to keep what these members must not forget: in a half all of them. */
+/**
+ * How many disks have to keep what these members must not forget: all of them, where they are no
+ * majority and yet decide, as a half or because the others are written off (recovery.ts).
+ */
 export function keepersOf(config: Config, members: readonly NodeId[] = []): number {
-  return isHalf(config, members) ? members.length : majorityOf(config)
+  const few = members.length > 0 && members.length < majorityOf(config)
+  return few ? members.length : majorityOf(config)
 }
 
 /** How many members have to miss another one before the others go on without it. */

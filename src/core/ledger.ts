@@ -106,6 +106,16 @@ export interface Shot {
   readonly round: number
 }
 
+/** A person's word that nodes are dead for good, by which too few nodes decide (recovery.ts). */
+export interface Recovery {
+  readonly id: string
+  /** Those written off; empty where the word counts no more. */
+  readonly nodes: readonly NodeId[]
+  /** The votes that Corosync is told to expect. */
+  readonly votes: number
+  readonly because: string
+}
+
 export interface Ledger {
   readonly epoch: Epoch
   readonly coordinator: NodeId | undefined
@@ -114,6 +124,8 @@ export interface Ledger {
   readonly shots: readonly Shot[]
   /** What operators want; the newest ledger's word counts (H9). */
   readonly intents: readonly Intent[]
+  /** The last word that nodes are dead for good; left out where there was none. */
+  readonly recovery?: Recovery | undefined
 }
 
 /** A node of which nothing is known: it may be running, and it may hold everything. */
@@ -249,7 +261,9 @@ export function digestOf(ledger: Ledger): string {
     return [kind, resource, node, by, reason]
   })
   const step = [epoch.seq, epoch.rep, epoch.step, epoch.half ?? '']
-  return hash(JSON.stringify([step, coordinator ?? '', rows, shot, wants]))
+  const { recovery } = ledger
+  const word = recovery && [recovery.id, recovery.nodes, recovery.votes, recovery.because]
+  return hash(JSON.stringify([step, coordinator ?? '', rows, shot, wants, word ?? '']))
 }
 
 /** Field by field, because a copy that crossed the wire may hold its keys in another order. */

@@ -21,6 +21,7 @@ import {
 import { withComing } from './live.ts'
 import type { Report, Sync } from './message.ts'
 import type { Config, FencingRules, NodeId } from './model.ts'
+import { hasMixedPast, overRecovery, recoveryIn, writtenOff } from './recovery.ts'
 import type { Group } from './state.ts'
 import { newest, unite } from './unite.ts'
 
@@ -37,13 +38,15 @@ type Syncs = Readonly<Record<NodeId, Sync>>
  */
 export function merge(config: Config, group: Group, syncs: Syncs): Merged | undefined {
   const members = membersOf(config, syncs)
-  if (members.length < leastOf(config)) return undefined
+  const recovery = recoveryIn(config, group, members, syncs)
+  if (!recovery && members.length < leastOf(config)) return undefined
   // Half of the nodes never go on without others who are here, and only read another config.
   const half = isHalf(config, members)
   const here = config.nodes.filter(({ id }) => syncs[id] !== undefined)
   if (half && members.length < here.length) return undefined
   const best = newest(config, members, syncs)
-  const vouching = members.filter((id) => syncs[id]!.ledger !== undefined).length
+  const vouches = (id: NodeId) => syncs[id]!.ledger !== undefined
+  const vouching = hasMixedPast(members, syncs) ? 0 : members.filter(vouches).length
   const complete = vouching > config.nodes.length - leastOf(config)
   const ledger = best === undefined ? blankLedger : unitedLedger(config, members, syncs, best)
   // What half of the nodes know is complete where they all know it, as to what they have proven.
@@ -55,19 +58,27 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const nodes: Record<NodeId, NodeEntry> = {}
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
-    nodes[id] = members.includes(id)
-      ? memberEntry(id, old, syncs[id]!, config.rules)
-      : absentEntry(old, {
-          complete,
-          ...whereabouts(group, id),
-          proven: chain && !shown.includes(id),
-        })
+    if (members.includes(id)) {
+      nodes[id] = memberEntry(id, old, syncs[id]!, config.rules)
+      continue
+    }
+    const where = whereabouts(group, id)
+    const absent = absentEntry(old, { complete, ...where, proven: chain && !shown.includes(id) })
+    nodes[id] = recovery?.nodes.includes(id) ? writtenOff(absent, recovery.because) : absent
   }
   const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
   const step = sameSeq ? ledger.epoch.step + 1 : 1
   const { shots } = ledger
   const epoch: Epoch = { ...group.ring, step, ...(half && { half: members[0] }) }
-  const merged: Ledger = { epoch, coordinator: undefined, nodes, shots, intents: ledger.intents }
+  const word = recovery ?? overRecovery(ledger)
+  const merged: Ledger = {
+    epoch,
+    coordinator: undefined,
+    nodes,
+    shots,
+    intents: ledger.intents,
+    ...(word && { recovery: word }),
+  }
   const reports = Object.fromEntries(members.map((id) => [id, syncs[id]!.report]))
   const trusted = members.filter((id) => syncs[id]!.chain)
   const sticky = trusted.find((id) => id === ledger.coordinator)

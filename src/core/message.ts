@@ -5,7 +5,7 @@
  * other, at every member alike, because CPG delivers the same order everywhere.
  */
 import type { IntentAction } from './intents.ts'
-import type { FencingAction, Ledger, OrderAction } from './ledger.ts'
+import type { FencingAction, Ledger, OrderAction, Recovery } from './ledger.ts'
 import type { CheckId, Identity, NodeId, ResourceId } from './model.ts'
 
 export type Message = Readonly<{ session: string } & Body>
@@ -125,6 +125,8 @@ export interface Sync {
   /** Who has been in our group since then: no proof of theirs holds (S19). */
   readonly shown: readonly NodeId[]
   readonly report: Report
+  /** An operator has given it this word, in this ring (recovery.ts). */
+  readonly recovery?: Recovery | undefined
 }
 
 export interface Report {

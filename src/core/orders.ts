@@ -12,6 +12,7 @@ import { isIntentAction, whyMeaningless } from './intents.ts'
 import { entryOf, type Standing } from './ledger.ts'
 import type { Body, Verdict } from './message.ts'
 import type { Config, NodeId } from './model.ts'
+import { beginRecovery } from './recovery.ts'
 import { authority, leading, type OrderState, type State, send, set, type Turn } from './state.ts'
 import { whyNotWanted } from './wants.ts'
 
@@ -38,6 +39,7 @@ export function onOrder(turn: Turn, order: Order): void {
   }
   set(turn, { orders: [...turn.state.orders.filter((each) => each.id !== id), accepted] })
   if (action === 'detach') return beginDetach(turn, id)
+  if (action === 'recover') return beginRecovery(turn, order)
   const why = refusalHere(turn.state, accepted)
   if (why !== undefined) return onOrderStep(turn, id, 'refused', why)
   request(turn, accepted)
@@ -53,7 +55,11 @@ export function keepOrders(turn: Turn): void {
     }
     if (order.at !== 'waiting' || order.action === 'detach') continue
     if (turn.nowMs - order.sinceMs > TAKEN_UP_WITHIN_MS) {
-      onOrderStep(turn, order.id, 'refused', 'no coordinator took it up in time')
+      const late =
+        order.action === 'recover'
+          ? 'Corosync did not call this ring quorate in time: see the log'
+          : 'no coordinator took it up in time'
+      onOrderStep(turn, order.id, 'refused', late)
     } else {
       request(turn, order)
     }
@@ -138,7 +144,8 @@ export function onRequest(turn: Turn, message: Request): void {
 
 function request(turn: Turn, order: OrderState): void {
   const { id, action, target, resource, requester, reason, boot } = order
-  if (action === 'detach' || authority(turn.state, turn.nowMs) === undefined) return
+  if (action === 'detach' || action === 'recover') return
+  if (authority(turn.state, turn.nowMs) === undefined) return
   send(turn, { say: 'request', id, action, target, resource, requester, reason, boot })
 }
 
@@ -194,6 +201,9 @@ function refusal(state: State, { action, target, boot }: Request): string | unde
         : `${target} is not proven off; order it off first`
     case 'fenced':
     case 'left':
+      if (state.ledger.recovery?.nodes.includes(target)) {
+        return `${target} is written off: wipe it, and switch it on by hand`
+      }
       return entry.late
         ? `a command to ${target} may still be carried out; try again in a moment`
         : undefined

@@ -11,7 +11,7 @@ import { accusersOf, leastOf, loadsAfter } from './halves.ts'
 import { digestOf } from './ledger.ts'
 import { merge } from './merge.ts'
 import type { Message, Sync } from './message.ts'
-import type { GroupMember, NodeId, RingId } from './model.ts'
+import { type GroupMember, type NodeId, type RingId, sameRing } from './model.ts'
 import { reportOf } from './report.ts'
 import { dropGrants } from './resource.ts'
 import {
@@ -111,7 +111,8 @@ export function askForRound(turn: Turn): void {
 }
 
 function syncOf(turn: Turn): Sync {
-  const { identity, config, intact, ledger, chain, shown } = turn.state
+  const { identity, config, intact, ledger, chain, shown, proposal, group } = turn.state
+  const given = proposal && group && sameRing(proposal.ring, group.ring)
   return {
     identity,
     configHash: config.hash,
@@ -119,6 +120,7 @@ function syncOf(turn: Turn): Sync {
     chain,
     shown,
     report: reportOf(turn),
+    ...(given && { recovery: proposal.recovery }),
   }
 }
 

@@ -10,7 +10,7 @@ import type { Dumps } from './dumps.ts'
 import type { Effect, Say } from './effect.ts'
 import { keepersOf, type Loads } from './halves.ts'
 import type { Health } from './health.ts'
-import type { Epoch, Ledger, OrderAction } from './ledger.ts'
+import type { Epoch, Ledger, OrderAction, Recovery } from './ledger.ts'
 import type { Body, Report, Sync, Verdict } from './message.ts'
 import type {
   Config,
@@ -62,6 +62,8 @@ export interface State {
   readonly watches: Readonly<Record<NodeId, Watch>>
   readonly duty: Duty
   readonly orders: readonly OrderState[]
+  /** A person's word that was given here, for this ring and no other (recovery.ts). */
+  readonly proposal?: { readonly ring: RingId; readonly recovery: Recovery } | undefined
   readonly nextBeatMs: number
   readonly reportSeq: number
   /** When the newest of our own beats that came back was sent; -Infinity before the first. */
@@ -165,7 +167,7 @@ export interface Duty {
 /** An operator's order that was given to this node. */
 export interface OrderState {
   readonly id: string
-  readonly action: OrderAction | 'detach'
+  readonly action: OrderAction | 'detach' | 'recover'
   /** Empty where it is about a resource on all nodes. */
   readonly target: NodeId
   /** Empty where it is about a node. */

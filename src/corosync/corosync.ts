@@ -30,6 +30,7 @@ import type { Word } from './quorum.ts'
 import { openServices, type Services } from './services.ts'
 import { createTeller } from './teller.ts'
 import { writeMessage } from './validate.ts'
+import { expectVotes } from './votes.ts'
 
 export type { ClusterNode, Link, QuorumOptions, Totem } from './nodelist.ts'
 export type { Word } from './quorum.ts'
@@ -54,6 +55,11 @@ export interface Corosync {
    * any more. Throws when the message is longer than Corosync takes in one piece.
    */
   send(message: Message): boolean
+  /**
+   * Tells Corosync to expect so many votes, on all nodes of the ring and until its next start.
+   * Rejects with a sentence where it does not.
+   */
+  expect(votes: number): Promise<void>
   /** Leaves the group: the others are told at once, and no more of it is told here. */
   leave(): void
   /** Ends all connections. Nothing is told any more. */
@@ -79,6 +85,8 @@ export interface CorosyncOptions {
 
 /** While a ring forms, Corosync's services cannot be opened. */
 const openMs = 10_000
+/** A person waits for it, and the core asks again. */
+const expectMs = 3_000
 
 /**
  * Connects to the local Corosync and joins the group. Nothing is told before the caller has the
@@ -168,6 +176,7 @@ function assemble(
       }
       return outbox.send(bytes)
     },
+    expect: (votes) => expectVotes(native, { endsAtMs: performance.now() + expectMs }, votes),
     leave() {
       left = true
       outbox.close()

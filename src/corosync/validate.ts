@@ -16,6 +16,7 @@ import type {
   Ledger,
   NodeEntry,
   OrderAction,
+  Recovery,
   Shot,
 } from '../core/ledger.ts'
 import {
@@ -174,13 +175,22 @@ const intent = object<Intent>({
   reason: text,
 })
 
-const ledger = object<Ledger>({
+const recovery = object<Recovery>({ id: name, nodes: list(name), votes: integer, because: text })
+
+const wholeLedger = object<Ledger>({
   epoch,
   coordinator: optional(name),
   nodes: record(nodeEntry),
   shots: list(object<Shot>({ id: name, node: name, round: integer })),
   intents: list(intent),
+  recovery: optional(recovery),
 })
+
+/** Most clusters have never been recovered, and say nothing of it. */
+const ledger: Reader<Ledger> = (value, path) => {
+  const { recovery, ...rest } = wholeLedger(value, path)
+  return recovery === undefined ? rest : { ...rest, recovery }
+}
 
 const resourceReport = object<ResourceReport>({
   thing: name,
@@ -226,14 +236,21 @@ const report: Reader<Report> = (value, path) => {
   return watchdog === undefined ? rest : { ...rest, watchdog }
 }
 
-const sync = object<Sync>({
+const wholeSync = object<Sync>({
   identity,
   configHash: name,
   ledger: optional(ledger),
   chain: flag,
   shown: list(name),
   report,
+  recovery: optional(recovery),
 })
+
+/** A word that nobody has given stays unsaid. */
+const sync: Reader<Sync> = (value, path) => {
+  const { recovery, ...rest } = wholeSync(value, path)
+  return recovery === undefined ? rest : { ...rest, recovery }
+}
 
 const evidence = object<Evidence>({ device: name, raw: text, askedMs: number, tookMs: number })
 

@@ -34,6 +34,32 @@ const flag = {
 
 const thisNode = 0
 
+const asService = (callbacks: readonly bigint[], onExpected: bigint | null) => ({
+  name: 'votequorum',
+  file: 'libvotequorum.so.8',
+  prefix: 'votequorum',
+  initialize: `int votequorum_initialize(_Out_ uint64_t *handle,
+      const votequorum_callbacks_t *callbacks)`,
+  given: [{ onVerdict: null, onExpected, onNodes: null }],
+  callbacks,
+})
+
+/**
+ * Tells votequorum, on all nodes of this ring, to expect so many votes until its next start. Over a
+ * connection of its own, since nothing that stays open waits for Corosync.
+ */
+export async function expectVotes(
+  native: Native,
+  patience: Patience,
+  votes: number,
+): Promise<void> {
+  const connection = await connect(native, patience, asService([], null), async ({ asking }) => {
+    const set = asking('int votequorum_setexpected(uint64_t handle, uint32_t expected_votes)')
+    await set(votes)
+  })
+  connection.close()
+}
+
 /** Opens the service. */
 export async function openVotes(native: Native, patience: Patience): Promise<Votes> {
   let expected: number | undefined
@@ -45,15 +71,7 @@ export async function openVotes(native: Native, patience: Patience): Promise<Vot
     },
   )
   const info = { node_id: 0, flags: 0, node_expected_votes: 0 }
-  const service = {
-    name: 'votequorum',
-    file: 'libvotequorum.so.8',
-    prefix: 'votequorum',
-    initialize: `int votequorum_initialize(_Out_ uint64_t *handle,
-      const votequorum_callbacks_t *callbacks)`,
-    given: [{ onVerdict: null, onExpected, onNodes: null }],
-    callbacks: [onExpected],
-  }
+  const service = asService([onExpected], onExpected)
   const connection = await connect(native, patience, service, async ({ asking }) => {
     const track = asking(`int votequorum_trackstart(uint64_t handle, uint64_t context,
       uint32_t flags)`)

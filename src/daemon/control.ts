@@ -185,6 +185,13 @@ function answer(room: Room, socket: Socket, request: Request): void {
       const action = 'detach'
       return take(room, socket, { id: randomUUID(), action, target: '', requester, reason })
     }
+    case 'recover': {
+      const { nodes, votes, ring, requester, reason } = request
+      const recovery = { nodes, votes, ring }
+      const target = nodes.join(', ')
+      const about = { action: 'recover', target, requester, reason, recovery } as const
+      return take(room, socket, { id: randomUUID(), ...about })
+    }
     case 'confirm': {
       const { target, boot, requester, reason } = request
       const order = {

@@ -31,6 +31,8 @@ export interface Body {
     send(message: Message): unknown
     /** The newest word of the local Corosync; `undefined` before its first. */
     authority(): Omit<Authority, 'nowMs'> | undefined
+    /** Rejects with a sentence where Corosync does not take it; left out where there is none. */
+    expect?(votes: number): Promise<void>
   }
   /** Does the core still wait for this press? */
   readonly awaits: (press: Press) => boolean
@@ -81,6 +83,8 @@ export function handsOf(body: Body): Hands {
           return check(body, effect, tell)
         case 'prepare':
           return body.resources.prepare(effect.resource)
+        case 'expect':
+          return expect(body, effect.votes)
         case 'arm':
           return arm(body, effect, tell)
         case 'lease':
@@ -234,6 +238,18 @@ function check(
 function arm({ watchdog }: Body, { id, untilMs }: Of<'arm'>, tell: Tell): void {
   // More than once: what was armed may fail later.
   watchdog?.arm(untilMs, (word) => tell({ kind: 'armed', id, ...word }))
+}
+
+/** What comes of it Corosync tells: a verdict for this ring. It is asked for again with the beat. */
+function expect({ corosync, say }: Body, votes: number): void {
+  const told = (level: Say['level'], text: string) => say({ do: 'say', level, text })
+  corosync.expect?.(votes).then(
+    () => told('warn', `Corosync expects ${votes} votes now, until its next start.`),
+    (error: unknown) => {
+      const because = error instanceof Error ? error.message : String(error)
+      told('alarm', `Corosync does not expect ${votes} votes: ${because}.`)
+    },
+  )
 }
 
 /** Tells what a deed came to, also where it threw. */

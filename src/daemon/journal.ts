@@ -134,6 +134,8 @@ export function nameOf(effect: Effect): string {
       return `${effect.do} ${effect.resource}`
     case 'check':
       return `check ${effect.check}`
+    case 'expect':
+      return `expect ${effect.votes} votes`
     case 'press':
       return `press ${effect.action} of ${effect.target} on ${effect.device}`
     case 'read':

@@ -3,7 +3,7 @@
  *
  * A connection asks any number of short questions (`status`, `explain`, `foresee`, `prove`,
  * `journal`, `accept`), each answered by one line, or one long one (`fence`, `confirm`, `unfence`,
- * `want`, `detach`, `watch`), which is its last.
+ * `recover`, `want`, `detach`, `watch`), which is its last.
  */
 import { z } from 'zod'
 import type { Outlook } from '../core/foresee.ts'
@@ -52,6 +52,15 @@ export const Request = z.discriminatedUnion('do', [
   z.strictObject({
     do: z.literal('want'),
     ...wanted,
+    requester: words(200),
+    reason: z.string().max(500),
+  }),
+  /** Nodes are dead for good, in the ring that the status named, and the others go on. */
+  z.strictObject({
+    do: z.literal('recover'),
+    nodes: z.array(words(255)).min(1).max(64),
+    votes: z.int().min(1).max(64),
+    ring: words(64),
     requester: words(200),
     reason: z.string().max(500),
   }),

@@ -1,5 +1,6 @@
 /** Biased swarms of how a cluster is kept up: maintenance, upgrades, a look at the fenced. */
 import type { Bias } from './biased.ts'
+import { calm } from './faults.ts'
 
 export const upkeepBiases: Readonly<Record<string, Bias>> = {
   'maintaining-operators': {
@@ -17,6 +18,23 @@ export const upkeepBiases: Readonly<Record<string, Bias>> = {
       splitPercent: 6,
       healPercent: 40,
       diskCorruptPercent: 0,
+    }),
+  },
+  'lost-majorities': {
+    about: 'most machines die, are given up for good, and come back with empty disks',
+    faults: (faults, lot) => ({
+      ...calm,
+      everyMs: lot.int(800, 3_000),
+      powerLossPercent: lot.int(5, 20),
+      giveUpPercent: lot.int(20, 80),
+      powerOnPercent: lot.pick([0, 10, 30]),
+      crashPercent: lot.pick([0, 8]),
+      splitPercent: lot.pick([0, 8]),
+      healPercent: 40,
+      corosyncKillPercent: lot.pick([0, 6]),
+      freezePercent: lot.pick([0, 6]),
+      dyingPercent: faults.dyingPercent,
+      startHangsPercent: faults.startHangsPercent,
     }),
   },
   'kept-out': {

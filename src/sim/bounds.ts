@@ -16,7 +16,9 @@ export function accusersNeeded({ halves, nodes }: Config): number {
 
 export function keepersNeeded({ halves, nodes }: Config, members: readonly NodeId[]): number {
   const half = halves && members.length * 2 === nodes.length
-  return half ? members.length : Math.floor(nodes.length / 2) + 1
+  const most = Math.floor(nodes.length / 2) + 1
+  // Also where the others were given up (H26).
+  return half || members.length > 0 ? Math.min(members.length, most) : most
 }
 
 /** One round through all levels of a node, with every device as slow as it may be. */

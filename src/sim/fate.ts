@@ -19,6 +19,7 @@ import { activate, die } from './resources.ts'
 import { networkChanged, reform, ringsOf } from './rings.ts'
 import { variantOf } from './swarm.ts'
 import type { Machine, World } from './world.ts'
+import { giveUpSome } from './write-offs.ts'
 
 /** One tick; the next one follows by itself until the faults end. */
 export function misfortune(world: World): void {
@@ -234,6 +235,8 @@ function services(world: World): void {
     const dead = world.machines.filter(({ powered }) => !powered)
     if (dead.length > 0) order(world, machine, 'confirm', lot.pick(dead).id)
   }
+  const { giveUpPercent = 0 } = faults
+  if (giveUpPercent > 0 && lot.chance(giveUpPercent)) giveUpSome(world)
 }
 
 /** A resource is broken for some time: here, or wherever it is. */

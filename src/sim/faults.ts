@@ -70,6 +70,8 @@ export interface Faults {
   readonly maintenancePercent: number
   /** A person confirms a machine dead that is off at that moment. */
   readonly confirmPercent: number
+  /** Where most are off, a person gives them up for good, and the others go on (H26). */
+  readonly giveUpPercent?: number
 
   /** A health check turns bad: on one machine or on all, for a while, or on and off. */
   readonly checkBadPercent: number

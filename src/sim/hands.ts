@@ -1,6 +1,7 @@
 /** What a daemon's hands do in this world. Every deed that can end is told when it has. */
 import type { Effect } from '../core/effect.ts'
 import { check } from './checks.ts'
+import { setVerdict } from './corosync.ts'
 import { multicast } from './cpg.ts'
 import { type Daemon, exit, tellAfter } from './daemons.ts'
 import { identify, press, read } from './devices.ts'
@@ -10,6 +11,7 @@ import { answersProbe } from './network.ts'
 import { abort, run } from './resources.ts'
 import { armWatchdog, disarmWatchdog, feedUntil, handOverWatchdog } from './watchdogs.ts'
 import type { World } from './world.ts'
+import { expectVotes } from './write-offs.ts'
 
 export function perform(world: World, daemon: Daemon, effect: Effect): void {
   switch (effect.do) {
@@ -37,6 +39,14 @@ export function perform(world: World, daemon: Daemon, effect: Effect): void {
       return check(world, daemon, effect)
     case 'prepare':
       return
+    case 'expect': {
+      const votes = expectVotes(world, daemon, effect.votes)
+      const ring = daemon.machine.corosync?.ring
+      if (votes !== undefined && ring && ring.members.length * 2 > votes) {
+        setVerdict(world, ring, true)
+      }
+      return
+    }
     case 'arm':
       return armWatchdog(world, daemon, effect)
     case 'lease':

@@ -30,6 +30,7 @@ import { watchdogPromises } from './promises-watchdog.ts'
 import type { Operation } from './resources.ts'
 import { notes } from './witness.ts'
 import { type Machine, Violation, type World } from './world.ts'
+import { writeOffPromises } from './write-offs.ts'
 
 /** What a promise may be judged at. */
 export interface Moments {
@@ -127,6 +128,7 @@ export const invariants: readonly Invariant[] = [
   ...livenessPromises,
   ...watchPromises,
   ...watchdogPromises,
+  ...writeOffPromises,
 ]
 
 const moments: readonly Moment[] = [

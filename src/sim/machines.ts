@@ -68,7 +68,7 @@ export function fed(world: World, machine: Machine): boolean {
 
 /** Let switch, feeds and wall have their effect. */
 export function applyPower(world: World, machine: Machine, why: string): void {
-  const on = machine.switchedOn && fed(world, machine)
+  const on = machine.switchedOn && machine.gone !== true && fed(world, machine)
   if (on === machine.powered) return
   machine.powered = on
   machine.history.push({ atMs: world.nowMs, on })

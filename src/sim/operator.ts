@@ -8,6 +8,7 @@ import { startDaemon, tell } from './daemons.ts'
 import { judge } from './invariants.ts'
 import { applyPower, switchOn } from './machines.ts'
 import type { Machine, World } from './world.ts'
+import { reinstall } from './write-offs.ts'
 
 /**
  * Give an order to one daemon, as `picket fence` and `picket confirm` do. False where there is none
@@ -107,6 +108,7 @@ export function comeBack(world: World, machine: Machine): void {
  * wishes that anybody would have to remember.
  */
 export function tend(world: World, machine: Machine): void {
+  reinstall(world, machine)
   if (needsHand(world, machine)) {
     machine.switchedOn = false
     applyPower(world, machine, 'operator, by hand')

@@ -68,6 +68,8 @@ function outdated(world: World): string | undefined {
     if (!common || ledger === undefined || !isOf(ledger, ring)) continue
     for (const [node, { standing }] of Object.entries(ledger.nodes)) {
       if (standing !== 'fenced' && standing !== 'left') continue
+      // It was given up, and is off until it is installed anew.
+      if (world.machine(node).gone === true) continue
       const proof = witness.proofs.get(node)
       if (!ring.joined.some((daemon) => proof?.knowing.has(daemon))) {
         return `${node} counts as ${standing}`

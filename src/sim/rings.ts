@@ -178,7 +178,9 @@ function votes(world: World, ring: Ring): boolean | undefined {
   for (const { corosync } of ring.members) if (whole && corosync) corosync.seenAll = true
   if (qdevice && ring.members.length * 2 === size) return undefined
   if (twoNode && !whole) return ring.members.every(({ corosync }) => corosync?.seenAll === true)
-  return ring.members.length * 2 > size
+  // The highest number that one of them expects counts.
+  const expected = ring.members.map(({ corosync }) => corosync?.expected ?? size)
+  return ring.members.length * 2 > Math.max(...expected)
 }
 
 /** The device takes its time, and the loser hears of it last. */

@@ -23,6 +23,7 @@ import { steadyLots } from './rng.ts'
 import { scenarioSite, type Wishes } from './scenario-site.ts'
 import { noteDisturbance } from './witness.ts'
 import { type Machine, type Part, Violation, World } from './world.ts'
+import { giveUp, reinstall } from './write-offs.ts'
 
 const DAY_MS = 86_400_000
 
@@ -153,6 +154,9 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'kill-corosync': each(killCorosync),
   leave: each(leave),
   'come-back': each(comeBack),
+  // `give-up a`: picketd on a hears that all others are lost for good; `reinstall b`: they return.
+  'give-up': each(giveUp),
+  reinstall: each(reinstall),
   detach: each((world, machine) => order(world, machine, 'detach', machine.id)),
   // What has just ended is not started again before somebody does it.
   'stay-away': each((_, machine) => {

@@ -29,6 +29,11 @@ export interface Witness {
   /** What a machine had, or was starting, when it was separated from the main group. */
   readonly unproven: Map<Machine, Set<string>>
   readonly orders: Map<string, Order>
+  /** Who was given up for good, and in which boot everybody else was. */
+  readonly words: {
+    readonly nodes: readonly NodeId[]
+    readonly boots: ReadonlyMap<Machine, number>
+  }[]
   /** The last order that lets a node serve, by node: its number among all orders. */
   readonly allowed: Map<NodeId, number>
   /** The last off order that the ring has put in order, by node: its number among all orders. */
@@ -119,6 +124,7 @@ export function makeWitness(): Witness {
     inService: new Map(),
     unproven: new Map(),
     orders: new Map(),
+    words: [],
     allowed: new Map(),
     offs: new Map(),
     wants: new Map(),

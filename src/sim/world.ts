@@ -99,6 +99,8 @@ export interface Machine {
   readonly operations: Set<Operation>
   /** Its watchdog, while it counts. */
   dog: Dog | undefined
+  /** It was given up, and stays off until it is installed anew. */
+  gone?: boolean
   /** The boot in which its kernel died and writes a dump. */
   dumping?: number | undefined
 }
@@ -108,6 +110,8 @@ export interface Corosync {
   /** What local daemons have said or done that the ring has not ordered yet. */
   readonly outbox: Outgoing[]
   lastSubmitMs: number
+  /** The votes that it was told to expect since it began; else one for each machine. */
+  expected?: number
   /** Has it been in a ring of all machines since it began (`wait_for_all`)? */
   seenAll: boolean
 }

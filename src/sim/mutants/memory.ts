@@ -107,7 +107,7 @@ export const memoryMutants: readonly Mutant[] = [
     replace: 'session.adopted) return',
     also: {
       file: 'core/merge.ts',
-      find: 'if (members.length < leastOf(config)) return undefined',
+      find: 'if (!recovery && members.length < leastOf(config)) return undefined',
       replace: 'if (members.length === 0) return undefined',
     },
     because: 'an isolated part raises its epoch, and the merge prefers it',

@@ -1,0 +1,99 @@
+/**
+ * An operator who gives up machines that are lost for good (H26), and tells the truth: each of them
+ * is off, and comes back with an empty disk or not at all. And the judge of what the others do.
+ */
+import type { Order } from '../core/event.ts'
+import { type Daemon, tell } from './daemons.ts'
+import type { Invariant } from './invariants.ts'
+import { ringsOf } from './rings.ts'
+import type { Machine, World } from './world.ts'
+
+/** Gives up all machines that the daemon of this one cannot see. False where it has no ring. */
+export function giveUp(world: World, via: Machine): boolean {
+  const { daemon, corosync } = via
+  const ring = corosync?.ring
+  if (daemon === undefined || ring === undefined) return false
+  const gone = world.machines.filter((machine) => !ring.members.includes(machine))
+  const nodes = gone.map(({ id }) => id)
+  const { id } = ring
+  const votes = ring.members.length
+  const order: Order = {
+    id: `order-${via.id}-${Math.round(world.nowMs)}`,
+    action: 'recover',
+    target: nodes.join(', '),
+    requester: 'operator',
+    reason: 'they burn',
+    recovery: { nodes, votes, ring: `${id.rep}.${id.seq}` },
+  }
+  world.say(`operator: ${nodes.join(' ')} are lost for good, to ${via.id}`)
+  for (const machine of gone) machine.gone = true
+  const boots = new Map(ring.members.map((machine) => [machine, machine.boot]))
+  world.witness.words.push({ nodes, boots })
+  // What only the lost machines knew nobody can be held to.
+  world.witness.forgetful = true
+  tell(world, daemon, { kind: 'order', order })
+  return true
+}
+
+/** Somebody gives up what is off, where a few machines are left that can do nothing. */
+export function giveUpSome(world: World): void {
+  const off = world.machines.filter(({ powered }) => !powered)
+  for (const ring of ringsOf(world)) {
+    const [first] = ring.members
+    const rest = ring.members.length + off.length === world.machines.length
+    const few = ring.members.length * 2 < world.machines.length && ring.verdict === false
+    if (first !== undefined && rest && few && ring.joined.length === ring.members.length) {
+      giveUp(world, first)
+    }
+  }
+}
+
+/** The machine is made new: nothing of what it knew is on its disk. */
+export function reinstall(world: World, machine: Machine): void {
+  if (machine.gone !== true) return
+  machine.gone = false
+  machine.disk.ledger = undefined
+  world.say(`${machine.id} is installed anew`)
+}
+
+/** Corosync takes a number of votes for all of this ring, until its next start. */
+export function expectVotes(world: World, { machine }: Daemon, votes: number): number | undefined {
+  const ring = machine.corosync?.ring
+  if (ring === undefined || ring.members.length > votes) return undefined
+  world.say(`ring ${ring.id.rep}.${ring.id.seq} expects ${votes} votes`)
+  for (const { corosync } of ring.members) if (corosync?.ring === ring) corosync.expected = votes
+  return votes
+}
+
+/**
+ * Said once more, and not asked of the core: fewer than most decide only by a word that covers all
+ * others, while nobody of those is in the ring, and one of them has been up since it was given.
+ */
+export const writeOffPromises: readonly Invariant[] = [
+  {
+    id: 'H26',
+    says: 'too few nodes start something only where all others were given up, and stay away',
+    onStart: (world, { daemon, machine, resource }) => {
+      const ring = machine.corosync?.ring
+      const { halves } = world.site.config
+      if (ring === undefined || halves || ring.members.length * 2 > world.machines.length) {
+        return ring === undefined ? undefined : whyIntruded(world, daemon, resource)
+      }
+      const covers = world.witness.words.some(({ nodes, boots }) => {
+        const others = world.machines.filter((each) => !ring.members.includes(each))
+        const all = others.every(({ id }) => nodes.includes(id))
+        return all && ring.members.some((each) => boots.get(each) === each.boot)
+      })
+      return covers ? undefined : `${machine.id} starts ${resource} with too few`
+    },
+  },
+]
+
+/** Most are in the ring, and yet only those decide who had given up one of them. */
+function whyIntruded(world: World, daemon: Daemon, resource: string): string | undefined {
+  const ring = daemon.machine.corosync?.ring
+  const members = ring?.joined.length ?? 0
+  if (members * 2 > world.machines.length || world.witness.words.length === 0) return undefined
+  const back = ring?.members.find(({ daemon: other }) => !other?.joined)
+  return back && `${daemon.machine.id} starts ${resource}, and ${back.id} is in its ring`
+}
