@@ -35,6 +35,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Say that you have seen a node dead, where no fence device can prove it',
     load: () => import('./confirm.ts'),
   },
+  quorum: {
+    summary: 'Go on without the nodes that are lost for good, where too few are left',
+    load: () => import('./quorum.ts'),
+  },
   unfence: {
     summary: 'Let a node serve again that was fenced, where the config says `rejoin: manual`',
     load: () => import('./unfence.ts'),

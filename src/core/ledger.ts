@@ -113,6 +113,8 @@ export interface Recovery {
   readonly nodes: readonly NodeId[]
   /** The votes that Corosync is told to expect. */
   readonly votes: number
+  /** In which boot each of the others was when it was given. */
+  readonly boots: Readonly<Record<NodeId, string>>
   readonly because: string
 }
 
@@ -262,8 +264,10 @@ export function digestOf(ledger: Ledger): string {
   })
   const step = [epoch.seq, epoch.rep, epoch.step, epoch.half ?? '']
   const { recovery } = ledger
-  const word = recovery && [recovery.id, recovery.nodes, recovery.votes, recovery.because]
-  return hash(JSON.stringify([step, coordinator ?? '', rows, shot, wants, word ?? '']))
+  const boots = Object.entries(recovery?.boots ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+  const { id = '', nodes: gone = [], votes = 0, because = '' } = recovery ?? {}
+  const word = [id, gone, votes, because, boots]
+  return hash(JSON.stringify([step, coordinator ?? '', rows, shot, wants, word]))
 }
 
 /** Field by field, because a copy that crossed the wire may hold its keys in another order. */

@@ -11,7 +11,7 @@
  */
 import type { Order } from './event.ts'
 import { leastOf } from './halves.ts'
-import { entryOf, type Ledger, type NodeEntry, type Recovery } from './ledger.ts'
+import type { Ledger, NodeEntry, Recovery } from './ledger.ts'
 import type { Sync } from './message.ts'
 import { type Config, type NodeId, sameRing } from './model.ts'
 import { onOrderStep } from './orders.ts'
@@ -29,13 +29,14 @@ export function recoveryIn(
 ): Recovery | undefined {
   if (config.halves || members.length >= leastOf(config)) return undefined
   const [proposed] = members.flatMap((id) => syncs[id]!.recovery ?? [])
-  const recovery = proposed ?? agreedBefore(members, syncs)
+  const boots = Object.fromEntries(members.map((id) => [id, syncs[id]!.identity.boot]))
+  const recovery = proposed ? { ...proposed, boots } : agreedBefore(members, syncs)
   if (recovery === undefined) return undefined
   const survivors = config.nodes.filter(({ id }) => !recovery.nodes.includes(id))
   // All that are left, in a ring of their own: whoever is missing could be deciding elsewhere.
   if (!survivors.every(({ id }) => members.includes(id))) return undefined
   if (!group.ringMembers.every((id) => members.includes(id))) return undefined
-  return votesFit(recovery.votes, survivors.length) ? recovery : undefined
+  return votesText(recovery.votes, survivors.length) === undefined ? recovery : undefined
 }
 
 /** The word that all of them keep, while one of them has been up ever since. */
@@ -44,11 +45,8 @@ function agreedBefore(members: readonly NodeId[], syncs: Syncs): Recovery | unde
   const [first] = kept
   if (first === undefined || first.nodes.length === 0) return undefined
   const same = kept.every((each) => each?.id === first.id && each.nodes.length > 0)
-  return same && members.some((id) => isSameBoot(id, syncs[id]!)) ? first : undefined
-}
-
-function isSameBoot(id: NodeId, { ledger, identity }: Sync): boolean {
-  return ledger !== undefined && entryOf(ledger, id).boot === identity.boot
+  const stayed = members.some((id) => first.boots[id] === syncs[id]!.identity.boot)
+  return same && stayed ? first : undefined
 }
 
 /**
@@ -84,9 +82,14 @@ export function writtenOff(entry: NodeEntry, because: string): NodeEntry {
   }
 }
 
-/** A quorum of so many votes is met by these nodes together, and by no half of them. */
-function votesFit(votes: number, survivors: number): boolean {
-  return Number.isSafeInteger(votes) && votes >= survivors && votes < 2 * survivors
+/**
+ * Why Corosync must not expect so many votes; `undefined` where it may: a quorum of them is met by
+ * these nodes together, and by no half of them.
+ */
+export function votesText(votes: number, survivors: number): string | undefined {
+  if (Number.isSafeInteger(votes) && votes >= survivors && votes < 2 * survivors) return undefined
+  const range = survivors === 1 ? '1' : `${survivors} to ${2 * survivors - 1}`
+  return `with ${survivors} of the nodes left, ${range} votes may be expected, not ${votes}`
 }
 
 /** An operator has said that all missing nodes are dead for good. */
@@ -100,7 +103,7 @@ export function beginRecovery(turn: Turn, order: Order): void {
   const because = `confirmed dead and written off by ${requester}${reason && `: ${reason}`}`
   const { votes } = recovery
   const nodes = [...recovery.nodes].sort()
-  set(turn, { proposal: { ring: group.ring, recovery: { id, nodes, votes, because } } })
+  set(turn, { proposal: { ring: group.ring, recovery: { id, nodes, votes, boots: {}, because } } })
   askForRound(turn)
 }
 
@@ -121,7 +124,9 @@ export function whyNotRecovered(state: State, asked: Order['recovery']): string 
   }
   if (state.proposal !== undefined) return 'another order of this kind is under way'
   if (state.session?.open === true) return 'the nodes that are left decide already'
-  const strange = asked.nodes.find((id) => !config.nodes.some((node) => node.id === id))
+  // Also one that has left the config may still hold what it held (S16).
+  const known = new Set([...config.nodes.map(({ id }) => id), ...Object.keys(state.ledger.nodes)])
+  const strange = asked.nodes.find((id) => !known.has(id))
   if (strange !== undefined) return `there is no node ${strange}`
   const alive = asked.nodes.find((id) => group.ringMembers.includes(id))
   if (alive !== undefined) return `${alive} is in the ring: its Corosync answers, so it runs`
@@ -132,10 +137,7 @@ export function whyNotRecovered(state: State, asked: Order['recovery']): string 
   if (missing !== undefined) {
     return `${missing.id} is missing as well: bring it back, or name it too`
   }
-  if (votesFit(asked.votes, survivors.length)) return undefined
-  const least = survivors.length
-  const range = least === 1 ? '1' : `${least} to ${2 * least - 1}`
-  return `with ${least} of the nodes left, ${range} votes may be expected, not ${asked.votes}`
+  return votesText(asked.votes, survivors.length)
 }
 
 /** After every event: what has become of a word that was given here, and what it needs. */
@@ -150,6 +152,11 @@ export function followRecovery(turn: Turn, before: State): void {
     if ((fresh || beat) && merged.members[0] === turn.state.self) {
       turn.effects.push({ do: 'expect', votes })
     }
+  }
+  const wasOn = (before.ledger.recovery?.nodes.length ?? 0) > 0
+  // Enough are back: Corosync counts all of them again, so that too few of them stop (H6).
+  if (wasOn && ledger.recovery?.nodes.length === 0) {
+    turn.effects.push({ do: 'expect', votes: turn.state.config.nodes.length })
   }
   if (proposal === undefined) return
   const { id } = proposal.recovery

@@ -175,7 +175,13 @@ const intent = object<Intent>({
   reason: text,
 })
 
-const recovery = object<Recovery>({ id: name, nodes: list(name), votes: integer, because: text })
+const recovery = object<Recovery>({
+  id: name,
+  nodes: list(name),
+  votes: integer,
+  boots: record(name),
+  because: text,
+})
 
 const wholeLedger = object<Ledger>({
   epoch,

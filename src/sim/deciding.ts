@@ -19,8 +19,9 @@ export function mainRing(world: World): Ring | undefined {
   const size = world.machines.length
   for (const { corosync } of world.machines) {
     const ring = corosync?.ring
-    if (ring === undefined || ring.members.length * 2 < size) continue
-    if (ring.members.length * 2 === size && ring.verdict !== true) continue
+    // Too few may decide where the others were given up.
+    if (ring === undefined) continue
+    if (ring.members.length * 2 <= size && ring.verdict !== true) continue
     if (ring.members.every((member) => member.corosync?.ring === ring)) return ring
   }
   return undefined

@@ -5,6 +5,7 @@
 import type { Order } from '../core/event.ts'
 import { type Daemon, tell } from './daemons.ts'
 import type { Invariant } from './invariants.ts'
+import { switchOn } from './machines.ts'
 import { ringsOf } from './rings.ts'
 import type { Machine, World } from './world.ts'
 
@@ -35,8 +36,16 @@ export function giveUp(world: World, via: Machine): boolean {
   return true
 }
 
-/** Somebody gives up what is off, where a few machines are left that can do nothing. */
+/**
+ * Somebody gives up what is off, where a few machines are left that can do nothing; or brings one
+ * back that was given up.
+ */
 export function giveUpSome(world: World): void {
+  const back = world.machines.find(({ gone }) => gone)
+  if (back !== undefined && world.lots.fate.chance(20)) {
+    reinstall(world, back)
+    return switchOn(world, back, 'operator')
+  }
   const off = world.machines.filter(({ powered }) => !powered)
   for (const ring of ringsOf(world)) {
     const [first] = ring.members

@@ -12,6 +12,7 @@ import { liveMutants } from './live.ts'
 import { maintenanceMutants } from './maintenance.ts'
 import { memoryMutants } from './memory.ts'
 import { proofMutants } from './proof.ts'
+import { recoveryMutants } from './recovery.ts'
 import { rejoinMutants } from './rejoin.ts'
 import { roleMutants } from './roles.ts'
 import { serviceMutants } from './service.ts'
@@ -24,6 +25,7 @@ export const mutants: readonly Mutant[] = [
   ...dumpMutants,
   ...maintenanceMutants,
   ...detachMutants,
+  ...recoveryMutants,
   ...rejoinMutants,
   ...roleMutants,
   ...memoryMutants,
