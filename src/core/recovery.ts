@@ -88,8 +88,8 @@ export function writtenOff(entry: NodeEntry, because: string): NodeEntry {
  */
 export function votesText(votes: number, survivors: number): string | undefined {
   if (Number.isSafeInteger(votes) && votes >= survivors && votes < 2 * survivors) return undefined
-  const range = survivors === 1 ? '1' : `${survivors} to ${2 * survivors - 1}`
-  return `with ${survivors} of the nodes left, ${range} votes may be expected, not ${votes}`
+  const range = survivors === 1 ? '1 vote' : `${survivors} to ${2 * survivors - 1} votes`
+  return `with ${survivors} of the nodes left, ${range} may be expected, not ${votes}`
 }
 
 /** An operator has said that all missing nodes are dead for good. */
@@ -183,15 +183,20 @@ export function recoveryAlarm({ ledger, config, group }: State): readonly string
   const back = nodes.filter((id) => group?.ringMembers.includes(id))
   if (back.length > 0) {
     return [
-      `${back.join(', ')} was written off and is in the ring: nothing is decided by that word ` +
-        `any more; start picketd there, or give the word anew`,
+      `${back.join(', ')} was written off and is in the ring: nothing is decided by that word any ` +
+        'more; start picketd there, or give up those that are still missing',
     ]
   }
+  const [are, them] = nodes.length === 1 ? ['is', 'it'] : ['are', 'them']
   return [
-    `${nodes.join(', ')} are written off, and Corosync expects ${votes} votes: ${left.join(', ')} ` +
-      'must all be there for every decision. Wipe each one before it is switched on again, or ' +
-      'take it out of corosync.conf and of the config for good',
+    `${nodes.join(', ')} ${are} written off (Corosync expects ${counted(votes)}): nothing is ` +
+      `decided unless ${left.join(', ')} ${left.length === 1 ? 'is' : 'are all'} there; wipe ` +
+      `${them} before switching ${them} on, or take ${them} out of corosync.conf and the config`,
   ]
+}
+
+function counted(votes: number): string {
+  return votes === 1 ? '1 vote' : `${votes} votes`
 }
 
 /** What to do where too few nodes are left, and it may be for good. */

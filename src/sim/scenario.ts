@@ -23,7 +23,7 @@ import { steadyLots } from './rng.ts'
 import { scenarioSite, type Wishes } from './scenario-site.ts'
 import { noteDisturbance } from './witness.ts'
 import { type Machine, type Part, Violation, World } from './world.ts'
-import { giveUp, reinstall } from './write-offs.ts'
+import { bringBack, giveUp, reinstall } from './write-offs.ts'
 
 const DAY_MS = 86_400_000
 
@@ -154,7 +154,9 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'kill-corosync': each(killCorosync),
   leave: each(leave),
   'come-back': each(comeBack),
-  // `give-up a`: picketd on a hears that all others are lost for good; `reinstall b`: they return.
+  // `give-up a`: picketd on a hears that all others are lost for good. `reinstall b`: one is made
+  // new, and `bring-back b`: it is not.
+  'bring-back': each(bringBack),
   'give-up': each(giveUp),
   reinstall: each(reinstall),
   detach: each((world, machine) => order(world, machine, 'detach', machine.id)),

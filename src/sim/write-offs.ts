@@ -3,6 +3,8 @@
  * is off, and comes back with an empty disk or not at all. And the judge of what the others do.
  */
 import type { Order } from '../core/event.ts'
+import { isReal } from './core.ts'
+import type { Ring } from './cpg.ts'
 import { type Daemon, tell } from './daemons.ts'
 import type { Invariant } from './invariants.ts'
 import { switchOn } from './machines.ts'
@@ -62,7 +64,14 @@ export function reinstall(world: World, machine: Machine): void {
   if (machine.gone !== true) return
   machine.gone = false
   machine.disk.ledger = undefined
+  machine.ringSeq = 0
   world.say(`${machine.id} is installed anew`)
+}
+
+/** Against the word that was given: the machine is back, with all that it knew. */
+export function bringBack(world: World, machine: Machine): void {
+  machine.gone = false
+  world.say(`${machine.id} is brought back as it was`)
 }
 
 /** Corosync takes a number of votes for all of this ring, until its next start. */
@@ -85,8 +94,10 @@ export const writeOffPromises: readonly Invariant[] = [
     onStart: (world, { daemon, machine, resource }) => {
       const ring = machine.corosync?.ring
       const { halves } = world.site.config
-      if (ring === undefined || halves || ring.members.length * 2 > world.machines.length) {
-        return ring === undefined ? undefined : whyIntruded(world, daemon, resource)
+      // What it decided in a ring that is just over is another matter (P1, P3).
+      if (ring === undefined || !knows(daemon, ring)) return undefined
+      if (halves || ring.members.length * 2 > world.machines.length) {
+        return whyIntruded(world, daemon, resource)
       }
       const covers = world.witness.words.some(({ nodes, boots }) => {
         const others = world.machines.filter((each) => !ring.members.includes(each))
@@ -97,6 +108,13 @@ export const writeOffPromises: readonly Invariant[] = [
     },
   },
 ]
+
+/** Has CPG told it of this ring? */
+function knows({ mind }: Daemon, { id }: Ring): boolean {
+  if (!isReal(mind) || mind.group === undefined) return false
+  const { seq, rep } = mind.group.ring
+  return seq === id.seq && rep === id.rep
+}
 
 /** Most are in the ring, and yet only those decide who had given up one of them. */
 function whyIntruded(world: World, daemon: Daemon, resource: string): string | undefined {

@@ -71,6 +71,7 @@ const ledger: Ledger = {
   epoch: { seq: 12, rep: 1, step: 7, half: 'node1' },
   coordinator: 'node1',
   nodes: { node1: { ...entry, holds: 'anything', fencing: undefined }, node2: entry },
+  recovery: { id: 'w', nodes: ['node2'], votes: 1, boots: { node1: 'b-1' }, because: 'fire' },
 }
 const sync: Sync = {
   identity: { incarnation: 'i-1', boot: 'b-1', hardware: undefined },
@@ -79,6 +80,7 @@ const sync: Sync = {
   chain: true,
   shown: ['node1'],
   report,
+  recovery: { id: 'w', nodes: ['node2'], votes: 1, boots: {}, because: 'fire' },
 }
 const verdict: Verdict = {
   proven: true,

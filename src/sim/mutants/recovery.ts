@@ -38,4 +38,13 @@ export const recoveryMutants: readonly Mutant[] = [
     because: 'a node that came back and was lost once more counts as dead',
     scenario: 'majority-lost-for-good-and-back',
   },
+  {
+    name: 'old-ledgers-vouch-for-new-ones',
+    rule: 'S8',
+    file: 'core/merge.ts',
+    find: 'const vouching = hasMixedPast(members, syncs) ? 0 : members.filter(vouches).length',
+    replace: 'const vouching = members.filter(vouches).length',
+    because: 'a node that was given up and not wiped knows nothing of what was granted since',
+    scenario: 'written-off-and-not-wiped',
+  },
 ]
