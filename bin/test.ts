@@ -30,8 +30,8 @@ const parts = [
     files: wanted.filter((file) => !isReal(file)),
     concurrency: Math.max(3, availableParallelism()),
   },
-  { files: real.filter((file) => !alone.test(file)), concurrency: 2 },
-  { files: real.filter((file) => alone.test(file)), concurrency: 1 },
+  { files: real.filter((file) => !alone.has(file)), concurrency: 2 },
+  { files: real.filter((file) => alone.has(file)), concurrency: 1 },
 ].filter(({ files }) => files.length > 0)
 
 if (parts.length === 0) {
