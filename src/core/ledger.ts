@@ -51,8 +51,8 @@ export type FencingAction = 'off' | 'on' | 'reboot'
 export type OrderAction = FencingAction | 'confirm' | 'unfence' | IntentAction
 
 /**
- * Has a command been sent that was not refused? `perhaps`: the hands were told to, and have not said
- * in time whether they did.
+ * Has a command been sent that was not refused? `perhaps`: the hands were told to, and have not
+ * said in time whether they did.
  */
 export type Commanded = 'no' | 'perhaps' | 'yes'
 
