@@ -1,9 +1,9 @@
 /**
  * Runs every test and ends with one summary. First those that need nothing but Node.js, side by
- * side; then those in test/real one file at a time, because each of them runs a cluster of its own
- * and measures what a busy machine would falsify.
+ * side; then those in test/real, each of which runs a cluster of its own: two files at once, for a
+ * cluster mostly waits; at last one by one those that measure what a busy machine would falsify.
  *
- * `test.ts unit` leaves the second half out; any other words are files to run instead of all.
+ * `test.ts unit` leaves out what is in test/real; any other words are files to run instead of all.
  */
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -21,29 +21,38 @@ const onlyUnit = words[0] === 'unit'
 const all = globSync('test/**/*.test.ts', { cwd: home }).sort()
 const wanted = words.length === 0 || onlyUnit ? all : words
 const isReal = (file: string) => /(^|\/)test\/real\//.test(file)
-const halves = [
+/** They flood or starve a ring, time what they see, or emulate a whole machine. */
+const alone = new Set(
+  [
+    ...['corosync', 'corosync-trouble', 'network-faults', 'soak'],
+    ...['starts', 'stories', 'systemd', 'watchdog'],
+  ].map((name) => `test/real/${name}.test.ts`),
+)
+const real = onlyUnit ? [] : wanted.filter(isReal)
+const parts = [
   {
     files: wanted.filter((file) => !isReal(file)),
-    concurrency: Math.max(2, availableParallelism() - 1),
+    concurrency: Math.max(3, availableParallelism()),
   },
-  { files: onlyUnit ? [] : wanted.filter(isReal), concurrency: 1 },
+  { files: real.filter((file) => !alone.has(file)), concurrency: 2 },
+  { files: real.filter((file) => alone.has(file)), concurrency: 1 },
 ].filter(({ files }) => files.length > 0)
 
-if (halves.length === 0) {
+if (parts.length === 0) {
   console.error('test.ts: there are no test files.')
   process.exit(1)
 }
-// Red until every half has said that it is green.
+// Red until every part has said that it is green.
 process.exitCode = 1
 Readable.from(events()).compose(new spec()).pipe(process.stdout)
 
 /**
- * What the halves report, with their closing counts added up and their failures told at the end.
+ * What the parts report, with their closing counts added up and their failures told at the end.
  */
 async function* events() {
   const totals = new Map<string, number>()
   let green = true
-  for (const { files, concurrency } of halves) {
+  for (const { files, concurrency } of parts) {
     for await (const event of run({ files, concurrency, cwd: home, timeout: fileMs })) {
       const count = event.type === 'test:diagnostic' ? closingCount(event.data) : undefined
       if (count !== undefined) {

@@ -283,9 +283,10 @@ test('the sentences that docs/operating.md explains are said by the program', ()
 })
 
 test('every reason not to be ready, and every advice of the status, is explained', () => {
-  const source = spoken('src/core/status.ts')
   const { written } = documentAt('docs/operating.md')
-  for (const name of ['whyNotReady', 'adviceOf']) {
+  const speakers = { whyNotReady: 'src/core/status.ts', adviceOf: 'src/core/advice.ts' }
+  for (const [name, file] of Object.entries(speakers)) {
+    const source = spoken(file)
     const body = source.slice(source.indexOf(`function ${name}(`)).split('\n}\n')[0] ?? ''
     const said = [...body.matchAll(/(['`])((?:(?!\1).)*)\1/g)].map(([, , text = '']) => text)
     const sentences = said.filter((text) => text.split(' ').length > 3)

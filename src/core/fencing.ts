@@ -12,7 +12,8 @@
  */
 import type { Press } from './effect.ts'
 import type { PressOutcome, Reading } from './event.ts'
-import type { Commanded, FenceOrder, Verdict } from './message.ts'
+import type { Commanded } from './ledger.ts'
+import type { FenceOrder, Verdict } from './message.ts'
 import type { NodeId } from './model.ts'
 import {
   asking,

@@ -50,6 +50,12 @@ export type FencingAction = 'off' | 'on' | 'reboot'
  */
 export type OrderAction = FencingAction | 'confirm' | 'unfence' | IntentAction
 
+/**
+ * Has a command been sent that was not refused? `perhaps`: the hands were told to, and have not
+ * said in time whether they did.
+ */
+export type Commanded = 'no' | 'perhaps' | 'yes'
+
 /** One fencing: durable before the first command, kept until there is a verdict (F4). */
 export interface FencingRecord {
   readonly id: string
@@ -67,8 +73,11 @@ export interface FencingRecord {
   readonly last: string
   /** An operator wants it off: a reset, after which it runs again, will not do. */
   readonly staysOff: boolean
-  /** Has it sent a command for certain? Then it needs no leave of the storm limit any more. */
-  readonly commanded: boolean
+  /**
+   * For certain: then it needs no leave of the storm limit any more. Perhaps is enough for the node
+   * to rest when it is back (F5); also where a presser no longer knows what it did.
+   */
+  readonly commanded: Commanded
 }
 
 export interface NodeEntry {
@@ -186,7 +195,19 @@ export function withEntry(ledger: Ledger, node: NodeId, change: Partial<NodeEntr
 export function orderedFencing(
   order: Pick<FencingRecord, 'id' | 'action' | 'because' | 'requester' | 'staysOff' | 'dangling'>,
 ): FencingRecord {
-  return { ...order, owner: undefined, life: '', round: 0, last: '', commanded: false }
+  return { ...order, owner: undefined, life: '', round: 0, last: '', commanded: 'no' }
+}
+
+/** What is known of two rounds, or of one from two sides. */
+export function eitherCommanded(one: Commanded, other: Commanded): Commanded {
+  return one === 'no' || other === 'yes' ? other : one
+}
+
+/** May it have sent a command that ends its node, so that this one rests when it is back (F5)? */
+export function mayHaveStruck(record: FencingRecord | undefined): boolean {
+  if (record === undefined) return false
+  if (record.dangling.length > 0) return true
+  return record.action !== 'on' && (record.commanded !== 'no' || record.owner !== undefined)
 }
 
 /** The fingers on a button, with one more. */

@@ -26,24 +26,30 @@ export interface LiveMove {
 
 /** The live move of a thing, if there is one. */
 export function moveOf(ledger: Ledger, thing: string): LiveMove | undefined {
-  for (const to in ledger.nodes) {
-    const { holds } = ledger.nodes[to]!
-    if (holds === 'anything') continue
-    for (const hold of holds) {
-      if (hold.thing !== thing || hold.from === undefined) continue
-      return { thing, from: hold.from, to, step: hold.step }
-    }
-  }
-  return undefined
+  return movesBy(ledger).get(thing)
 }
 
 /** Every live move that is not over. */
 export function movesIn(ledger: Ledger): readonly LiveMove[] {
-  const things = Object.values(ledger.nodes).flatMap(({ holds }) => {
-    return holds === 'anything' ? [] : holds.filter(({ from }) => from !== undefined)
-  })
-  return things.flatMap(({ thing }) => moveOf(ledger, thing) ?? [])
+  return [...movesBy(ledger).values()]
 }
+
+/** By thing. A ledger never changes, so they are looked for once in each. */
+function movesBy(ledger: Ledger): ReadonlyMap<string, LiveMove> {
+  const before = known.get(ledger)
+  if (before !== undefined) return before
+  const moves = new Map<string, LiveMove>()
+  for (const to in ledger.nodes) {
+    const { holds } = ledger.nodes[to]!
+    for (const { thing, step, from } of holds === 'anything' ? [] : holds) {
+      if (from !== undefined && !moves.has(thing)) moves.set(thing, { thing, from, to, step })
+    }
+  }
+  known.set(ledger, moves)
+  return moves
+}
+
+const known = new WeakMap<Ledger, ReadonlyMap<string, LiveMove>>()
 
 /**
  * Is the target to look anew, because its source has nothing more to send: is it stopped there, or

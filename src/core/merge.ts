@@ -13,9 +13,12 @@ import {
   type FencingRecord,
   fingersOf,
   type Hold,
+  isOpen,
   isOrdered,
   type Ledger,
+  mayHaveStruck,
   type NodeEntry,
+  orderedFencing,
   withoutProof,
 } from './ledger.ts'
 import { withComing } from './live.ts'
@@ -55,6 +58,8 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
 
   const shown = members.flatMap((id) => syncs[id]!.shown)
   const known = [...config.nodes.map((node) => node.id), ...Object.keys(ledger.nodes)]
+  const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
+  const step = sameSeq ? ledger.epoch.step + 1 : 1
   const nodes: Record<NodeId, NodeEntry> = {}
   for (const id of [...new Set(known)].sort()) {
     const old = entryOf(ledger, id)
@@ -62,12 +67,15 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
       nodes[id] = memberEntry(id, old, syncs[id]!, config.rules)
       continue
     }
-    const where = whereabouts(group, id)
-    const absent = absentEntry(old, { complete, ...where, proven: chain && !shown.includes(id) })
-    nodes[id] = recovery?.nodes.includes(id) ? writtenOff(absent, recovery.because) : absent
+    const absent = absentEntry(old, {
+      complete,
+      ...whereabouts(group, id),
+      proven: chain && !shown.includes(id),
+      nextId: `${id}-${group.ring.seq}.${step}`,
+    })
+    const dead = recovery?.nodes.includes(id) === true
+    nodes[id] = dead ? writtenOff(absent, recovery.because, config.rules) : absent
   }
-  const sameSeq = ledger.epoch.seq === group.ring.seq && ledger.epoch.rep === group.ring.rep
-  const step = sameSeq ? ledger.epoch.step + 1 : 1
   const { shots } = ledger
   const epoch: Epoch = { ...group.ring, step, ...(half && { half: members[0] }) }
   const word = recovery ?? overRecovery(ledger)
@@ -179,7 +187,7 @@ function memberEntry(
   const undead = old.standing === 'fenced' && !rebooted
   const unfinished = (fencing?.dangling.length ?? 0) > 0
   // It came back while it was being fenced: that fencing is over as well (F5).
-  const struck = unfinished || (fencing?.commanded === true && fencing.action !== 'on')
+  const struck = mayHaveStruck(fencing)
   const ordered = fencing !== undefined && isOrdered(fencing)
   const late = old.late || unfinished
   return {
@@ -203,6 +211,8 @@ interface Circumstances {
   readonly proven: boolean
   readonly inRing: boolean
   readonly inGroup: boolean
+  /** The name of the fencing that begins when it is lost now. */
+  readonly nextId: string
 }
 
 function whereabouts(group: Group, id: NodeId): { inRing: boolean; inGroup: boolean } {
@@ -230,7 +240,23 @@ function absentEntry(old: NodeEntry, how: Circumstances): NodeEntry {
           : how.inRing
             ? 'its daemon is gone while its ring lives on'
             : 'it vanished from the ring without a goodbye'
-  return { ...kept, standing: 'lost', because, holds, fencing, detached }
+  const next = isOpen(old) ? fencing : lostAnew(fencing, how.nextId, because)
+  return { ...kept, standing: 'lost', because, holds, fencing: next, detached }
+}
+
+/**
+ * The former fencing is over: of it there is left what may be on its way. What begins now needs
+ * leave of the rules like any other (F5, P9).
+ */
+function lostAnew(
+  former: FencingRecord | undefined,
+  id: string,
+  because: string,
+): FencingRecord | undefined {
+  if (former === undefined || former.action === 'on') return former
+  const { dangling, round } = former
+  const order = { id, because, requester: 'picketd', staysOff: false, dangling }
+  return { ...orderedFencing({ ...order, action: 'off' }), round }
 }
 
 /**

@@ -5,7 +5,7 @@
  * other, at every member alike, because CPG delivers the same order everywhere.
  */
 import type { IntentAction } from './intents.ts'
-import type { FencingAction, Ledger, OrderAction, Recovery } from './ledger.ts'
+import type { Commanded, FencingAction, Ledger, OrderAction, Recovery } from './ledger.ts'
 import type { CheckId, Identity, NodeId, ResourceId } from './model.ts'
 
 export type Message = Readonly<{ session: string } & Body>
@@ -240,12 +240,6 @@ export interface Verdict {
   readonly commanded: Commanded
   readonly evidence: readonly Evidence[]
 }
-
-/**
- * Has this round sent a command that was not refused? `perhaps`: the hands were told to, and have
- * not said in time whether they did.
- */
-export type Commanded = 'no' | 'perhaps' | 'yes'
 
 /** One reading that speaks for a verdict. */
 export interface Evidence {

@@ -11,9 +11,9 @@
  */
 import type { Order } from './event.ts'
 import { leastOf } from './halves.ts'
-import type { Ledger, NodeEntry, Recovery } from './ledger.ts'
+import { type Ledger, mayHaveStruck, type NodeEntry, type Recovery } from './ledger.ts'
 import type { Sync } from './message.ts'
-import { type Config, type NodeId, sameRing } from './model.ts'
+import { type Config, type FencingRules, type NodeId, sameRing } from './model.ts'
 import { onOrderStep } from './orders.ts'
 import { askForRound } from './session.ts'
 import { type Group, quorateHere, type State, say, set, type Turn } from './state.ts'
@@ -64,7 +64,7 @@ export function overRecovery({ recovery }: Ledger): Recovery | undefined {
 }
 
 /** The entry of a written-off node: as if a person had confirmed it dead. */
-export function writtenOff(entry: NodeEntry, because: string): NodeEntry {
+export function writtenOff(entry: NodeEntry, because: string, rules: FencingRules): NodeEntry {
   const { fencing } = entry
   // A command to it may be on its way, and would hit the node that takes its place (F3).
   const late = entry.late || (fencing?.dangling.length ?? 0) > 0
@@ -78,6 +78,8 @@ export function writtenOff(entry: NodeEntry, because: string): NodeEntry {
     deferred: '',
     detached: false,
     watch: 0,
+    rests: entry.rests || (rules.minIntervalMs > 0 && mayHaveStruck(fencing)),
+    quarantined: entry.quarantined || rules.rejoin === 'manual',
     fencing: late && fencing !== undefined ? { ...fencing, ...over } : undefined,
   }
 }

@@ -35,7 +35,7 @@ export function permitFor(
   if (record?.action === 'on') return { go: 'press' }
   const { minIntervalMs, stormMax, stormWindowMs } = config.rules
   // What has begun goes on: the limit is for new ones, and one without end must not use it up.
-  if (record?.commanded) return { go: 'press' }
+  if (record?.commanded === 'yes') return { go: 'press' }
   if (entry.rests) {
     const because = `it was fenced less than ${minIntervalMs / 1000} s ago; it waits that long`
     return { go: 'wait', because }

@@ -9,12 +9,14 @@ import { dropFencing } from './ending.ts'
 import { beginFencing } from './fencing.ts'
 import { maintenanceOf } from './intents.ts'
 import {
+  eitherCommanded,
   entryOf,
   type FencingRecord,
   fingersOf,
   isOpen,
   isOrdered,
   type Ledger,
+  mayHaveStruck,
   mayStillFire,
   orderedFencing,
   shotsBeside,
@@ -76,7 +78,7 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
   const goesOn = isOpen(entry) && entry.fencing?.action !== 'on'
   const fencing: FencingRecord = {
     ...orderedFencing({ id, action, because, requester, staysOff: barred, dangling }),
-    commanded: goesOn && entry.fencing?.commanded === true,
+    commanded: goesOn ? (entry.fencing?.commanded ?? 'no') : 'no',
   }
   say(turn, 'warn', `${node} is condemned: ${because}`, { node, fencing: id })
   set(turn, {
@@ -103,15 +105,18 @@ export function onFence(turn: Turn, from: NodeId, order: FenceOrder): void {
   const before = entry.fencing
   // Ordered before another order came in between.
   if (off && before !== undefined && before.action !== 'on' && before.id !== id) return
-  const commanded = before?.id === id && before.commanded
+  const known = before?.id === id ? before.commanded : 'no'
   const { heldBack: deferred } = order
-  const counts = off && deferred === '' && !commanded
+  const counts = off && deferred === '' && known !== 'yes'
   // Two orders of one moment: the first one has used up the limit (P9).
   if (counts && shotsBeside(ledger, id) >= turn.state.config.rules.stormMax) return
   const life = turn.state.session?.syncs[owner]?.identity.incarnation ?? ''
   const dangling = (before?.dangling ?? []).filter(
     (finger) => finger.node !== owner || finger.life !== life,
   )
+  // It tells of its commands itself while they may be late, but may forget that it has sent any.
+  const forgets = dangling.length < (before?.dangling.length ?? 0)
+  const commanded = eitherCommanded(known, forgets ? 'perhaps' : 'no')
   const { last = '', staysOff = false } = before ?? {}
   const carried = { dangling, last, staysOff: staysOff && off, commanded }
   const fencing = { id, action, because, requester, owner, life, round, ...carried }
@@ -144,7 +149,7 @@ export function onVerdict(turn: Turn, from: NodeId, message: Of<'verdict'>): voi
   const finger = { node: from, life, step: ledger.epoch.step + 1 }
   const dangling = verdict.late ? withFinger(record.dangling, finger) : record.dangling
   const late = entry.late || dangling.length > 0
-  const commanded = record.commanded || verdict.commanded === 'yes'
+  const commanded = eitherCommanded(record.commanded, verdict.commanded)
   const books = verdict.commanded === 'no' ? uncounted(ledger, id, round) : ledger
   const over = { owner: undefined, life: '', dangling, last: '', commanded }
   const ended: FencingRecord = { ...record, ...over }
@@ -200,7 +205,7 @@ export function onConfirm(turn: Turn, from: NodeId, confirmation: Of<'confirm'>)
   const late = dangling.length > 0 || entry.late
   const over = { action: 'off', owner: undefined, life: '', last: '', dangling } as const
   // A round that it ends may have pressed, and has not said so.
-  const pressed = record?.commanded === true || record?.owner !== undefined
+  const pressed = mayHaveStruck(record)
   say(turn, 'warn', `Node ${node} is ${because}`, { node, fencing: id })
   set(turn, {
     ledger: withEntry(ledger, node, {

@@ -8,6 +8,7 @@
 import { isUtf8 } from 'node:buffer'
 import { type Intent, intentActions } from '../core/intents.ts'
 import type {
+  Commanded,
   Epoch,
   FencingAction,
   FencingRecord,
@@ -117,6 +118,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 const action = oneOf<FencingAction>(['off', 'on', 'reboot'])
+const commanded = oneOf<Commanded>(['no', 'perhaps', 'yes'])
 const powers = ['off', 'on', 'reboot'] as const
 const orderAction = oneOf<OrderAction>([...powers, 'confirm', 'unfence', ...intentActions])
 
@@ -139,7 +141,7 @@ const fencing = object<FencingRecord>({
   dangling: list(object<Finger>({ node: name, life: name, step: integer })),
   last: text,
   staysOff: flag,
-  commanded: flag,
+  commanded,
 })
 
 const wholeHold = object<Hold>({ thing: name, step: integer, from: optional(name) })
@@ -267,7 +269,7 @@ const verdict = object<Verdict>({
   level: integer,
   tookMs: number,
   late: flag,
-  commanded: oneOf(['no', 'perhaps', 'yes']),
+  commanded,
   evidence: list(evidence),
 })
 

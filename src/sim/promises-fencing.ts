@@ -7,7 +7,7 @@ import type { Daemon } from './daemons.ts'
 import { decidingRing } from './deciding.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { clockMs } from './machines.ts'
-import { levelOf, type ReadNote } from './witness.ts'
+import { levelOf, type PressNote, type ReadNote } from './witness.ts'
 import type { Machine, World } from './world.ts'
 
 /** By then everybody in a ring has heard who came back. */
@@ -222,14 +222,15 @@ function nameOf({ witness }: World, fencing: string): string {
   return witness.renamed.get(fencing) ?? fencing
 }
 
-function hasty(world: World, { press }: Moments['onPress']): string | undefined {
+function hasty(world: World, { daemon, press }: Moments['onPress']): string | undefined {
   if (press.action === 'on' || world.witness.forgetful) return undefined
   const { minIntervalMs } = world.site.config.rules
+  const { boot: now = '' } = daemon.mind.ledger?.nodes[press.target] ?? {}
+  // Whoever has taken part since then, in another boot, is fenced anew, under whatever name.
+  const another = ({ fencing, boot }: PressNote) =>
+    nameOf(world, fencing) !== nameOf(world, press.fencing) || (boot !== '' && boot !== now)
   const others = (world.witness.presses.get(press.target) ?? []).filter(
-    ({ fencing, sentMs, refused }) =>
-      !refused &&
-      nameOf(world, fencing) !== nameOf(world, press.fencing) &&
-      world.nowMs - sentMs < minIntervalMs,
+    (note) => !note.refused && another(note) && world.nowMs - note.sentMs < minIntervalMs,
   )
   const last = others.at(-1)
   return (

@@ -98,6 +98,8 @@ export interface PressNote {
   /** The presser had been left behind by a ring of which it knew nothing yet. */
   readonly outside: boolean
   readonly id: number
+  /** In which boot its node had last taken part, as far as the presser knew. */
+  readonly boot: string
   /** The device has said no. */
   refused: boolean
   /** The presser has said how its round ended. */
@@ -329,7 +331,7 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
   else witness.switchedOn.add(press.target)
   if (press.action === 'on') return
   witness.handled.set(press.target, nowMs)
-  const { fencing: record, barred } = daemon.mind.ledger?.nodes[press.target] ?? {}
+  const { fencing: record, barred, boot = '' } = daemon.mind.ledger?.nodes[press.target] ?? {}
   const number = record === undefined ? 0 : numberOf(witness, record.requester)
   const offNumber = witness.offs.get(press.target) ?? 0
   const carries = number > 0 && witness.orders.get(record!.requester)?.action === 'off'
@@ -347,6 +349,7 @@ function notePress(world: World, { daemon, device, press }: Moments['onPress']):
     sentMs: nowMs,
     outside: daemon.machine.corosync?.ring !== decidingRing(world),
     id: press.id,
+    boot,
     refused: false,
     concluded: false,
   })

@@ -15,6 +15,7 @@ const explanation = {
   checks: ['on web-02 answers of web has failed once: status 503'],
   failures: {},
   wishes: ['beside vip, always'],
+  live: '',
 }
 
 test('H3 where it is, where it belongs, why, and why not elsewhere', async (t) => {
@@ -50,6 +51,13 @@ test('H3 what is no resource, or no daemon, is a sentence', async (t) => {
   assert.match(err, /no resource wbe; there are vip, web/)
   assert.equal((await picket(['explain'])).code, 2)
   assert.equal((await picket(['explain', 'web', '--socket', '/nowhere/s'])).code, 1)
+})
+
+test('H2 whether it moves live is told where somebody has asked for it', async (t) => {
+  const desk = await openDesk(t, healthy())
+  desk.world.explanation = { ...explanation, live: 'moves live where its agent can' }
+  const { out } = await picket(['explain', 'web', '--socket', desk.socket])
+  assert.match(out, /\n {2}it moves live where its agent can\n$/)
 })
 
 test('H2 a clone is explained instance by instance', async (t) => {

@@ -107,7 +107,7 @@ test('S18 the obligations of the other half are added, and none of its proofs', 
       life: 'x',
       round: 0,
     },
-    ...{ dangling: [], last: '', staysOff: false, commanded: true },
+    ...{ dangling: [], last: '', staysOff: false, commanded: 'yes' as const },
   } as const
   const ours = ledgerOf(9, { a: entry({ standing: 'member' }), b: entry(), c: entry() })
   const theirs = ledgerOf(4, {

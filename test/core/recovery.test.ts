@@ -94,12 +94,12 @@ test('F3 a command that may be on its way to a written-off node is waited for', 
     ...{ id: 'f', action: 'reboot', because: '', requester: '', staysOff: false, dangling },
   })
   const fencing = { ...record, owner: 'a', life: 'a1' }
-  const off = writtenOff({ ...entry, standing: 'lost', fencing }, 'seen')
+  const off = writtenOff({ ...entry, standing: 'lost', fencing }, 'seen', config().rules)
   assert.deepEqual(
     [off.standing, off.late, off.holds, off.fencing?.action, off.fencing?.owner],
     ['fenced', true, [], 'off', undefined],
   )
-  assert.equal(writtenOff({ ...entry, standing: 'lost' }, 'seen').late, false)
+  assert.equal(writtenOff({ ...entry, standing: 'lost' }, 'seen', config().rules).late, false)
 })
 
 /** Three nodes, of which b and c are gone. */

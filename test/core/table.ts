@@ -31,8 +31,9 @@ export interface Seat {
   readonly feeds: Map<string, 'on' | 'off'>
   /** Those of them that stay on, whatever they are told. */
   readonly stuck: Set<string>
-  /** Do they turn everybody away who logs in? */
+  /** Do they turn everybody away who logs in? Do they never answer a command that they carry out? */
   refuses: boolean
+  hangs: boolean
   /** How often the machine has booted, and whether that is all that it does. */
   boots: number
   booting: boolean
@@ -156,6 +157,7 @@ export class Table {
       feeds: before?.feeds ?? new Map(),
       stuck: new Set(),
       refuses: false,
+      hangs: false,
       boots: before?.boots ?? 1,
       booting: false,
       dog: { ok: true, timeoutMs: 10_000, detail: 'a double' },
@@ -243,6 +245,7 @@ export class Table {
           target.booting = effect.action === 'reset'
           if (!target.power) target.runs.clear()
         }
+        if (target.hangs) return
         answer({ kind: 'pressed', id: effect.id, outcome: 'accepted', detail: '' })
         return
       }
@@ -252,7 +255,7 @@ export class Table {
         const power = target?.says ?? target?.feeds.get(effect.device) ?? on
         const device = this.#config.devices.find(({ id }) => id === effect.device)
         const boot = { boot: `boot ${target?.boots}` }
-        const told = device?.isolation === 'new-boot' ? boot : {}
+        const told = device?.isolation === 'new-boot' && power !== 'unknown' ? boot : {}
         answer({ kind: 'power', id: effect.id, power, raw: power, ...told })
         return
       }

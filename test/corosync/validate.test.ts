@@ -62,7 +62,7 @@ const entry: NodeEntry = {
     dangling: [{ node: 'node2', life: 'x', step: 3 }],
     last: 'level 1 failed',
     staysOff: false,
-    commanded: false,
+    commanded: 'no',
   },
 }
 const ledger: Ledger = {

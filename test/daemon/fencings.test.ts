@@ -29,7 +29,7 @@ const record: FencingRecord = {
   dangling: [],
   last: '',
   staysOff: false,
-  commanded: false,
+  commanded: 'no',
 }
 const verdict = {
   proven: true,

@@ -118,7 +118,7 @@ test('a button is pressed, read back, and all of it is on record', async (t) => 
       dangling: [],
       last: '',
       staysOff: false,
-      commanded: false,
+      commanded: 'no',
     },
   } as const
   const ledger = { ...blankLedger, nodes: { b: entry } }

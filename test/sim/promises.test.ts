@@ -32,7 +32,7 @@ const record: FencingRecord = {
   dangling: [],
   last: '',
   staysOff: false,
-  commanded: false,
+  commanded: 'no',
   life: '',
 }
 
