@@ -1,7 +1,7 @@
 /**
  * All that a node can do. The core returns effects; the hands carry them out, and every deed but
- * `send`, `say`, `prepare`, `expect`, `lease`, `disarm`, `handOver` and `exit` ends in an event that
- * echoes its `id`.
+ * `send`, `say`, `prepare`, `expect`, `lease`, `disarm`, `handOver` and `exit` ends in an event
+ * that echoes its `id`.
  */
 import type { Ledger } from './ledger.ts'
 import type { Message } from './message.ts'

@@ -57,7 +57,7 @@ export function keepOrders(turn: Turn): void {
     if (turn.nowMs - order.sinceMs > TAKEN_UP_WITHIN_MS) {
       const late =
         order.action === 'recover'
-          ? 'the nodes that are left have not agreed in time, or Corosync has no quorum: see the log'
+          ? 'the nodes that are left did not agree in time, or Corosync has no quorum: see the log'
           : 'no coordinator took it up in time'
       onOrderStep(turn, order.id, 'refused', late)
     } else {

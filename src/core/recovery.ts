@@ -185,8 +185,8 @@ export function recoveryAlarm({ ledger, config, group }: State): readonly string
   const back = nodes.filter((id) => group?.ringMembers.includes(id))
   if (back.length > 0) {
     return [
-      `${back.join(', ')} was written off and is in the ring: nothing is decided by that word any ` +
-        'more; start picketd there, or give up those that are still missing',
+      `${back.join(', ')} was written off and is in the ring: nothing is decided by that word ` +
+        'any more; start picketd there, or give up those that are still missing',
     ]
   }
   const [are, them] = nodes.length === 1 ? ['is', 'it'] : ['are', 'them']

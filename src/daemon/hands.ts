@@ -240,7 +240,7 @@ function arm({ watchdog }: Body, { id, untilMs }: Of<'arm'>, tell: Tell): void {
   watchdog?.arm(untilMs, (word) => tell({ kind: 'armed', id, ...word }))
 }
 
-/** What comes of it Corosync tells: a verdict for this ring. It is asked for again with the beat. */
+/** What comes of it Corosync tells: a verdict for this ring. The core asks again with the beat. */
 function expect({ corosync, say }: Body, votes: number): void {
   const told = (level: Say['level'], text: string) => say({ do: 'say', level, text })
   corosync.expect?.(votes).then(

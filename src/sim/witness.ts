@@ -15,6 +15,7 @@ import { healthNotes } from './witness-health.ts'
 import type { LiveNote } from './witness-live.ts'
 import { type DetachNote, noteDetach, noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
+import type { GivenUp } from './write-offs.ts'
 
 export interface Witness {
   /** A disk has lost what it kept: what only that disk knew may be forgotten. */
@@ -29,11 +30,7 @@ export interface Witness {
   /** What a machine had, or was starting, when it was separated from the main group. */
   readonly unproven: Map<Machine, Set<string>>
   readonly orders: Map<string, Order>
-  /** Who was given up for good, and in which boot everybody else was. */
-  readonly words: {
-    readonly nodes: readonly NodeId[]
-    readonly boots: ReadonlyMap<Machine, number>
-  }[]
+  readonly words: GivenUp[]
   /** The last order that lets a node serve, by node: its number among all orders. */
   readonly allowed: Map<NodeId, number>
   /** The last off order that the ring has put in order, by node: its number among all orders. */

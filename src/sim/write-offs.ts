@@ -3,6 +3,7 @@
  * is off, and comes back with an empty disk or not at all. And the judge of what the others do.
  */
 import type { Order } from '../core/event.ts'
+import type { NodeId } from '../core/model.ts'
 import { isReal } from './core.ts'
 import type { Ring } from './cpg.ts'
 import { type Daemon, tell } from './daemons.ts'
@@ -10,6 +11,12 @@ import type { Invariant } from './invariants.ts'
 import { switchOn } from './machines.ts'
 import { ringsOf } from './rings.ts'
 import type { Machine, World } from './world.ts'
+
+/** Who was given up for good, and in which boot everybody else was. */
+export interface GivenUp {
+  readonly nodes: readonly NodeId[]
+  readonly boots: ReadonlyMap<Machine, number>
+}
 
 /** Gives up all machines that the daemon of this one cannot see. False where it has no ring. */
 export function giveUp(world: World, via: Machine): boolean {
