@@ -140,6 +140,7 @@ function whyUnable(
     return holders.includes(node) ? '' : 'its picketd is being replaced'
   }
   const report = session.reports[node]
+  if (ledger.recovery?.nodes.includes(node)) return 'it is written off'
   if (standing !== 'member') return `it is ${standing}`
   if (barred) return 'an operator has switched it off'
   if (quarantined) return 'it was fenced, and waits for `picket unfence`'

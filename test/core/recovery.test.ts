@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { alarmsOf } from '../../src/core/alarms.ts'
 import type { Order } from '../../src/core/event.ts'
+import { explain } from '../../src/core/explain.ts'
 import {
   blankLedger,
   digestOf,
@@ -167,6 +168,7 @@ test('H26 status says what to do, and what has been done', () => {
   assert.ok(runs.has('vip'))
   assert.match(alarmsOf(state).join('\n'), /b, c are written off.*nothing is decided unless a is/)
   assert.equal(status().advice.filter((each) => each.includes('fence on b')).length, 0)
+  assert.equal(explain(state, 'vip')?.elsewhere.b, 'it is written off')
   const id = 'on-b'
   const about = { action: 'on', target: 'b', requester: 'root', reason: '' } as const
   table.tell('a', { kind: 'order', order: { id, ...about } })

@@ -1,20 +1,21 @@
 /**
  * A majority that is lost for good, on a real cluster (H26): two of three nodes are destroyed. The
  * third decides nothing, until a person has named both as dead; then it goes on alone, also after a
- * restart of its daemon. A node that comes back wiped takes part again.
+ * restart of its daemon or of Corosync. A node that comes back wiped takes part again.
  */
 import assert from 'node:assert/strict'
 import { readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { answering } from '../../src/demo/witness.ts'
-import { bmc, crash, exec, power, whyNoLab } from '../../src/lab/lab.ts'
+import { bmc, crash, exec, power, startCorosync, whyNoLab } from '../../src/lab/lab.ts'
 import { home, nodeDir } from '../../src/lab/names.ts'
 import {
   eventually,
   killDaemon,
   linesOf,
   picket,
+  processNamed,
   type Scene,
   seen,
   serves,
@@ -74,6 +75,15 @@ describe('most nodes are lost for good', { skip }, () => {
     await killDaemon(scene, left)
     await eventually('it decides again', async () => (await statusAt(scene, left))?.ready)
     await eventually('the service runs on', serving)
+
+    // A Corosync that starts expects what its configuration says; picketd tells it anew.
+    process.kill(processNamed(scene, left, 'corosync').pid, 'SIGKILL')
+    await eventually('it has no quorum', async () => !(await statusAt(scene, left))?.quorate)
+    await startCorosync(lab, left)
+    await eventually('it decides with another Corosync', async () => {
+      return (await statusAt(scene, left))?.ready
+    })
+    await eventually('the service runs again', serving)
 
     const [back, away] = names as [string, string]
     rmSync(path.join(nodeDir(lab, back), 'lib-picket/ledger.json'))
