@@ -254,8 +254,9 @@ function lostAnew(
   because: string,
 ): FencingRecord | undefined {
   if (former === undefined || former.action === 'on') return former
-  const { dangling, round } = former
-  const order = { id, because, requester: 'picketd', staysOff: false, dangling }
+  // Whoever was to stay off is still not to be reset.
+  const { dangling, round, staysOff } = former
+  const order = { id, because, requester: 'picketd', staysOff, dangling }
   return { ...orderedFencing({ ...order, action: 'off' }), round }
 }
 

@@ -46,7 +46,7 @@ function lostAgain(table: Table): void {
   table.run(20_000)
 }
 
-test('F5 whoever forgot that it had pressed has not: the node rests when it is back', () => {
+test('F5 a presser that forgets its press does not undo it: the node rests when it is back', () => {
   const table = interrupted()
   table.seats.get('a')!.says = 'unknown'
   table.ring(['b', 'c'])
