@@ -192,3 +192,25 @@ test('H26 a word that is not taken in time, or in another ring, takes no effect 
   assert.match(other()?.because ?? '', /the ring has changed meanwhile/)
   assert.equal(describe(moved.seats.get('a')!.state, moved.nowMs).ready, false)
 })
+
+test('H26 a smaller cluster, without the lost nodes, waits for nobody, also after a reboot', () => {
+  const table = alone()
+  giveUp(table)
+  verdict(table, true)
+  table.run(1_000)
+  const { ledger } = table.seats.get('a')!.disk
+  const { resources } = config()
+  const small = new Table({
+    ...of(['a']),
+    hash: 'h2',
+    resources: [{ ...resources[0]!, nodes: ['a'] }],
+  })
+  small.seat('a').disk.ledger = ledger
+  small.seat('a', 'a2', 'boot-2')
+  small.ring(['a'])
+  small.run(10_000)
+  const { state, runs } = small.seats.get('a')!
+  assert.ok(runs.has('vip'), describe(state, small.nowMs).resources[0]?.because)
+  assert.deepEqual(state.ledger.recovery?.nodes, [])
+  assert.deepEqual(state.ledger.nodes.b?.holds, [])
+})
