@@ -32,7 +32,7 @@ const real = onlyUnit ? [] : wanted.filter(isReal)
 const parts = [
   {
     files: wanted.filter((file) => !isReal(file)),
-    concurrency: Math.max(3, availableParallelism()),
+    concurrency: Math.max(2, availableParallelism() - 1),
   },
   { files: real.filter((file) => !alone.has(file)), concurrency: 2 },
   { files: real.filter((file) => alone.has(file)), concurrency: 1 },
