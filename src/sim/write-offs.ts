@@ -16,6 +16,8 @@ import type { Machine, World } from './world.ts'
 export interface GivenUp {
   readonly nodes: readonly NodeId[]
   readonly boots: ReadonlyMap<Machine, number>
+  /** One of them has taken part again since. */
+  over: boolean
 }
 
 /** Gives up all machines that the daemon of this one cannot see. False where it has no ring. */
@@ -38,7 +40,7 @@ export function giveUp(world: World, via: Machine): boolean {
   world.say(`operator: ${nodes.join(' ')} are lost for good, to ${via.id}`)
   for (const machine of gone) machine.gone = true
   const boots = new Map(ring.members.map((machine) => [machine, machine.boot]))
-  world.witness.words.push({ nodes, boots })
+  world.witness.words.push({ nodes, boots, over: false })
   // What only the lost machines knew nobody can be held to.
   world.witness.forgetful = true
   tell(world, daemon, { kind: 'order', order })
@@ -92,7 +94,8 @@ export function expectVotes(world: World, { machine }: Daemon, votes: number): n
 
 /**
  * Said once more, and not asked of the core: fewer than most decide only by a word that covers all
- * others, while nobody of those is in the ring, and one of them has been up since it was given.
+ * others, while none of those is in the ring or has taken part since, and one of them has been up
+ * since it was given.
  */
 export const writeOffPromises: readonly Invariant[] = [
   {
@@ -106,15 +109,31 @@ export const writeOffPromises: readonly Invariant[] = [
       if (halves || ring.members.length * 2 > world.machines.length) {
         return whyIntruded(world, daemon, resource)
       }
-      const covers = world.witness.words.some(({ nodes, boots }) => {
+      const covers = world.witness.words.some(({ nodes, boots, over }) => {
+        if (over) return false
         const others = world.machines.filter((each) => !ring.members.includes(each))
         const all = others.every(({ id }) => nodes.includes(id))
         return all && ring.members.some((each) => boots.get(each) === each.boot)
       })
       return covers ? undefined : `${machine.id} starts ${resource} with too few`
     },
+    onScan: (world) => {
+      for (const word of world.witness.words) word.over ||= isOver(world, word)
+      return undefined
+    },
   },
 ]
+
+/** Has one of those who were given up been agreed with since? */
+function isOver({ machines }: World, { nodes, boots }: GivenUp): boolean {
+  return machines.some((machine) => {
+    const { daemon } = machine
+    if (!boots.has(machine) || daemon?.alive !== true || !isReal(daemon.mind)) return false
+    const { session } = daemon.mind
+    const members = session?.open === true && session.adopted ? session.merged?.members : []
+    return members?.some((member) => nodes.includes(member)) === true
+  })
+}
 
 /** Has CPG told it of this ring? */
 function knows({ mind }: Daemon, { id }: Ring): boolean {
