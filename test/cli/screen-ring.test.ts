@@ -3,20 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { screen } from '../../src/cli/screen.ts'
 import { type RingStatus, ringStatus } from '../../src/daemon/ring-status.ts'
+import { sound } from '../corosync/sound.ts'
 import { healthy } from './daemon.ts'
 
-const none = {
-  twoNode: false,
-  waitForAll: false,
-  lastManStanding: false,
-  autoTieBreaker: false,
-  allowDownscale: false,
-  qdevice: false,
-  expectedVotes: 3,
-  configuredVotes: 3,
-  unequalVotes: false,
-  understated: false,
-}
 const totem = {
   cluster: 'shop',
   transport: 'knet',
@@ -36,7 +25,7 @@ const shown = (corosync: RingStatus) =>
   screen({ ...healthy(), corosync } as ReturnType<typeof healthy>, (_, text) => text)
 
 test('H1 a ring in good health is one line', () => {
-  const lines = shown(ringStatus({ totem, options: none, links: () => both }))
+  const lines = shown(ringStatus({ totem, options: sound, links: () => both }))
   assert.equal(
     lines[2],
     'Corosync: knet, 2 links, encrypted, token 1.65 s, consensus 1.98 s, join 0.05 s, ' +
@@ -47,7 +36,7 @@ test('H1 a ring in good health is one line', () => {
 
 test('H1 links that are down have lines of their own, and rules stand beside the votes', () => {
   const links = () => [...both, { node: 'web-03', link: 2, up: false }]
-  const options = { ...none, twoNode: true, qdevice: true, expectedVotes: 2 }
+  const options = { ...sound, twoNode: true, qdevice: true, expectedVotes: 2 }
   const lines = shown(ringStatus({ totem: { ...totem, encrypted: false }, options, links }))
   assert.match(lines[2]!, /^Corosync: knet, 3 links, not encrypted, /)
   assert.match(lines[2]!, /quorum of 2 votes, two_node, a quorum device$/)
@@ -57,6 +46,6 @@ test('H1 links that are down have lines of their own, and rules stand beside the
 
 test('H1 without knet there are no links to show', () => {
   const udp = { ...totem, transport: 'udpu' }
-  const lines = shown(ringStatus({ totem: udp, options: none, links: () => [] }))
+  const lines = shown(ringStatus({ totem: udp, options: sound, links: () => [] }))
   assert.match(lines[2]!, /^Corosync: udpu, encrypted, token/)
 })

@@ -2,20 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { quorumRisks } from '../../src/config/corosync.ts'
 import { quorumAlarms, refusedIn, sayLinks } from '../../src/daemon/ring.ts'
+import { sound } from '../corosync/sound.ts'
 import { listener } from './scratch.ts'
-
-const sound = {
-  twoNode: false,
-  waitForAll: false,
-  lastManStanding: false,
-  autoTieBreaker: false,
-  allowDownscale: false,
-  qdevice: false,
-  expectedVotes: 3,
-  configuredVotes: 3,
-  unequalVotes: false,
-  understated: false,
-}
 
 test('H25 rules that weaken quorum are refused, unless they are accepted by that name', () => {
   assert.deepEqual(refusedIn(sound, []), [])
