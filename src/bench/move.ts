@@ -22,7 +22,7 @@ const EVERY_MS = 5
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '20' },
-    profile: { type: 'string', default: 'lan' },
+    profile: { type: 'string', default: 'shared' },
     beside: { type: 'string', default: 'pacemaker' },
     checkout: { type: 'boolean', default: false },
   },

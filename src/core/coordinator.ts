@@ -14,6 +14,7 @@ import { unfitness } from './merge.ts'
 import type { NodeConfig, NodeId } from './model.ts'
 import { place } from './placement.ts'
 import { askingMs, hearersOf } from './reprieve.ts'
+import { isStuck } from './resource.ts'
 import { defer, delayMsOf, forgetRounds, permitFor } from './rules.ts'
 import { leading, type Session, type State, set, type Turn } from './state.ts'
 import { disableFailed, endFailedMoves } from './wants.ts'
@@ -54,7 +55,7 @@ export function decide(turn: Turn): void {
 
 /** Its successor has to judge a coordinator that fails its own stop, or is to be fenced. */
 function whyUnfit(state: State, session: Session): string {
-  const stuck = Object.values(state.resources).some((local) => local.at === 'stuck')
+  const stuck = Object.values(state.resources).some(isStuck)
   if (stuck) return 'it cannot stop one of its own resources'
   return failureToFence(state, state.self, session.reports[state.self])
 }
@@ -224,7 +225,8 @@ function ownerOf(
   round: number,
 ): NodeId | undefined {
   const members = session.merged?.members ?? []
-  const unfit = (id: NodeId) => unfitness(entryOf(state.ledger, id), session.reports[id])
+  const unfit = (id: NodeId) =>
+    unfitness(state.config, entryOf(state.ledger, id), session.reports[id])
   const others = members.filter((id) => id !== target && unfit(id) < Infinity)
   const able = others.filter((id) => unfit(id) === Math.min(...others.map(unfit)))
   const record = entryOf(state.ledger, target).fencing

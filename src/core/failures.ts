@@ -118,6 +118,18 @@ export function failureToFence(
   return ''
 }
 
+/**
+ * Has somebody else to judge it? Nobody condemns itself, so whoever cannot stop something, or has
+ * failed in a way for which it is fenced, leads and presses only where all others are no fitter.
+ */
+export function awaitsJudge(config: Config, report: Pick<Report, 'resources'>): boolean {
+  return config.resources.some((resource) => {
+    const told = report.resources[resource.id]
+    if (told?.state === 'stuck') return true
+    return Boolean(told?.grave) && failingOf(config, resource).action === 'fence'
+  })
+}
+
 /** What people are told of the failures of a resource on one node. */
 export interface FailureStatus {
   readonly count: number

@@ -5,6 +5,7 @@
  * newest one counts, because every decision was acknowledged by a majority and any two majorities
  * share a member (S8). Where too few members can vouch for theirs, absent nodes may hold anything.
  */
+import { awaitsJudge } from './failures.ts'
 import { isHalf, leastOf } from './halves.ts'
 import {
   blankLedger,
@@ -91,7 +92,8 @@ export function merge(config: Config, group: Group, syncs: Syncs): Merged | unde
   const trusted = members.filter((id) => syncs[id]!.chain)
   const sticky = trusted.find((id) => id === ledger.coordinator)
   const coordinator =
-    elect(merged, trusted, reports, sticky) ?? elect(merged, members, reports, undefined)
+    elect(config, merged, trusted, reports, sticky) ??
+    elect(config, merged, members, reports, undefined)
   return { members, ledger: { ...merged, coordinator } }
 }
 
@@ -114,12 +116,13 @@ function unitedLedger(
  * are, so that an operator's `on` still finds somebody who listens.
  */
 export function elect(
+  config: Config,
   ledger: Ledger,
   candidates: readonly NodeId[],
   reports: Readonly<Record<NodeId, Report>>,
   sticky: NodeId | undefined,
 ): NodeId | undefined {
-  const unfit = (id: NodeId) => unfitness(entryOf(ledger, id), reports[id])
+  const unfit = (id: NodeId) => unfitness(config, entryOf(ledger, id), reports[id])
   const able = [...candidates].sort().filter((id) => unfit(id) < Infinity)
   const [best] = able.toSorted((a, b) => unfit(a) - unfit(b))
   if (best === undefined) return undefined
@@ -128,12 +131,13 @@ export function elect(
 }
 
 /** How unfit a member is to lead or to press a button: 0 fit, Infinity not at all. */
-export function unfitness(entry: NodeEntry, report: Report | undefined): number {
+export function unfitness(config: Config, entry: NodeEntry, report: Report | undefined): number {
   if (report === undefined || !report.durable || report.passive) return Infinity
   // Where all are on their way out, one has to see to whoever cannot stop.
   if (report.leaving) return 3
   if (entry.standing === 'condemned') return 2
   if (entry.standing !== 'member') return Infinity
+  if (awaitsJudge(config, report)) return 2
   return entry.barred || entry.quarantined ? 1 : 0
 }
 

@@ -119,7 +119,7 @@ function whyNotYet(look: Look, resource: ResourceConfig, to: NodeId): string {
     const up = awaitedBy(resources, resource, name, to).some(({ id }) => {
       const at = holderOf(look, id)
       // On the same node the start itself waits: what is granted there comes up before it.
-      return at === to ? isStaying(look, id, at) : at && stateAt(look, id, at) === 'running'
+      return at === to ? isStaying(look, id, at) : at !== undefined && runsOn(look, id, at)
     })
     if (!up) return `it waits for ${name}, after which it starts`
   }
@@ -180,12 +180,19 @@ function stateAt({ session }: Look, id: ResourceId, node: NodeId): string | unde
   return session.reports[node]?.resources[id]?.state
 }
 
-/** Does it run there, or will it: is it granted, and planned to stay? */
+/** Does it run there, and is not about to end? */
+function runsOn(look: Look, id: ResourceId, at: NodeId): boolean {
+  return stateAt(look, id, at) === 'running' && !isKnownDown(look, id, at)
+}
+
+/** Does it run there, or will it: is it granted, planned to stay, and nothing ends it there? */
 function isStaying(look: Look, id: ResourceId, at: NodeId): boolean {
   const state = stateAt(look, id, at)
+  const resource = look.byId(id)
   // It may not have heard of its grant yet.
   const comes = state === 'stopped' || state === 'starting' || state === 'running'
-  return comes && look.plan.get(id)?.node === at
+  if (!comes || resource === undefined || look.plan.get(id)?.node !== at) return false
+  return whyNotHere(look, resource, at) === ''
 }
 
 // ---- taking away ----

@@ -44,10 +44,14 @@ interface Operation {
   readonly op: ResourceOp
   readonly aborted: boolean
   readonly untilMs: number
+  /** It should have ended, and nobody knows what it does: as bad as a stop that fails. */
+  readonly lost: boolean
 }
 
 /** How long after its own bound an operation may take to be killed and proven gone. */
 const REAP_MS = 10_000
+/** A tick that is later than this comes after a sleep, and answers wait behind it. */
+const SLEPT_MS = 1_000
 
 /** A resource of which this life of the daemon knows nothing yet. */
 export const untried: Local = {
@@ -69,6 +73,7 @@ export const boundElsewhere: Local = { ...untried, at: 'stopped', nextMs: Infini
  * What the others are told. A granted resource is as good as starting: the grant must not lapse.
  */
 export function reportedState(local: Local): ResourceState {
+  if (isStuck(local)) return 'stuck'
   switch (local.at) {
     case 'granted':
       return 'starting'
@@ -87,13 +92,18 @@ export function reportedState(local: Local): ResourceState {
   }
 }
 
+/** Can nobody here say that it ends? */
+export function isStuck({ at, op }: Local): boolean {
+  return at === 'stuck' || op?.lost === true
+}
+
 const isMoving = ({ at }: Local): boolean => {
   return at === 'sending' || at === 'sent' || at === 'receiving'
 }
 
 /** The next instant at which this resource wants a tick. */
 export function resourceDeadlineMs(local: Local): number {
-  if (local.op !== undefined) return local.at === 'stuck' ? Infinity : local.op.untilMs
+  if (local.op !== undefined) return local.op.lost ? Infinity : local.op.untilMs
   return local.at === 'granted' || isMoving(local) ? Infinity : local.nextMs
 }
 
@@ -101,12 +111,7 @@ export function resourceDeadlineMs(local: Local): number {
 export function tickResource(turn: Turn, config: ResourceConfig): void {
   const local = turn.state.resources[config.id]!
   if (turn.nowMs < resourceDeadlineMs(local) || isPaused(turn.state, local)) return
-  if (local.op !== undefined) {
-    const detail = `its ${local.op.op} cannot be ended`
-    say(turn, 'alarm', `${config.id}: ${detail}`, { resource: config.id })
-    put(turn, config.id, { at: 'stuck', detail })
-    return
-  }
+  if (local.op !== undefined) return loseOperation(turn, config, local.op)
   switch (local.at) {
     case 'unknown':
     case 'stopped':
@@ -124,6 +129,17 @@ export function tickResource(turn: Turn, config: ResourceConfig): void {
     case 'receiving':
       throw new Error(`${config.id} is ${local.at} without an operation`)
   }
+}
+
+/** When it ends after all, what it says counts as if it had been in time. */
+function loseOperation(turn: Turn, config: ResourceConfig, op: Operation): void {
+  const { nowMs } = turn
+  if (nowMs > op.untilMs + SLEPT_MS) {
+    return put(turn, config.id, { op: { ...op, untilMs: nowMs + SLEPT_MS } })
+  }
+  const detail = `its ${op.op} cannot be ended`
+  say(turn, 'alarm', `${config.id}: ${detail}`, { resource: config.id })
+  put(turn, config.id, { op: { ...op, lost: true }, detail })
 }
 
 /** After every event: starts and stops that have waited for others of this node. */
@@ -225,9 +241,9 @@ function runsElsewhere({ session, self }: State, { id, nodes }: ResourceConfig):
 /** Has everything here ended that starts after it, or is it known not to end well? */
 function followersGone(turn: Turn, config: ResourceConfig): boolean {
   return followersOf(turn, config).every(({ id }) => {
-    const { at, attempts } = turn.state.resources[id]!
-    if (isLeftAlone(turn.state, id)) return true
-    return at === 'stopped' || at === 'stuck' || (at === 'stopping' && attempts > 0)
+    const local = turn.state.resources[id]!
+    if (isLeftAlone(turn.state, id) || isStuck(local)) return true
+    return local.at === 'stopped' || (local.at === 'stopping' && local.attempts > 0)
   })
 }
 
@@ -242,7 +258,7 @@ export function run(turn: Turn, config: ResourceConfig, op: ResourceOp, move?: M
   const timeoutMs = boundOf(config, op)
   const id = freshId(turn)
   const untilMs = turn.nowMs + timeoutMs + REAP_MS
-  put(turn, config.id, { op: { id, op, aborted: false, untilMs } })
+  put(turn, config.id, { op: { id, op, aborted: false, untilMs, lost: false } })
   const of = { id, resource: config.id, op, timeoutMs }
   turn.effects.push({ do: 'run', ...of, ...(move !== undefined && { move }) })
 }

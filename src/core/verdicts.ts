@@ -329,12 +329,12 @@ function takeBack(turn: Turn, from: NodeId): void {
 
 /** A coordinator that may not or cannot lead any more is followed by the lowest able member. */
 export function reelect(turn: Turn, resigned: NodeId | undefined): void {
-  const { ledger, session } = turn.state
+  const { ledger, session, config } = turn.state
   if (session?.merged === undefined) return
   const { coordinator } = ledger
   const others = session.merged.members.filter((id) => id !== resigned)
   const sticky = coordinator === resigned ? undefined : coordinator
-  const next = elect(ledger, others, session.reports, sticky)
+  const next = elect(config, ledger, others, session.reports, sticky)
   if (next === coordinator || (next === undefined && resigned !== undefined)) return
   const epoch = { ...ledger.epoch, step: ledger.epoch.step + 1 }
   set(turn, { ledger: { ...ledger, epoch, coordinator: next } })

@@ -7,7 +7,7 @@
  * Where the kernel groups tasks by session (autogroup, as Debian's does), a nice value counts
  * within the session alone: the session as a whole asks for its share separately.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import type { Say } from './log.ts'
 
@@ -18,11 +18,7 @@ const autogroup = '/proc/self/autogroup'
 /** Takes what it can get, and says what it did not get. */
 export function takePriority(say: Say): void {
   const refused: string[] = []
-  try {
-    setPriority(0, nice)
-  } catch {
-    refused.push('a higher priority')
-  }
+  if (!threads().every((thread) => takes(thread))) refused.push('a higher priority')
   if (ownSession() && !writes(autogroup, String(nice))) refused.push('a share for its session')
   if (!writes('/proc/self/oom_score_adj', String(outOfMemoryScore))) {
     refused.push('protection when memory runs out')
@@ -33,6 +29,24 @@ export function takePriority(say: Say): void {
     `picketd did not get ${refused.join(' and ')}: on a starved machine its beats may come too ` +
       'late, and its node be fenced. Run it as root with CAP_SYS_NICE and CAP_SYS_RESOURCE.',
   )
+}
+
+/**
+ * Linux keeps a nice value for each thread. V8's own were there before us, and the main thread
+ * waits for them whenever memory is swept; threads that begin later inherit it.
+ */
+function threads(): number[] {
+  return readdirSync('/proc/self/task').map(Number)
+}
+
+/** A thread that has ended meanwhile needs nothing. */
+function takes(thread: number): boolean {
+  try {
+    setPriority(thread, nice)
+    return true
+  } catch (error) {
+    return (error as { info?: { code?: string } }).info?.code === 'ESRCH'
+  }
 }
 
 /**

@@ -1,25 +1,38 @@
 /**
  * The ledger on disk, so that what this node has acknowledged survives its daemon and its machine.
  *
- * One file of two lines, a header and the ledger. A save is atomic: written beside, synced,
- * renamed, and the directory synced; a crash at any point leaves the old ledger or the new one.
- * What cannot be trusted to the last byte is put aside, never used: the disk may add obligations,
- * not proof, and half an obligation is none.
+ * A save is one synced write behind the ledgers that the file holds (`ledger-file.ts`). The first
+ * save of a life, the one for which there is no space, and the one after a failure make a new file:
+ * written beside, synced, renamed, and the directory synced. A crash at any point leaves the old
+ * ledger or the new one. What cannot be trusted to the last byte is put aside, never used: the disk
+ * may add obligations, not proof, and half an obligation is none.
  */
 import {
+  close,
   closeSync,
+  constants,
   fstatSync,
   mkdirSync,
+  open as openFile,
   openSync,
   readSync,
   renameSync,
   rmSync,
   statSync,
+  write,
 } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { promisify } from 'node:util'
 import type { Ledger } from '../core/ledger.ts'
+import {
+  type Found,
+  fileBytesMax,
+  readFile,
+  renderFile,
+  renderLedger,
+  spaceEnd,
+} from './ledger-file.ts'
 import type { Say } from './log.ts'
 
 export type Saved = { readonly ok: true } | { readonly ok: false; readonly because: string }
@@ -36,8 +49,6 @@ export interface Store {
   settled(): Promise<void>
 }
 
-const version = 2
-const bytesMax = 16 * 2 ** 20
 /** How many untrusted files are kept for a person to look at. */
 const asideMax = 5
 
@@ -49,14 +60,15 @@ export function openStore(stateDir: string, cluster: string, say: Say): Store {
   const found = read(path, cluster)
   if (found.because !== undefined) putAside(path, found.because, say)
 
-  let waiting: { text: string; answers: ((saved: Saved) => void)[] } | undefined
+  const keep = writerOf(stateDir, path)
+  let waiting: { record: Buffer; answers: ((saved: Saved) => void)[] } | undefined
   let working: Promise<void> | undefined
 
   async function work(): Promise<void> {
     while (waiting) {
-      const { text, answers } = waiting
+      const { record, answers } = waiting
       waiting = undefined
-      const saved = await write(stateDir, path, text)
+      const saved = await keep(record)
       for (const answer of answers) answer(saved)
     }
     working = undefined
@@ -66,7 +78,8 @@ export function openStore(stateDir: string, cluster: string, say: Say): Store {
     ledger: found.ledger,
     save(ledger) {
       const { promise, resolve } = Promise.withResolvers<Saved>()
-      waiting = { text: render(cluster, ledger), answers: [...(waiting?.answers ?? []), resolve] }
+      const answers = [...(waiting?.answers ?? []), resolve]
+      waiting = { record: renderLedger(cluster, ledger), answers }
       working ??= work()
       return promise
     },
@@ -74,70 +87,28 @@ export function openStore(stateDir: string, cluster: string, say: Say): Store {
   }
 }
 
-function render(cluster: string, ledger: Ledger): string {
-  const body = JSON.stringify(ledger)
-  return `${headerOf(cluster, body)}\n${body}\n`
-}
-
-function headerOf(cluster: string, body: string): string {
-  const crc = crc32(body, crc32(cluster)).toString(16).padStart(8, '0')
-  return JSON.stringify({ picket: 'ledger', version, cluster, crc, length: body.length })
-}
-
-interface Found {
-  readonly ledger?: Ledger
-  /** Why the file cannot be used; absent where there is none. */
-  readonly because?: string
-}
-
 function read(path: string, cluster: string): Found {
   try {
-    const text = readBounded(path)
-    return text === undefined
-      ? { because: `is longer than ${bytesMax} bytes` }
-      : parse(text, cluster)
+    const bytes = readBounded(path)
+    return bytes === undefined
+      ? { because: `is longer than ${fileBytesMax} bytes` }
+      : readFile(bytes, cluster)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     return { because: `cannot be read (${error instanceof Error ? error.message : error})` }
   }
 }
 
-function readBounded(path: string): string | undefined {
+function readBounded(path: string): Buffer | undefined {
   const fd = openSync(path, 'r')
   try {
     const { size } = fstatSync(fd)
-    if (size > bytesMax) return
+    if (size > fileBytesMax) return
     const bytes = Buffer.alloc(size)
     const length = size === 0 ? 0 : readSync(fd, bytes, 0, size, 0)
-    // A byte that is not UTF-8 becomes another one here, and the checksum tells.
-    return bytes.toString('utf8', 0, length)
+    return bytes.subarray(0, length)
   } finally {
     closeSync(fd)
-  }
-}
-
-function parse(text: string, cluster: string): Found {
-  const [header = '', body = '', end, ...rest] = text.split('\n')
-  const fields = fieldsOf(header)
-  if (fields?.picket === 'ledger' && fields.version !== version) {
-    return {
-      because: `was written in version ${String(fields.version)} of the format, not ${version}`,
-    }
-  }
-  const owner = fields?.cluster
-  if (typeof owner === 'string' && headerOf(owner, body) === header && end === '' && !rest.length) {
-    if (owner !== cluster) return { because: `is of the cluster "${owner}", not "${cluster}"` }
-    return { ledger: JSON.parse(body) as Ledger }
-  }
-  return { because: 'is damaged (its checksum does not match)' }
-}
-
-function fieldsOf(header: string): { readonly [name: string]: unknown } | undefined {
-  try {
-    const fields: unknown = JSON.parse(header)
-    return typeof fields === 'object' && fields !== null ? { ...fields } : undefined
-  } catch {
-    return undefined
   }
 }
 
@@ -165,20 +136,85 @@ function oldest(places: readonly string[]): string {
   return places.reduce((a, b) => ((ageOf(b) ?? 0) < (ageOf(a) ?? 0) ? b : a))
 }
 
-async function write(stateDir: string, path: string, text: string): Promise<Saved> {
-  const handles = [open(`${path}.tmp`, 'w', 0o600), open(stateDir, 'r')] as const
+// A number lasts for the whole life of the daemon; a FileHandle wants somebody who closes it.
+const openFd = promisify(openFile)
+const closeFd = promisify(close)
+const writeFd = promisify(write)
+
+/** The file of this life, with space for more ledgers. */
+interface Space {
+  readonly fd: number
+  /** Which file it is, whatever its name stands for by now. */
+  readonly inode: string
+  readonly endByte: number
+  atByte: number
+}
+
+/** Every write is durable as it ends: one call, and one wait. */
+const { O_WRONLY, O_CREAT, O_TRUNC, O_DSYNC } = constants
+const synced = O_WRONLY | O_CREAT | O_TRUNC | O_DSYNC
+
+/** What makes a record durable, one after the other. Never rejects. */
+function writerOf(stateDir: string, path: string): (record: Buffer) => Promise<Saved> {
+  let space: Space | undefined
+  return async (record) => {
+    const known = space
+    // Whatever fails below, nobody knows what the file holds behind its last whole ledger.
+    space = undefined
+    try {
+      const added = known !== undefined && (await add(path, known, record))
+      space = added ? known : await begin(stateDir, path, record)
+      return { ok: true }
+    } catch (error) {
+      return { ok: false, because: error instanceof Error ? error.message : String(error) }
+    } finally {
+      if (known !== undefined && space !== known) await closeFd(known.fd).catch(() => {})
+    }
+  }
+}
+
+/** Behind the others, if there is space, and if nobody has put another file in its place. */
+async function add(path: string, space: Space, record: Buffer): Promise<boolean> {
+  if (space.atByte + record.length > space.endByte) return false
+  const [inode] = await Promise.all([
+    stat(path).then(inodeOf, () => ''),
+    writeAll(space.fd, record, space.atByte),
+  ])
+  space.atByte += record.length
+  return inode === space.inode
+}
+
+const inodeOf = ({ dev, ino }: { readonly dev: number; readonly ino: number }) => `${dev}/${ino}`
+
+/** A new file, in the place of the old one. */
+async function begin(stateDir: string, path: string, record: Buffer): Promise<Space> {
+  const bytes = renderFile(record)
+  if (bytes === undefined) throw new Error(`the ledger is longer than ${fileBytesMax} bytes`)
+  const directory = await open(stateDir, 'r')
+  let fd: number | undefined
   try {
-    const [file, directory] = await Promise.all(handles)
-    await file.writeFile(text)
-    await file.sync()
+    fd = await openFd(`${path}.tmp`, synced, 0o600)
+    await writeAll(fd, bytes, 0)
     await rename(`${path}.tmp`, path)
     // The new name is durable only with its directory.
     await directory.sync()
-    return { ok: true }
+    const inode = inodeOf(fstatSync(fd))
+    return { fd, inode, endByte: spaceEnd(bytes), atByte: record.length }
   } catch (error) {
-    return { ok: false, because: error instanceof Error ? error.message : String(error) }
+    if (fd !== undefined) await closeFd(fd).catch(() => {})
+    throw error
   } finally {
-    // A start waits for the answer, and nobody for this: all of it is on the disk.
-    for (const handle of handles) handle.then((each) => each.close()).catch(() => {})
+    // A start waits for the answer, and nobody for this.
+    void directory.close().catch(() => {})
+  }
+}
+
+/** A disk that is nearly full takes a part, and tells only of the rest why. */
+async function writeAll(fd: number, bytes: Buffer, atByte: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const rest = bytes.length - done
+    const { bytesWritten } = await writeFd(fd, bytes, done, rest, atByte + done)
+    if (bytesWritten === 0) throw new Error('the disk took nothing')
+    done += bytesWritten
   }
 }

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { LabError } from './run.ts'
 
 /** `wide` is for more nodes than one machine could carry with the timing of the others. */
-export type Profile = 'default' | 'lan' | 'wide'
+export type Profile = 'default' | 'lan' | 'shared' | 'wide'
 export const profiles: readonly Profile[] = ['default', 'lan']
 
 /** Which of a node's two BMCs: the first or the second level of its fencing. */

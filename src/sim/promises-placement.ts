@@ -25,7 +25,30 @@ export const placementPromises: readonly Invariant[] = [
     says: 'a resource stops after those that start after it',
     onRun: hasty,
   },
+  {
+    id: 'H3',
+    says: 'nothing is granted and taken back again and again',
+    onMessage: restless,
+  },
 ]
+
+/** So many grants of one thing to one node, in so short a time, bring nothing about. */
+const GRANTS_MAX = 6
+const RESTLESS_MS = 2_000
+
+/** When a thing was granted to a node, in which session; the newest few. */
+const grants = new WeakMap<World, Map<string, readonly number[]>>()
+
+function restless(world: World, { message }: Moments['onMessage']): string | undefined {
+  if (message.say !== 'grant') return undefined
+  const known = grants.get(world) ?? new Map<string, readonly number[]>()
+  grants.set(world, known)
+  const key = `${message.session} ${message.resource} ${message.to}`
+  const newest = [...(known.get(key) ?? []), world.nowMs].slice(-GRANTS_MAX)
+  known.set(key, newest)
+  if (newest.length < GRANTS_MAX || world.nowMs - newest[0]! > RESTLESS_MS) return undefined
+  return `${message.resource} to ${message.to}`
+}
 
 function early(
   world: World,
@@ -103,9 +126,9 @@ function hasty(
     if (going && daemon.mind.resources[id]?.attempts === 0)
       return `${machine.id} stops ${resource} while ${id} is still stopping`
     const stoppedMs = world.witness.stops.get(`${machine.id}/${thing}`) ?? -1
-    const known = daemon.mind.resources[id]?.at
+    const { at, op } = daemon.mind.resources[id] ?? {}
     // It has come up since this daemon last looked; or nothing ends it any more but a fencing.
-    if (stoppedMs >= found.sinceMs || known === 'stopped' || known === 'stuck') continue
+    if (stoppedMs >= found.sinceMs || at === 'stopped' || at === 'stuck' || op?.lost) continue
     return `${machine.id} stops ${resource} before ${id}`
   }
   return undefined

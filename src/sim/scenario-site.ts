@@ -62,7 +62,7 @@ export interface Wishes {
   readonly group?: string
   /** `web:db`: two resources that must be apart. */
   readonly apart?: string
-  /** `web:vip`: the first one starts after the second, wherever that is. */
+  /** `web:vip,fs:vip`: the first of each pair starts after the second, wherever that is. */
   readonly after?: string
   /** `web`, `web:2`: it runs on all nodes at once, or on at most so many of them. */
   readonly clone?: string
@@ -233,10 +233,10 @@ function resourceWishes(wishes: Wishes, id: string) {
   const { group = '', apart = '', after = '', beside = '', prefers = '' } = wishes
   const checksIn = (text: string | undefined) =>
     pairsOf(text).flatMap(([resource, check]) => (resource === id ? [check] : []))
+  const firsts = pairsOf(after).flatMap(([second, first]) => (second === id ? [first] : []))
   const members = group.split(',')
   const leader = members[members.indexOf(id) - 1]
   const [one, foe] = apart.split(':')
-  const [second, first] = after.split(':')
   const [, node] = wordOf(prefers, id)
   const [follower, company] = beside.split(':')
   const must = (to: string | undefined) =>
@@ -247,7 +247,7 @@ function resourceWishes(wishes: Wishes, id: string) {
     health: checksIn(wishes.health),
     beside: [...must(leader), ...(follower === id ? must(company) : [])],
     apart: one === id ? must(foe) : [],
-    after: [leader, second === id ? first : undefined].filter((each) => each !== undefined),
+    after: [...(leader === undefined ? [] : [leader]), ...firsts],
     prefers: node === undefined ? {} : { [node]: 100 },
     stays: node === undefined ? plainWishes.stays : 0,
   }

@@ -73,6 +73,8 @@ export function feedUntil(world: World, daemon: Daemon, untilMs: number): void {
   const { dog } = daemon.machine
   if (dog?.daemon !== daemon) return
   judge(world, 'onLease', { daemon, untilMs })
+  // The ring that allows it may be gone before the next look.
+  dog.limitMs = Math.max(dog.limitMs, allowedMs(world, daemon))
   dog.untilMs = untilMs
 }
 
@@ -166,13 +168,15 @@ export function belongs({ contact }: Daemon): boolean {
 export function allowedMs(world: World, daemon: Daemon): number {
   const { leaseMs, timeoutMs } = daemon.config.watchdog!
   const spanMs = feedMs(leaseMs, timeoutMs)
-  if (held(daemon.machine).length === 0) return world.nowMs + spanMs
+  if (held(daemon.machine, daemon).length === 0) return world.nowMs + spanMs
   return daemon.alive && belongs(daemon) ? daemon.contact.heard!.sentMs + spanMs : -Infinity
 }
 
-/** What a machine has, or is starting, that its daemon is to look after, and not to leave alone. */
-export function held(machine: Machine): readonly string[] {
-  const daemon = machine.dog?.daemon ?? machine.daemon
+/** What a machine has or is starting, and its daemon looks after, and does not leave alone. */
+export function held(
+  machine: Machine,
+  daemon: Daemon | undefined = machine.dog?.daemon ?? machine.daemon,
+): readonly string[] {
   const { resources } = daemon?.config ?? machine.config
   const intents = daemon?.mind.ledger?.intents ?? []
   const minded = resources.filter(({ id }) => !maintenanceOf(intents, id, machine.id))

@@ -66,7 +66,13 @@ test('H4 a single bad answer is told, and does nothing', () => {
 test('H4 a monitor under way is ended before the resource is stopped for its check', () => {
   const table = whole({ resources: 'web', health: 'web:answers' })
   const seat = table.seats.get('a')!
-  const monitor = { id: 999, op: 'monitor', aborted: false, untilMs: Infinity } as const
+  const monitor = {
+    id: 999,
+    op: 'monitor',
+    lost: false,
+    aborted: false,
+    untilMs: Infinity,
+  } as const
   const { web } = seat.state.resources
   seat.state = { ...seat.state, resources: { web: { ...web!, op: monitor } } }
   fail(table, 'answers', 'a')

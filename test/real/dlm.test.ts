@@ -51,7 +51,7 @@ describe('the helper of dlm_controld', { skip }, () => {
 
   test('H21 a node that died is a success when it is proven off, and again at once', async () => {
     const scene = cluster()
-    const { lab, active, others } = scene
+    const { active, others } = scene
     const [one, other] = others
     await dies(scene)
     const first = await helper(scene, one, active, 60)

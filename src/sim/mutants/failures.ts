@@ -46,6 +46,11 @@ export const failureMutants: readonly Mutant[] = [
     file: 'core/coordinator.ts',
     find: 'return failureToFence(state, state.self, session.reports[state.self])',
     replace: "return session.open ? '' : failureToFence(state, state.self, undefined)",
+    also: {
+      file: 'core/merge.ts',
+      find: '  if (awaitsJudge(config, report)) return 2\n',
+      replace: '',
+    },
     because: 'a resource fails on the coordinator, and nobody condemns that',
     scenario: 'failed-and-fenced',
     swarm: 'failing-resources',
@@ -67,6 +72,15 @@ export const failureMutants: readonly Mutant[] = [
     replace: "if (noQuorum === 'freeze' ||",
     because: 'what is to run on without quorum is stopped',
     scenario: 'frozen-without-quorum',
+    swarm: 'failing-resources',
+  },
+  {
+    name: 'who-awaits-its-judge-leads',
+    rule: 'H3',
+    file: 'core/merge.ts',
+    find: '  if (awaitsJudge(config, report)) return 2\n',
+    replace: '',
+    because: 'a node whose service fails for good hands its part to another for a moment only',
     swarm: 'failing-resources',
   },
 ]

@@ -47,4 +47,14 @@ export const maintenanceMutants: readonly Mutant[] = [
     swarm: 'maintaining-operators',
     scenario: 'maintenance-of-a-resource',
   },
+  {
+    name: 'maintenance-ends-what-hung',
+    rule: 'H8',
+    file: 'core/resource.ts',
+    find: 'put(turn, config.id, { op: { ...op, lost: true }, detail })',
+    replace: "put(turn, config.id, { at: 'stuck', op: { ...op, lost: true }, detail })",
+    because: 'a disk is slow for half a minute, and the database is stopped under whoever mends it',
+    swarm: 'maintaining-operators',
+    scenario: 'maintenance-of-a-slow-disk',
+  },
 ]

@@ -152,4 +152,13 @@ export const serviceMutants: readonly Mutant[] = [
     because: 'two that must be apart meet on a node that one of them is only about to leave',
     scenario: 'apart-and-on-the-move',
   },
+  {
+    name: 'grants-beside-what-is-to-end',
+    rule: 'H3',
+    file: 'core/placement.ts',
+    find: "return stateAt(look, id, at) === 'running' && !isKnownDown(look, id, at)",
+    replace: "return stateAt(look, id, at) === 'running'",
+    because: 'a service starts and stops ten times a second while what it starts after hangs',
+    scenario: 'nothing-is-granted-beside-what-ends',
+  },
 ]
