@@ -10,9 +10,9 @@ import { arbiterAddress } from './qnetd.ts'
  * token of about 600 ms the links need a ping timeout of their own, else they flap with every late
  * token.
  *
- * `shared` is `lan` with a Corosync that takes its turn. It asks for real-time priority, which costs
- * nobody anything on a machine of its own; three on one machine take it from the daemons that wait
- * for them, and what is measured is the machine.
+ * `shared` is `lan` with a Corosync that takes its turn. The real-time priority that it asks for
+ * costs nobody anything on a machine of its own; three on one machine take it from the daemons that
+ * wait for them, and what is measured is the machine.
  *
  * All but `wide` use all links at once: with passive links the loss of one was seen to cost the
  * token, because knet needs up to a second to notice, and longer with every loss.
