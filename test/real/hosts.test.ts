@@ -83,7 +83,10 @@ describe('picketd under systemd', { skip: noHosts }, () => {
     const now = await hosts()
     const { active } = now
     const pid = await mainPid(now, active)
-    assert.equal(await must(now, active, 'ps', '-o', 'ni=', '-p', pid), '-20')
+    // Each of its threads: it waits for those of V8 whenever memory is swept.
+    const nice = await must(now, active, 'ps', '-T', '-o', 'ni=', '-p', pid)
+    assert.deepEqual([...new Set(nice.split(/\s+/))], ['-20'])
+    assert.ok(nice.split(/\s+/).length > 5)
     const web = await mainPid(now, active, 'web')
     assert.equal(await must(now, active, 'ps', '-o', 'ni=', '-p', web), '0')
     assert.equal(await property(now, active, 'picketd', 'WatchdogUSec'), '30s')
