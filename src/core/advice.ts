@@ -16,6 +16,12 @@ export function adviceOf(state: State, nodes: readonly NodeStatus[]): readonly s
         `${node.id} is in maintenance, so nobody fences it and what it may hold waits: bring it ` +
           `back, end the maintenance, or picket fence off ${node.id}`,
       )
+    } else if (blocked && !state.config.nodes.some(({ id }) => id === node.id)) {
+      if (node.holds.length === 0) continue
+      advice.push(
+        `${node.id} stands in the config no more, and what it may hold waits: put it back until ` +
+          'it is proven off, confirmed, or a member again',
+      )
     } else if (blocked && node.devices.length === 0) {
       advice.push(
         `${node.id} has no fence device: switch it off by hand, then picket confirm ${node.id}`,

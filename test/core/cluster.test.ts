@@ -88,6 +88,19 @@ test('P6 a fencing that failed is tried again, with a growing gap, until it is p
   assert.deepEqual(holders(table), ['b'])
 })
 
+test('P6 of a lost node that was taken out of the config it is said what mends it', () => {
+  const table = whole()
+  table.seats.get('a')!.says = 'unknown'
+  table.ring(['b', 'c'])
+  table.run(5_000)
+  const seat = table.seats.get('b')!
+  const nodes = seat.state.config.nodes.filter(({ id }) => id !== 'a')
+  seat.state = { ...seat.state, config: { ...seat.state.config, nodes } }
+  const { advice } = statusOf(table, 'b')
+  assert.match(advice.join(), /^a stands in the config no more, and what it may hold waits/)
+  assert.doesNotMatch(advice.join(), /confirm a/)
+})
+
 test('P4 a node that an operator switched off serves only after the operator says on', () => {
   const table = whole()
   const order = { requester: 'someone', reason: '', target: 'a' }
