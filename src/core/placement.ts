@@ -236,7 +236,19 @@ function withdrawals(
   })
 }
 
+const reasons = new WeakMap<Look, Map<string, string>>()
+
+/** Worked out once: of what starts after many, each way up the order would ask it again. */
 function whyNotHere(look: Look, resource: ResourceConfig, node: NodeId): string {
+  const found = reasons.get(look) ?? new Map<string, string>()
+  reasons.set(look, found)
+  const key = `${resource.id} ${node}`
+  const because = found.get(key) ?? findWhyNotHere(look, resource, node)
+  found.set(key, because)
+  return because
+}
+
+function findWhyNotHere(look: Look, resource: ResourceConfig, node: NodeId): string {
   const place = look.plan.get(resource.id)
   if (place === undefined) return ''
   if (place.node !== node) {

@@ -27,6 +27,21 @@ test('a whole cluster runs each resource once, on the first of its nodes', () =>
   assert.deepEqual(statusOf(table, 'b').advice, [])
 })
 
+test('H3 forty that each start after all the others before come up in turn, and are decided at once', () => {
+  const { resources } = config()
+  const ordered = Array.from({ length: 40 }, (_, at) => ({
+    ...resources[0]!,
+    ...{ id: `r${at}`, thing: `thing ${at}` },
+    after: Array.from({ length: at }, (_, before) => `r${before}`),
+  }))
+  // With one more round for each way up the order this would take longer than anybody lives.
+  const table = new Table(config({ resources: ordered }))
+  whole(table)
+  table.run(20_000)
+  const states = statusOf(table, 'a').resources.map(({ state }) => state)
+  assert.deepEqual([...new Set(states)], ['running'])
+})
+
 test('a hint brings the next monitor forward, and proves nothing', () => {
   const table = whole()
   const before = table.nowMs
