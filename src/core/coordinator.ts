@@ -192,10 +192,20 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
     requester: record?.requester ?? `picketd on ${self}`,
     owner,
     round,
-    // Another round may have done it already, and a node never seen may be off: look first.
-    confirmFirst: round > 1 || (record?.dangling.length ?? 0) > 0 || !entry.seen,
+    confirmFirst: round > 1 || mayBeOff(turn.state, session, id, entry),
     heldBack: permit.go === 'look' ? permit.because : '',
   })
+}
+
+/**
+ * May somebody have pressed, of whom no word has come, or has nobody seen it? Then the power is read
+ * first. `anything` says that those who agreed on this may not know what others had decided; where
+ * it alone is missing, there are no others.
+ */
+function mayBeOff({ config }: State, { merged }: Session, id: NodeId, entry: NodeEntry): boolean {
+  if (!entry.seen || (entry.fencing?.dangling.length ?? 0) > 0) return true
+  const others = config.nodes.filter((node) => node.id !== id && !merged?.members.includes(node.id))
+  return entry.holds === 'anything' && others.length > 0
 }
 
 /** What is to go on. A node that is lost, or must be fenced, is never switched on before that. */

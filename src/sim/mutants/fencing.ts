@@ -321,7 +321,7 @@ export const fencingMutants: readonly Mutant[] = [
     name: 'press-blindly-again',
     rule: 'P10',
     file: 'core/coordinator.ts',
-    find: 'confirmFirst: round > 1 || (record?.dangling.length ?? 0) > 0 || !entry.seen,',
+    find: 'confirmFirst: round > 1 || mayBeOff(turn.state, session, id, entry),',
     replace: 'confirmFirst: false,',
     because: 'after a crash the button is pressed again without a look',
   },
