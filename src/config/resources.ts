@@ -2,11 +2,12 @@
 import type { Written } from '../core/clones.ts'
 import type { NodeId, ResourceConfig, Wishes } from '../core/model.ts'
 import { secretsOf } from '../foreign/mask.ts'
+import { canonicalAddress } from '../resources/address.ts'
 import type { ResourceType } from '../resources/resource.ts'
 import { cloneProblems, instancesOf, withInstances } from './clones.ts'
 import { explain } from './explain.ts'
 import { failingIn } from './failing.ts'
-import type { Inputs } from './fence.ts'
+import { addressesOf, type Inputs } from './fence.ts'
 import { misreadIn } from './misread.ts'
 import { type Problem, shown } from './problem.ts'
 import { readResourceSecrets, secretKeys } from './resource-secrets.ts'
@@ -68,7 +69,11 @@ export async function readResources(
     const written = { ...common, instances }
     resources.push({ id: entry.id, type, options, ...secrets, config: written, whyNoClone })
   }
-  problems.push(...wishes.problems, ...twice(config, resources, source))
+  problems.push(
+    ...wishes.problems,
+    ...twice(config, resources, source),
+    ...ofNodes(config, resources, source),
+  )
   problems.push(...cloneProblems(config, resources, source), ...roleProblems(config, source))
   return { resources: withInstances(resources), problems }
 }
@@ -159,6 +164,31 @@ function nodeProblems(
     if (nodes.indexOf(node) === index) return []
     return [{ ...at, message: `${node} stands twice among the nodes of ${id}; take one out` }]
   })
+}
+
+/** What answers for a node must not move: a lost node would answer on, and never be proven off. */
+function ofNodes(
+  { cluster, resources: entries }: ConfigFile,
+  resources: readonly Resource[],
+  source: Source,
+): readonly Problem[] {
+  const owners = new Map<string, string>(
+    cluster.nodes.flatMap((node) =>
+      addressesOf(node).map((address) => [`address ${unscoped(address)}`, node.name] as const),
+    ),
+  )
+  return resources.flatMap(({ id, config: { thing } }): readonly Problem[] => {
+    const owner = owners.get(thing)
+    if (owner === undefined) return []
+    const index = entries.findIndex((entry) => entry.id === id)
+    const message = `${id} is an address of ${owner} itself (${thing}); give it one of its own`
+    return [{ ...source.placeOf(['resources', index]), message }]
+  })
+}
+
+/** As a `vip` would call it, which has no scope. */
+function unscoped(address: string): string {
+  return canonicalAddress(address.replace(/%.*/, ''))
 }
 
 /** Two ids for one thing would be started beside each other without anybody noticing (S16). */

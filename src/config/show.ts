@@ -25,7 +25,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
     cluster: {
       name: config.cluster.name,
       nodes: config.cluster.nodes.map(
-        ({ name, role, unfenced, address, addresses, priority, watchdog }) => ({
+        ({ name, role, unfenced, address, addresses, capacity, priority, watchdog }) => ({
           name,
           ...(role !== 'host' && { role }),
           ...(unfenced !== undefined && { unfenced }),
@@ -33,6 +33,7 @@ export function effectiveYaml({ core, details, resources }: Loaded): string {
           ...(watchdog !== undefined && { watchdog }),
           ...(address !== undefined && { address }),
           ...(addresses !== undefined && { addresses }),
+          ...(Object.keys(capacity).length > 0 && { capacity }),
           ...fenceOf(name, topology.levels.get(name) ?? [], topology.devices),
         }),
       ),

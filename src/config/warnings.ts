@@ -60,6 +60,7 @@ function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[
         'quorum device: one alone is not a majority. A third node is better still.',
     )
   }
+  warnings.push(...unlimited(config))
   if (!fence.verify && config.cluster.nodes.some(({ addresses }) => addresses !== undefined)) {
     warnings.push(
       'Addresses are not listened to (fence.verify: false): a node counts as dead on the word of ' +
@@ -73,6 +74,21 @@ function warningsOfFile({ config, nodes, mode, file }: Warned): readonly string[
     )
   }
   return warnings
+}
+
+/** What is needed, and limited nowhere: perhaps the name is another one there. */
+function unlimited({ cluster, resources }: ConfigFile): readonly string[] {
+  const limited = new Set(cluster.nodes.flatMap(({ capacity }) => Object.keys(capacity)))
+  const needed = Map.groupBy(
+    resources.flatMap(({ id, needs }) => Object.keys(needs).map((kind) => ({ id, kind }))),
+    ({ kind }) => kind,
+  )
+  return [...needed].flatMap(([kind, by]) => {
+    if (limited.has(kind)) return []
+    const ids = by.map(({ id }) => id).join(', ')
+    const known = [...limited].join(', ') || 'nothing'
+    return `${kind}, which ${ids} needs, is limited on no node: capacity there names ${known}.`
+  })
 }
 
 /** Devices over HTTPS of which nobody looks at the certificate: anybody may answer for them. */

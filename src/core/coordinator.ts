@@ -198,7 +198,7 @@ function fence(turn: Turn, session: Session, waits: Waits, id: NodeId, entry: No
 }
 
 /**
- * May somebody have pressed, of whom no word has come, or has nobody seen it? Then the power is read
+ * May somebody have pressed of whom no word has come, or has nobody seen it? Then the power is read
  * first. `anything` says that those who agreed on this may not know what others had decided; where
  * it alone is missing, there are no others.
  */

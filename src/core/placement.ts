@@ -7,7 +7,7 @@
  * each, however many events pass by in which nothing of it changes.
  */
 
-import { awaitedBy, mustBeBeside, targetsOf } from './clones.ts'
+import { awaitedBy, mustBeBeside, startsAfter, targetsOf } from './clones.ts'
 import { delivered, once } from './duty.ts'
 import { maintenanceOf } from './intents.ts'
 import { entryOf, isOpen } from './ledger.ts'
@@ -182,7 +182,9 @@ function stateAt({ session }: Look, id: ResourceId, node: NodeId): string | unde
 
 /** Does it run there, and is not about to end? */
 function runsOn(look: Look, id: ResourceId, at: NodeId): boolean {
-  return stateAt(look, id, at) === 'running' && !isKnownDown(look, id, at)
+  const { standing } = entryOf(look.state.ledger, at)
+  if (standing !== 'member' || stateAt(look, id, at) !== 'running') return false
+  return !isKnownDown(look, id, at)
 }
 
 /** Does it run there, or will it: is it granted, planned to stay, and nothing ends it there? */
@@ -291,7 +293,24 @@ function isKnownDown(look: Look, id: ResourceId, at: NodeId): boolean {
   if (state === 'stopping' || state === 'stuck') return true
   const leader = look.byId(id)
   if (leader === undefined || entryOf(look.state.ledger, at).standing !== 'member') return false
-  return whyNotHere(look, leader, at) !== ''
+  return whyNotHere(look, leader, at) !== '' && !isHeldUp(look, leader)
+}
+
+/** Does it go on, because something that would have to end first is left alone? */
+function isHeldUp(look: Look, leader: ResourceConfig): boolean {
+  const { config, ledger } = look.state
+  if (!ledger.intents.some(({ kind }) => kind === 'maintenance')) return false
+  const waiting = [leader]
+  for (const first of waiting) {
+    for (const other of config.resources) {
+      const holders = look.holdersOf(other)
+      if (holders.length === 0 || waiting.includes(other) || !startsAfter(other, first)) continue
+      const left = (node: NodeId) => maintenanceOf(ledger.intents, other.id, node) !== undefined
+      if (holders.some(left)) return true
+      waiting.push(other)
+    }
+  }
+  return false
 }
 
 /** Is anything still held that ends before this one does? */

@@ -26,8 +26,13 @@ function strings(lengthMax: number, expected: string): Reader<string> {
     typeof value === 'string' && value.length <= lengthMax ? value : refuse(path, expected)
 }
 
-/** An id, a name, a fingerprint. */
-export const name = strings(nameLengthMax, `a text of at most ${nameLengthMax} characters`)
+const shortText = strings(nameLengthMax, `a text of at most ${nameLengthMax} characters`)
+
+/** An id, a name, a fingerprint; never one that every object of the language has already. */
+export const name: Reader<string> = (value, path) => {
+  const read = shortText(value, path)
+  return read in {} ? refuse(path, 'a name that something can have') : read
+}
 /** A sentence, or a raw reading. */
 export const text = strings(textLengthMax, `a text of at most ${textLengthMax} characters`)
 
@@ -93,8 +98,6 @@ export function record<T>(reader: Reader<T>): Reader<Readonly<Record<string, T>>
     const given = Object.entries(plain(value, path))
     if (given.length > entriesMax) return refuse(path, `of at most ${entriesMax} entries`)
     const known = given.map(([key, each]) => {
-      // An assignment to this one would not make a key, wherever it is made later.
-      if (key === '__proto__') return refuse(path, 'free of the key __proto__')
       return [name(key, path), reader(each, `${path}.${key.slice(0, 64)}`)] as const
     })
     return Object.fromEntries(known)

@@ -200,6 +200,17 @@ const ledger: Reader<Ledger> = (value, path) => {
   return recovery === undefined ? rest : { ...rest, recovery }
 }
 
+/** Is this a ledger? Whoever keeps one for others asks before it believes what it has kept. */
+export function whyNoLedger(value: unknown): string {
+  try {
+    ledger(value, '')
+    return ''
+  } catch (error) {
+    if (error instanceof Mismatch) return error.message
+    throw error
+  }
+}
+
 const resourceReport = object<ResourceReport>({
   thing: name,
   state: oneOf(resourceStates),

@@ -9,6 +9,7 @@
  */
 import { crc32 } from 'node:zlib'
 import type { Ledger } from '../core/ledger.ts'
+import { whyNoLedger } from '../corosync/validate.ts'
 
 export const version = 3
 /** The longest file that is written or read. */
@@ -21,6 +22,7 @@ const fileBytesMin = 32 * 2 ** 10
 const ledgersPerFile = 8
 const last = Buffer.alloc(sectorBytes, '\n')
 last.write('{"picket":"end of the ledgers"}')
+const opening = Buffer.from('{"picket":"ledger"')
 
 /** A ledger as it is added to the file: whole sectors. */
 export function renderLedger(cluster: string, ledger: Ledger): Buffer {
@@ -60,18 +62,30 @@ export function readFile(file: Buffer, cluster: string): Found {
   if (end < 0 || !file.subarray(end).equals(last))
     return { because: 'is damaged (its end is missing)' }
   let newest: Extent | undefined
-  for (let at = 0; at < end && !isZero(file.subarray(at, at + sectorBytes)); ) {
+  let at = 0
+  while (at < end && !isZero(file.subarray(at, at + sectorBytes))) {
     const extent = extentAt(file.subarray(0, end), at)
-    if (extent === 'torn') break
     if (extent === undefined) return { because: 'is damaged (its checksum does not match)' }
-    newest = extent
     at = extent.untilByte
+    if (extent.body === undefined) break
+    newest = extent
   }
+  if (hasMore(file.subarray(at, end))) return { because: 'is damaged (ledgers stand behind a gap)' }
   if (newest === undefined) return { because: 'is damaged (it holds no ledger)' }
   if (newest.cluster !== cluster) {
     return { because: `is of the cluster "${newest.cluster}", not "${cluster}"` }
   }
-  return { ledger: JSON.parse(newest.body) as Ledger }
+  const kept: unknown = JSON.parse(newest.body)
+  const because = whyNoLedger(kept)
+  return because === '' ? { ledger: kept as Ledger } : { because: `holds no ledger: ${because}` }
+}
+
+/** Of a write that was cut short its first sector may be missing. Nothing else follows the last. */
+function hasMore(rest: Buffer): boolean {
+  for (let at = 0; at < rest.length; at += sectorBytes) {
+    if (rest.subarray(at, at + opening.length).equals(opening)) return true
+  }
+  return false
 }
 
 interface Extent {
@@ -80,8 +94,14 @@ interface Extent {
   readonly untilByte: number
 }
 
-/** The record that begins there; `torn` where sectors of it are missing, `undefined` for damage. */
-function extentAt(file: Buffer, at: number): Extent | 'torn' | undefined {
+/** Its write was cut short: sectors of it are missing. */
+interface Torn {
+  readonly body: undefined
+  readonly untilByte: number
+}
+
+/** The record that begins there; `undefined` for damage. */
+function extentAt(file: Buffer, at: number): Extent | Torn | undefined {
   const header = file.toString('utf8', at, file.indexOf('\n', at))
   const { cluster, length } = fieldsOf(header) ?? {}
   if (typeof cluster !== 'string' || typeof length !== 'number' || !(length > 0)) return undefined
@@ -89,7 +109,7 @@ function extentAt(file: Buffer, at: number): Extent | 'torn' | undefined {
   const untilByte = at + wholeSectors(bodyAt + length + 1 - at)
   if (untilByte > file.length) return undefined
   for (let sector = at; sector < untilByte; sector += sectorBytes) {
-    if (isZero(file.subarray(sector, sector + sectorBytes))) return 'torn'
+    if (isZero(file.subarray(sector, sector + sectorBytes))) return { body: undefined, untilByte }
   }
   const body = file.toString('utf8', bodyAt, bodyAt + length)
   // A byte that is not UTF-8 becomes another one here, and the checksum tells.

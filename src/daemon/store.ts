@@ -21,7 +21,7 @@ import {
   statSync,
   write,
 } from 'node:fs'
-import { open, rename, stat } from 'node:fs/promises'
+import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Ledger } from '../core/ledger.ts'
@@ -56,7 +56,7 @@ const asideMax = 5
 export function openStore(stateDir: string, cluster: string, say: Say): Store {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const path = join(stateDir, 'ledger.json')
-  rmSync(`${path}.tmp`, { force: true })
+  rmSync(`${path}.tmp`, { force: true, recursive: true })
   const found = read(path, cluster)
   if (found.because !== undefined) putAside(path, found.because, say)
 
@@ -144,8 +144,8 @@ const writeFd = promisify(write)
 /** The file of this life, with space for more ledgers. */
 interface Space {
   readonly fd: number
-  /** Which file it is, whatever its name stands for by now. */
-  readonly inode: string
+  /** What the file was like after the last save: nobody else is to have touched it. */
+  mark: string
   readonly endByte: number
   atByte: number
 }
@@ -173,18 +173,20 @@ function writerOf(stateDir: string, path: string): (record: Buffer) => Promise<S
   }
 }
 
-/** Behind the others, if there is space, and if nobody has put another file in its place. */
+/** Behind the others, if there is space, and if the file is as the last save left it. */
 async function add(path: string, space: Space, record: Buffer): Promise<boolean> {
-  if (space.atByte + record.length > space.endByte) return false
-  const [inode] = await Promise.all([
-    stat(path).then(inodeOf, () => ''),
-    writeAll(space.fd, record, space.atByte),
-  ])
+  if (space.atByte + record.length > space.endByte || markOf(path) !== space.mark) return false
+  await writeAll(space.fd, record, space.atByte)
   space.atByte += record.length
-  return inode === space.inode
+  space.mark = markOf(path)
+  return true
 }
 
-const inodeOf = ({ dev, ino }: { readonly dev: number; readonly ino: number }) => `${dev}/${ino}`
+/** It was looked at a moment ago, and so it is in memory: nobody waits for the disk. */
+function markOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found === undefined ? '' : `${found.dev}/${found.ino} ${found.size} ${found.mtimeMs}`
+}
 
 /** A new file, in the place of the old one. */
 async function begin(stateDir: string, path: string, record: Buffer): Promise<Space> {
@@ -198,8 +200,7 @@ async function begin(stateDir: string, path: string, record: Buffer): Promise<Sp
     await rename(`${path}.tmp`, path)
     // The new name is durable only with its directory.
     await directory.sync()
-    const inode = inodeOf(fstatSync(fd))
-    return { fd, inode, endByte: spaceEnd(bytes), atByte: record.length }
+    return { fd, mark: markOf(path), endByte: spaceEnd(bytes), atByte: record.length }
   } catch (error) {
     if (fd !== undefined) await closeFd(fd).catch(() => {})
     throw error

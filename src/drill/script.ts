@@ -166,6 +166,14 @@ function checkCommand(
     const wrong = whyNot(plant, kind, token.word)
     if (wrong !== undefined) fail(token.at, wrong)
   }
+  const isWhole = rest.every(({ word }, index) => {
+    const kind = words[index] ?? words.at(-1)
+    return kind === undefined || whyNot(plant, kind, word) === undefined
+  })
+  if (verb === 'want' && isWhole) {
+    const lacks = whatWantLacks(rest.map(({ word }) => word))
+    if (lacks.length > 0) return fail(end, `want ${rest[0]?.word} lacks ${lacks.join(', ')}`)
+  }
   const [resource, node] = rest
   if (words[0] !== 'resource' || resource === undefined || node === undefined) return
   const { nodes = [], isClone } =
@@ -216,6 +224,19 @@ function deviceNames({ config }: Plant): readonly string[] {
   return config.nodes.flatMap(({ id, levels }) =>
     levels.flatMap(({ devices }, at) => [`${id}/${at + 1}`, ...devices]),
   )
+}
+
+/** The fields without which such an order is about nothing, or given nowhere. */
+function whatWantLacks([action = '', ...fields]: readonly string[]): readonly string[] {
+  const of = {
+    resource: ['disable', 'enable', 'move', 'unmove', 'ban', 'unban', 'cleanup'],
+    node: ['standby', 'unstandby', 'move', 'ban'],
+    via: intentActions as readonly string[],
+  }
+  return Object.entries(of).flatMap(([key, actions]) => {
+    const given = fields.some((field) => field.startsWith(`${key}=`))
+    return actions.includes(action) && !given ? [`${key}=…`] : []
+  })
 }
 
 /** `node=a`, `resource=vip`, `via=b`. */

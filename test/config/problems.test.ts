@@ -120,6 +120,11 @@ const single: readonly (readonly [what: string, config: string, problem: string]
     'config.yaml:1:37: cluster.nodes[0].name is "a/b"; write letters, digits, `.`, `_` and `-`',
   ],
   [
+    'an address of a node that is to move',
+    `cluster: { name: x, nodes: [{ name: a, unfenced: accepted, address: "2001:db8::0:1" }] }\nresources: [{ id: v, type: vip, address: "2001:db8::1/64" }]\n`,
+    'config.yaml:2:13: v is an address of a itself (address 2001:db8::1); give it one of its own',
+  ],
+  [
     'S16 one thing under two names',
     `${twoNodes}resources:\n  - { id: r, type: exec, run: sleep 1 }\n  - { id: s, type: exec, run: sleep 1 }\n`,
     'config.yaml:8:5: s is the same thing as r (program sleep 1); keep one of them',

@@ -272,11 +272,16 @@ test('text that is no UTF-8 is refused, not mended', () => {
   assert.equal(readMessage(bytes).ok, false)
 })
 
-test('no key of a record may be __proto__', () => {
+test('no name is one that every object of the language has already', () => {
   const text = JSON.stringify({ protocol: PROTOCOL, session: 's', say: 'report', report })
-  const bytes = Buffer.from(text.replace('"vip"', '"__proto__"'))
-  const received = readMessage(bytes)
-  assert.match(received.ok ? '' : received.because, /__proto__/)
+  for (const name of ['__proto__', 'toString', 'constructor']) {
+    const keyed = readMessage(Buffer.from(text.replace('"vip"', JSON.stringify(name))))
+    assert.equal(keyed.ok, false, name)
+    assert.deepEqual(read({ session: 's', say: 'accuse', node: name }), {
+      ok: false,
+      because: 'node is not a name that something can have',
+    })
+  }
 })
 
 test('the reason names the field', () => {

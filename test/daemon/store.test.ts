@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { blankLedger, type Ledger, unknownNode } from '../../src/core/ledger.ts'
+import { renderFile, renderLedger } from '../../src/daemon/ledger-file.ts'
 import { openStore } from '../../src/daemon/store.ts'
 import { listener, noMounts, scratch, smallDisk } from './scratch.ts'
 
@@ -68,13 +69,29 @@ test('a change of any one byte of a ledger, and any shorter file, is noticed', a
   }
   for (let at = 0; at < good.length; at += 37) noticed(good.subarray(0, at), `cut to ${at} bytes`)
   noticed(good.subarray(512), 'its first sector is gone')
-  noticed(Buffer.concat([Buffer.alloc(512), good.subarray(512)]), 'its first sector is zero')
+  // Of the last ledger alone sectors may be missing.
+  const lastAt = good.lastIndexOf('{"picket":"ledger"')
+  for (let at = 0; at < lastAt; at += 512) {
+    const bad = Buffer.from(good)
+    noticed(bad.fill(0, at, at + 512), `the sector at ${at} is zero`)
+  }
   writeFileSync(path, good)
   assert.equal(openStore(dir, 'prod', say).ledger?.epoch.step, 3)
   assert.equal(said.length, tries)
   assert.match(said[0] ?? '', /^alarm: The ledger .*ledger\.json (is damaged|was written).*kept as/)
   const aside = readdirSync(dir).filter((name) => name.includes('corrupt'))
   assert.equal(aside.length, 5)
+})
+
+test('what is whole and yet no ledger is put aside', (t) => {
+  const dir = scratch(t)
+  const { said, say } = listener()
+  for (const strange of [null, {}, { ...ledgerOf(1), nodes: { toString: unknownNode } }]) {
+    const file = renderFile(renderLedger('prod', strange as unknown as Ledger))
+    writeFileSync(join(dir, 'ledger.json'), file!)
+    assert.equal(openStore(dir, 'prod', say).ledger, undefined)
+    assert.match(said.at(-1) ?? '', /alarm: The ledger .* holds no ledger: .*; kept as/)
+  }
 })
 
 test('a save that the power cut short leaves the one before it', async (t) => {
@@ -199,6 +216,13 @@ test('what somebody has removed, or put another in the place of, is written anew
   writeFileSync(path, before)
   assert.deepEqual(await store.save(ledgerOf(3)), { ok: true })
   assert.equal(openStore(dir, 'prod', say).ledger?.epoch.step, 3)
+  // A copy that is put back into the same file, and one that is made empty.
+  for (const [step, bytes] of [before, Buffer.alloc(0)].entries()) {
+    await new Promise((done) => setTimeout(done, 20))
+    writeFileSync(path, bytes)
+    assert.deepEqual(await store.save(ledgerOf(4 + step)), { ok: true })
+    assert.equal(openStore(dir, 'prod', say).ledger?.epoch.step, 4 + step)
+  }
   assert.deepEqual(said, [])
 })
 
