@@ -60,7 +60,7 @@ test('every mistake is told at once, with its line and column', async (t) => {
       '10:7 there is no device a/9. Did you mean a/1?',
       '11:13 there is no resource vop. Did you mean vip?',
       '12:13 write node=…, resource=… and via=…',
-      '13:30 want move lacks node=…',
+      '13:31 want move lacks node=…',
       '14:15 there is no such word as through. Known: via.',
       '15:3 there is no command site. The configuration is the site.',
     ],
