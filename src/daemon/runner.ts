@@ -78,17 +78,20 @@ export function runNode<S>(options: NodeOptions<S>): RunningNode<S> {
     for (const effect of effects) if (!stopped) hands.perform(effect, tell)
   }
 
-  const setAlarm = () => {
+  const setAlarm = (awakeMs: number) => {
     cancelAlarm()
     const atMs = core.deadlineMs(state)
+    // Something may have been due for long, and not been waited for: this loop was awake then.
+    const dueMs = Math.max(atMs, awakeMs)
     cancelAlarm = clock.alarm(atMs, () => {
-      const lastMs = Math.max(0, clock.nowMs() - atMs)
+      const lastMs = Math.max(0, clock.nowMs() - dueMs)
       lag = { lastMs, worstMs: Math.max(lag.worstMs, lastMs) }
       tell({ kind: 'tick' })
     })
   }
 
   function drain(): void {
+    const awakeMs = clock.nowMs()
     for (let taken = 0; taken < burst && !stopped; taken++) {
       const event = inbox.shift()
       if (event === undefined) break
@@ -101,11 +104,11 @@ export function runNode<S>(options: NodeOptions<S>): RunningNode<S> {
     if (stopped) return
     // Only now: what an effect has told at once is in the inbox already.
     scheduled = inbox.length > 0 ? setImmediate(drain) : undefined
-    setAlarm()
+    setAlarm(awakeMs)
   }
 
   act(first.effects)
-  setAlarm()
+  setAlarm(clock.nowMs())
   return {
     tell,
     state: () => state,

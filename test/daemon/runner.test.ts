@@ -57,6 +57,17 @@ test('the core gets the tick that it asked for, not before its time, and only th
   assert.equal(trace.filter((line) => line === 'journal tick').length, 1)
 })
 
+test('what was due for long, and is waited for only now, is no lag', async (t) => {
+  const hands = { perform: () => {} }
+  const journal = { append: () => {}, did: () => {} }
+  const first = { state: { ...toyAtFirst, dueMs: monotonic.nowMs() - 60_000 }, effects: [] }
+  const node = runNode({ core, first, hands, clock: monotonic, journal })
+  t.after(() => node.stop())
+  await pause(40)
+  assert.equal(node.state().ticks, 1)
+  assert.ok(node.lag().worstMs < 10_000, `${node.lag().worstMs} ms`)
+})
+
 test('a stall of the process shows as lag', async (t) => {
   const { node } = start()
   t.after(() => node.stop())
