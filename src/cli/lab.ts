@@ -303,7 +303,11 @@ async function execute({ name, words: [node = ''], command, io }: Call): Promise
   const opened = lab.openLab(name)
   // In front of a person the command gets the terminal itself, so that a shell works.
   const attached = Boolean(process.stdin.isTTY && process.stdout.isTTY)
-  const how = attached ? ({ attached, stdio: 'inherit' } as const) : {}
+  // Half a terminal is none; a file or a pipe is for the command.
+  const stdin = process.stdin.isTTY ? 'ignore' : 'inherit'
+  const how: Parameters<typeof lab.spawnInSwitch>[2] = attached
+    ? { attached, stdio: 'inherit' }
+    : { stdio: [stdin, 'pipe', 'pipe'] }
   const started =
     node === 'switch'
       ? lab.spawnInSwitch(opened, command, how)

@@ -103,16 +103,20 @@ function whatIsAtStake(status: Status, missing: readonly string[], votes: number
   for (const { id, standing, because, holds } of status.nodes) {
     if (!missing.includes(id)) continue
     const things = holds.map(plain).join(', ') || 'nothing that is known of'
-    said.push(`${plain(id)} is ${standing} (${plain(because)}) and may hold ${things}.`)
+    said.push(`${plain(id)}, last known as ${standing} (${plain(because)}), may hold ${things}.`)
   }
   const left = status.nodes.filter(({ id }) => !missing.includes(id)).map(({ id }) => plain(id))
   said.push(
-    `All services start on ${left.join(', ')}, at once; Corosync expects ${votes} votes there.`,
+    `All services start on ${left.join(', ')}, at once; Corosync expects ${votesWord(votes)} there.`,
     'If a node that you name still runs, or runs again as it is, they run twice. Go and look: is ' +
       'it off, and will nobody switch it on before it is wiped?',
     'What the missing nodes decided last is lost: wishes of operators, orders to keep a node off.',
   )
   return said
+}
+
+function votesWord(votes: number): string {
+  return votes === 1 ? '1 vote' : `${votes} votes`
 }
 
 /** Every name, and the cluster's: whoever types them has read them. */

@@ -262,7 +262,7 @@ function advantage(best: Merit, theirs: Merit): string {
     case 2:
       return 'has whom it must be beside in good health'
     case 3:
-      return 'has it already, and it must stay where it is'
+      return 'has it already, and it stays where it works'
     case 4:
       return `has ${best[4]} points, this one ${theirs[4]}`
     default:

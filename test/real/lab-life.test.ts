@@ -3,7 +3,7 @@
  * is kept alive, and that nothing is left behind, also of a lab that was killed half-made.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -35,6 +35,7 @@ import {
   upLab,
   whyNoLab,
 } from '../../src/lab/lab.ts'
+import { home } from '../../src/lab/names.ts'
 import { leftovers, tracesOf } from './traces.ts'
 
 const name = `u${process.pid}`
@@ -79,6 +80,8 @@ describe('a lab and its command', { skip }, () => {
     const host = await picket('lab', 'exec', '--name', name, 'node2', '--', 'hostname')
     assert.deepEqual([host.code, host.out], [0, 'node2'])
     assert.equal((await picket('lab', 'exec', '--name', name, 'node2', '--', 'false')).code, 1)
+    const piped = `echo 'a config' | '${home}/bin/picket' lab exec --name ${name} node2 -- cat`
+    assert.equal(execFileSync('sh', ['-c', piped], { encoding: 'utf8' }), 'a config\n')
     assert.match((await picket('lab', 'logs', 'node1', '--name', name)).out, /corosync/)
   })
 
