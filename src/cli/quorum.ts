@@ -107,7 +107,8 @@ function whatIsAtStake(status: Status, missing: readonly string[], votes: number
   }
   const left = status.nodes.filter(({ id }) => !missing.includes(id)).map(({ id }) => plain(id))
   said.push(
-    `All services start on ${left.join(', ')}, at once; Corosync expects ${votesWord(votes)} there.`,
+    `All services start on ${left.join(', ')}, at once; ` +
+      `Corosync expects ${votesWord(votes)} there.`,
     'If a node that you name still runs, or runs again as it is, they run twice. Go and look: is ' +
       'it off, and will nobody switch it on before it is wiped?',
     'What the missing nodes decided last is lost: wishes of operators, orders to keep a node off.',
