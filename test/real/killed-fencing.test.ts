@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { bmcProcess } from '../../src/lab/bmc.ts'
@@ -108,18 +108,27 @@ describe('the daemon that fences is killed', { skip }, () => {
     const { scene } = await killed(t, cluster(), {
       async wait({ scene, owner, said, hasHeard }) {
         await soon(() => said().includes('off'))
-        // Every save begins with this file, and now waits for a reader that never comes.
-        const next = path.join(stateOf(scene, owner()), 'ledger.json.tmp')
+        // A new file of ledgers begins with this one, and now waits for a reader that never comes.
+        const ledger = path.join(stateOf(scene, owner()), 'ledger.json')
+        const next = `${ledger}.tmp`
         await soon(() => spawnSync('mkfifo', [next], { stdio: 'ignore' }).status === 0)
+        // Somebody has touched the old one: no ledger is added to it any more.
+        utimesSync(ledger, 1, 1)
         await soon(() => hasHeard(owner()))
       },
       isHit: ({ scene, owner, hasHeard }) =>
         hasHeard(owner()) &&
-        !readFileSync(path.join(stateOf(scene, owner()), 'ledger.json'), 'utf8').includes('fenced'),
+        !newestLedger(path.join(stateOf(scene, owner()), 'ledger.json')).includes('fenced'),
     })
     assert.equal(await commands(scene), 1)
   })
 })
+
+/** The last of those that the file holds. */
+function newestLedger(file: string): string {
+  const text = readFileSync(file, 'utf8')
+  return text.slice(text.lastIndexOf('{"picket":"ledger"'))
+}
 
 /** One try, as a test sees it. */
 interface Try {
