@@ -2,10 +2,10 @@
  * The ledger on disk, so that what this node has acknowledged survives its daemon and its machine.
  *
  * A save is one synced write behind the ledgers that the file holds (`ledger-file.ts`). The first
- * save of a life, the one for which there is no space, and the one after a failure make a new file:
- * written beside, synced, renamed, and the directory synced. A crash at any point leaves the old
- * ledger or the new one. What cannot be trusted to the last byte is put aside, never used: the disk
- * may add obligations, not proof, and half an obligation is none.
+ * save of a life, the one for which there is no space, and the one after a failure, or after
+ * somebody has touched the file, make a new one: written beside, synced, renamed, and the directory
+ * synced. A crash leaves the old ledger or the new one. What cannot be trusted to the last byte is
+ * put aside, never used: the disk may add obligations, not proof, and half an obligation is none.
  */
 import {
   close,
