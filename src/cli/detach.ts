@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, defineCommand, type ExitCode, UsageError } from './command.ts'
+import { loadOrSay } from './config.ts'
 import { askOnce, ControlError, socketPath } from './control.ts'
 import { orNothing } from './intent.ts'
 import { plain } from './marks.ts'
@@ -22,23 +23,31 @@ way, tells the other members, and goes; what runs here runs on. systemd starts i
 (Restart=always), and the new one finds running what runs.
 
 The other members hold what this node holds. When no picketd is back within \`detach_seconds\` they
-fence the node, and at once when its Corosync is lost. Without quorum it is refused, and picketd
-stays. Ends when the new one is a member. Do it on one node after the other.`,
+fence the node, and at once when its Corosync is lost. Ends when the new one is a member.
+
+It is refused, and picketd stays, where the configuration that the new one would read is wrong,
+without quorum, while another node is without its picketd, and where fewer picketd than a majority
+would be left. Do it on one node after the other.`,
   flags: {
     reason: { value: 'TEXT', title: 'Why, for the audit log' },
+    yes: { title: 'Also where fewer picketd than a majority are left meanwhile' },
     json: { title: 'Answer in JSON, one object a line' },
     socket: { value: 'PATH', title: "picketd's control socket" },
   },
   async run({ words, flags }, io) {
     if (words.length > 0) throw new UsageError('It takes no words: it is about this node.')
-    const { reason = '', json = false } = flags
+    const { reason = '', yes = false, json = false } = flags
     if (reason.length > 500) throw new UsageError('--reason takes at most 500 characters.')
     const path = socketPath(flags.socket)
     return await orNothing('detach', io, async () => {
-      const before = await pidAt(path)
-      const request = { do: 'detach', requester: requester(), reason }
+      const before = await daemonAt(path)
+      if (before.configFile !== '' && (await loadOrSay(before.configFile, io)) === undefined) {
+        io.err('Refused: the next picketd could not start with it. This one goes on.')
+        return 3
+      }
+      const request = { do: 'detach', requester: requester(), reason, sure: yes }
       const code = await follow(path, request, json, io)
-      return code === 0 ? await isBack(path, before, json, io) : code
+      return code === 0 ? await isBack(path, before.pid, json, io) : code
     })
   },
 })
@@ -50,6 +59,7 @@ async function isBack(
   json: boolean,
   { out, err }: Terminal,
 ): Promise<ExitCode> {
+  if (!json) err(`The next picketd is waited for, at most ${waitMs / 1000} s.`)
   const untilMs = performance.now() + waitMs
   let because = 'picketd is not running here'
   while (performance.now() < untilMs) {
@@ -57,7 +67,7 @@ async function isBack(
       const line = await askOnce(path, { do: 'status' })
       const status = statusIn(line)
       because = status?.because ?? whyNone(line)
-      if (status?.ready && pidIn(status) !== before) {
+      if (status?.ready && daemonIn(status).pid !== before) {
         if (json) out(JSON.stringify({ back: true }))
         else out('Another picketd is a member now.')
         return 0
@@ -73,14 +83,24 @@ async function isBack(
   return 1
 }
 
-async function pidAt(path: string): Promise<number | undefined> {
-  const status = statusIn(await askOnce(path, { do: 'status' }))
-  return status === undefined ? undefined : pidIn(status)
+/** Of the process itself, beside what it tells of the cluster. */
+interface Daemon {
+  readonly pid: number | undefined
+  /** Empty where it does not say. */
+  readonly configFile: string
 }
 
-/** Of the process itself, beside what it tells of the cluster. */
-function pidIn(status: object): number | undefined {
-  const daemon: unknown = Reflect.get(status, 'daemon')
-  const pid: unknown = typeof daemon === 'object' && daemon && Reflect.get(daemon, 'pid')
-  return typeof pid === 'number' ? pid : undefined
+async function daemonAt(path: string): Promise<Daemon> {
+  return daemonIn(statusIn(await askOnce(path, { do: 'status' })))
+}
+
+function daemonIn(status: object | undefined): Daemon {
+  const daemon: unknown = status && Reflect.get(status, 'daemon')
+  const of = (name: string): unknown =>
+    typeof daemon === 'object' && daemon ? Reflect.get(daemon, name) : undefined
+  const [pid, configFile] = [of('pid'), of('configFile')]
+  return {
+    pid: typeof pid === 'number' ? pid : undefined,
+    configFile: typeof configFile === 'string' ? configFile : '',
+  }
 }

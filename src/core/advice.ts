@@ -58,7 +58,9 @@ export function adviceOf(state: State, nodes: readonly NodeStatus[]): readonly s
   }
   for (const [id, { passive, durable }] of Object.entries(state.session?.reports ?? {})) {
     if (!durable)
-      advice.push(`the disk of ${id} takes nothing: free space in /var/lib/picket there`)
+      advice.push(
+        `the disk of ${id} takes nothing: look at /var/lib/picket there, its space and its disk`,
+      )
     if (passive && id !== state.self) {
       advice.push(`${id} only looks on after too many crashes: read its log, then restart picketd`)
     }

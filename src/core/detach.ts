@@ -7,32 +7,40 @@
  * It is no exemption: a detached node whose ring is lost is fenced like any other, and nothing of
  * it starts elsewhere before that.
  */
+
+import { leastOf } from './halves.ts'
 import { handOver } from './handover.ts'
-import { entryOf, withEntry } from './ledger.ts'
+import { entryOf, type Ledger, withEntry } from './ledger.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep } from './orders.ts'
 import { sendReport } from './report.ts'
 import { dropGrants, type Local } from './resource.ts'
-import { authority, type State, say, send, sessionId, set, type Turn } from './state.ts'
+import {
+  authority,
+  quorateHere,
+  type State,
+  say,
+  send,
+  sessionId,
+  set,
+  type Turn,
+} from './state.ts'
 import { lookAway } from './watchdog.ts'
 
 export interface Detaching {
   readonly sinceMs: number
   /** The order that asked for it. */
   readonly order: string
+  /** Also where too few are left meanwhile. */
+  readonly sure: boolean
   /** The session in which the others were told; empty before. */
   readonly told: string
 }
 
-/** An operator wants another daemon here. */
-export function beginDetach(turn: Turn, order: string): void {
-  const { leaving, corosyncLost, detaching, self, config } = turn.state
-  const why =
-    corosyncLost !== '' || leaving !== undefined
-      ? 'this daemon is on its way out'
-      : detaching !== undefined
-        ? 'it detaches already'
-        : ''
+/** An operator wants another daemon here, and is sure of it where it costs the majority. */
+export function beginDetach(turn: Turn, order: string, sure: boolean): void {
+  const { self, config } = turn.state
+  const why = whyNever(turn.state, sure)
   if (why !== '') return onOrderStep(turn, order, 'refused', why)
   const boundS = config.timing.detachMs / 1000
   say(turn, 'info', `this daemon detaches for at most ${boundS} s: what runs here runs on`, {
@@ -40,9 +48,44 @@ export function beginDetach(turn: Turn, order: string): void {
     order,
   })
   dropGrants(turn)
-  set(turn, { detaching: { sinceMs: turn.nowMs, order, told: '' } })
+  set(turn, { detaching: { sinceMs: turn.nowMs, order, sure, told: '' } })
   onOrderStep(turn, order, 'waiting', 'what is under way here is brought to its end')
   sendReport(turn)
+}
+
+const undecided = 'the cluster cannot decide now; see `picket status`'
+
+/** Why it may not even begin, in a clause; empty where it may. */
+function whyNever(state: State, sure: boolean): string {
+  const { leaving, corosyncLost, detaching, session, self } = state
+  if (corosyncLost !== '' || leaving !== undefined) return 'this daemon is on its way out'
+  if (detaching !== undefined) return 'it detaches already'
+  const members = session?.merged?.members ?? []
+  // Whoever is left out is missed by nobody.
+  if (members.length > 0 && !members.includes(self)) return ''
+  return quorateHere(state) ? whyNotAlone(state, sure) : undecided
+}
+
+/** Why the others cannot do without this daemon now, in a clause; empty where they can. */
+function whyNotAlone({ ledger, self, group, config }: State, sure: boolean): string {
+  const away = otherAway(ledger, self)
+  if (away !== '') return away
+  // Also whoever has another config counts: it may be the one that comes here, too.
+  const [left, least] = [(group?.members.length ?? 0) - 1, leastOf(config)]
+  if (sure || left < 1 || left >= least) return ''
+  return (
+    `without it ${left} of ${config.nodes.length} picketd are there, fewer than the ${least} ` +
+    'needed, and what runs elsewhere is stopped unless it is back at once; --yes does it all the ' +
+    'same'
+  )
+}
+
+/** Daemons are replaced one after the other; empty where all the others are there. */
+function otherAway(ledger: Ledger, self: NodeId): string {
+  const others = Object.keys(ledger.nodes).filter((id) => id !== self)
+  const away = others.find((id) => entryOf(ledger, id).detached)
+  if (away === undefined) return ''
+  return `${away} is without its picketd just now; detach one node after the other`
 }
 
 /** After every event: tell the others as soon as nothing is under way, or give it up. */
@@ -60,9 +103,9 @@ export function detach(turn: Turn): void {
   const { standing } = entryOf(state.ledger, state.self)
   const missing =
     session === undefined
-      ? 'the cluster cannot decide now; see `picket status`'
+      ? undecided
       : standing === 'member'
-        ? whatEnds(state)
+        ? whatEnds(state) || whyNotAlone(state, detaching.sure)
         : `this node is ${standing}`
   if (missing === '') {
     const told = sessionId(session!)
@@ -74,9 +117,16 @@ export function detach(turn: Turn): void {
   const pending = state.session !== undefined && detaching.told === sessionId(state.session)
   const late = nowMs - detaching.sinceMs > state.config.timing.detachMs
   if (!gone && (pending || !late)) return
+  stay(turn, gone ? 'this daemon is on its way out' : missing)
+}
+
+/** It does not go after all. */
+function stay(turn: Turn, because: string): void {
+  const { detaching, self } = turn.state
+  if (detaching === undefined) return
   set(turn, { detaching: undefined })
-  say(turn, 'warn', `this daemon does not detach: ${missing}`, { node: state.self })
-  onOrderStep(turn, detaching.order, 'refused', gone ? 'this daemon is on its way out' : missing)
+  say(turn, 'warn', `this daemon does not detach: ${because}`, { node: self })
+  onOrderStep(turn, detaching.order, 'refused', because)
 }
 
 /** What is still to come to its end, in a clause; empty where nothing is. */
@@ -102,6 +152,9 @@ export function isPaused({ detaching }: Pick<State, 'detaching'>, local: Local):
 export function onDetach(turn: Turn, from: NodeId): void {
   const { ledger, self } = turn.state
   if (entryOf(ledger, from).standing !== 'member') return
+  // Two have said it at once, and all have heard the other one first.
+  const away = otherAway(ledger, from)
+  if (away !== '') return from === self ? stay(turn, away) : undefined
   say(turn, 'info', `${from} detaches: another picketd is to be there soon`, { node: from })
   set(turn, { ledger: withEntry(ledger, from, { detached: true }) })
   if (from !== self) return

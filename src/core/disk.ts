@@ -1,7 +1,7 @@
 /**
  * The ledger on this node's disk: one save at a time, the newest ledger next, and the others are
- * told what is kept. A disk that takes nothing is an alarm; its node takes part, but nobody counts
- * on it.
+ * told what is kept. A disk that takes nothing, or does not answer, is an alarm; its node takes part,
+ * but nobody counts on it.
  */
 import { advance } from './fencing.ts'
 import { sendReady } from './session.ts'
@@ -20,7 +20,7 @@ export function save(turn: Turn, before: State): void {
   // What is left over from an earlier session is worth keeping, but no word for this one: its steps
   // are those of another ring (S8).
   const belongs = session.adopted ? sessionId(session) : ''
-  const pending = { id, session: belongs, step: ledger.epoch.step }
+  const pending = { id, session: belongs, step: ledger.epoch.step, beats: 0 }
   set(turn, { disk: { ...disk, wanted: false, pending } })
   turn.effects.push({ do: 'save', id, ledger })
 }
@@ -47,8 +47,26 @@ export function onSaved(turn: Turn, id: number, ok: boolean, detail: string): vo
   for (const target of Object.keys(turn.state.fencings)) advance(turn, target)
 }
 
-/** Once a beat: try again what the disk did not take. */
+/** Once a beat: try again what the disk did not take, and wait no longer for one that hangs. */
 export function keepDisk(turn: Turn): void {
+  countBeat(turn)
   const { disk } = turn.state
   if (turn.nowMs >= disk.retryMs) set(turn, { disk: { ...disk, wanted: true, retryMs: Infinity } })
+}
+
+/**
+ * Beats are counted, and not the time: whoever slept has not waited. The others would take a member
+ * that waits for its disk for a silent one, and fence it.
+ */
+function countBeat(turn: Turn): void {
+  const { disk, config } = turn.state
+  if (disk.pending === undefined) return
+  const beats = disk.pending.beats + 1
+  set(turn, { disk: { ...disk, pending: { ...disk.pending, beats } } })
+  const { beatMs, silentMs } = config.timing
+  if (!disk.ok || beats * beatMs <= silentMs / 2) return
+  const seconds = ((beats * beatMs) / 1000).toFixed(1)
+  say(turn, 'alarm', `the ledger cannot be saved: the disk has not answered for ${seconds} s`)
+  set(turn, { disk: { ...turn.state.disk, ok: false } })
+  sendReady(turn)
 }

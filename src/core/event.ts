@@ -89,6 +89,8 @@ export interface Order {
   readonly reason: string
   /** With `confirm`: the boot that was seen dead, as the status named it, and no other. */
   readonly boot?: string
+  /** With `detach`: also where the majority goes with it. */
+  readonly sure?: boolean
   /** With `recover`: who is dead for good, in the ring as the status named it, and the votes. */
   readonly recovery?: {
     readonly nodes: readonly NodeId[]

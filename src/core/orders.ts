@@ -38,7 +38,7 @@ export function onOrder(turn: Turn, order: Order): void {
     because: 'on its way to the coordinator',
   }
   set(turn, { orders: [...turn.state.orders.filter((each) => each.id !== id), accepted] })
-  if (action === 'detach') return beginDetach(turn, id)
+  if (action === 'detach') return beginDetach(turn, id, order.sure === true)
   if (action === 'recover') return beginRecovery(turn, order)
   const why = refusalHere(turn.state, accepted)
   if (why !== undefined) return onOrderStep(turn, id, 'refused', why)

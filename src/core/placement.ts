@@ -14,8 +14,9 @@ import { entryOf, isOpen } from './ledger.ts'
 import { isSent, type LiveMove, moveOf, movesIn, whyNeverLive } from './live.ts'
 import { type Look, lookAt } from './look.ts'
 import type { NodeId, ResourceConfig, ResourceId } from './model.ts'
-import { type Place, type Plan, tiesOf } from './plan.ts'
+import type { Place, Plan } from './plan.ts'
 import { type Session, type State, say, set, type Turn } from './state.ts'
+import { tiesOf } from './ties.ts'
 
 type Deed =
   | { readonly do: 'grant'; readonly resource: ResourceConfig; readonly to: NodeId }

@@ -6,8 +6,10 @@
  * the last one gives its place away. So one that is out of the question leaves its place to another
  * node, and nothing moves for nothing.
  */
+
+import { type Choice, choiceOf, compare, isWell, meritOf } from './choice.ts'
 import type { ResourceConfig } from './model.ts'
-import { compare, isWell, meritOf, type Place, type Work, whyNotThere, whyNotYet } from './plan.ts'
+import { type Place, type Work, whyNotThere, whyNotYet } from './plan.ts'
 
 interface Candidate {
   readonly instance: ResourceConfig
@@ -26,8 +28,9 @@ export function chooseInstances(
   const candidates: Candidate[] = []
   for (const [index, instance] of instances.entries()) {
     const node = nodeOf(instance)
-    const why = whyNotYet(work, instance) || whyNotThere(work, instance, node)
-    if (why === '') candidates.push(candidateFor(work, instance, index))
+    const choice = choiceOf(work, instance)
+    const why = whyNotYet(work, instance) || whyNotThere(work, choice, node)
+    if (why === '') candidates.push(candidateFor(work, choice, index))
     else reasons.set(instance, why)
   }
   const chosen = choose(candidates, instances[0]?.clone?.max ?? 0)
@@ -59,16 +62,13 @@ const ailsAt = ({ facts }: Work, instance: ResourceConfig): boolean =>
 /** An instance has one node. */
 const nodeOf = ({ nodes }: ResourceConfig): string => nodes[0] ?? ''
 
-function candidateFor(work: Work, instance: ResourceConfig, index: number): Candidate {
+function candidateFor(work: Work, choice: Choice, index: number): Candidate {
+  const { resource: instance, followers } = choice
   const node = nodeOf(instance)
-  const isNow = work.facts.now(instance) === node
-  const merit = meritOf(work, instance, node, { isNow, index })
-  const [able, moved, , ...rest] = merit
+  const [able, moved, , ...rest] = meritOf(work, choice, node, index)
   const own = ailsAt(work, instance) ? 0 : 1
   // Instances of other clones can only be here; whoever else follows needs one node of them all.
-  const bound = work.ties
-    .followersOf(instance.id)
-    .filter((each) => each.clone !== undefined && isWell(work.facts, each, node)).length
+  const bound = followers.filter((each) => each.clone && isWell(work, each, node)).length
   return { instance, rank: [own + bound, ...rest], draw: [able - own - bound, moved] }
 }
 

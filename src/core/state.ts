@@ -114,7 +114,13 @@ export interface Session {
 export interface Disk {
   /** The save under way, if any. One at a time; the newest ledger follows when it is done. */
   readonly pending:
-    | { readonly id: number; readonly session: string; readonly step: number }
+    | {
+        readonly id: number
+        readonly session: string
+        readonly step: number
+        /** How many beats it has gone without an answer. */
+        readonly beats: number
+      }
     | undefined
   /** The step of the present session that the disk keeps; -1 before the first. */
   readonly saved: number

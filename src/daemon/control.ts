@@ -181,9 +181,9 @@ function answer(room: Room, socket: Socket, request: Request): void {
       return take(room, socket, { id: randomUUID(), action, target, requester, reason })
     }
     case 'detach': {
-      const { requester, reason } = request
-      const action = 'detach'
-      return take(room, socket, { id: randomUUID(), action, target: '', requester, reason })
+      const { requester, reason, sure } = request
+      const about = { action: 'detach', target: '', requester, reason, sure } as const
+      return take(room, socket, { id: randomUUID(), ...about })
     }
     case 'recover': {
       const { nodes, votes, ring, requester, reason } = request

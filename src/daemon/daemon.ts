@@ -97,7 +97,7 @@ async function live(
   })
   void sayAdvice(loaded, log)
   const journalPath = join(stateDir, 'journal.jsonl')
-  const desk = deskOf({ clock, journalPath, mailbox })
+  const desk = deskOf({ clock, journalPath, mailbox, configFile: given.config })
   const control = await openControl({ runDir, desk })
   const opened = { life, store, fencings, resources, checks, mailbox, control, journalPath }
   const parts: Parts = { ...options, devices, ...opened }

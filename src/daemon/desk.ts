@@ -11,11 +11,14 @@ export interface DeskOptions {
   readonly clock: Clock
   readonly journalPath: string
   readonly mailbox: Mailbox
+  /** What the next picketd reads. */
+  readonly configFile: string
 }
 
 /** How the daemon itself is; the rest of a status is the cluster's. */
 export interface DaemonStatus {
   readonly pid: number
+  readonly configFile: string
   readonly upMs: number
   /** How late the loop was, last and at worst. */
   readonly lagMs: number
@@ -23,12 +26,13 @@ export interface DaemonStatus {
   readonly rssBytes: number
 }
 
-export function deskOf({ clock, journalPath, mailbox }: DeskOptions): Desk {
+export function deskOf({ clock, journalPath, mailbox, configFile }: DeskOptions): Desk {
   const beganMs = clock.nowMs()
   const daemon = (): DaemonStatus => {
     const { lastMs, worstMs } = mailbox.node?.lag() ?? { lastMs: 0, worstMs: 0 }
     return {
       pid: process.pid,
+      configFile,
       upMs: clock.nowMs() - beganMs,
       lagMs: lastMs,
       worstLagMs: worstMs,

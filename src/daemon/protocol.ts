@@ -32,7 +32,12 @@ export const Request = z.discriminatedUnion('do', [
     reason: z.string().max(500),
   }),
   /** Make way for another daemon; the resources stay. */
-  z.strictObject({ do: z.literal('detach'), requester: words(200), reason: z.string().max(500) }),
+  z.strictObject({
+    do: z.literal('detach'),
+    requester: words(200),
+    reason: z.string().max(500),
+    sure: z.boolean(),
+  }),
   /** dlm_controld's helper asks whether a node is proven off, and what to do where it is not. */
   z.strictObject({
     do: z.literal('prove'),

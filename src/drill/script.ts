@@ -102,6 +102,7 @@ export const forms: Readonly<Record<string, Form>> = {
   'migrate_from-fails': habit,
   'migrate_from-hangs': habit,
   'disk-full': nodes,
+  'disk-hangs': nodes,
   'disk-ok': nodes,
   'disk-corrupt': nodes,
   verdict: { words: ['node', ['on', 'off']] },

@@ -12,6 +12,8 @@ export interface Disk {
   ledger: Ledger | undefined
   full: boolean
   slow: boolean
+  /** It answers nothing any more; `slow` is set as well. */
+  hangs: boolean
   readonly writes: Write[]
 }
 
@@ -31,7 +33,7 @@ export function save(world: World, daemon: Daemon, id: number, ledger: Ledger): 
 function write(world: World, machine: Machine): void {
   const { disk } = machine
   const first = disk.writes[0]
-  if (first === undefined) return
+  if (first === undefined || disk.hangs) return
   const tookMs = disk.slow ? world.lots.disk.int(300, 3_000) : world.lots.disk.int(1, 20)
   later(world, machine, 'scripts', tookMs, () => {
     if (disk.writes[0] !== first) return
@@ -47,6 +49,20 @@ function write(world: World, machine: Machine): void {
     )
     write(world, machine)
   })
+}
+
+/** From now on it takes nothing and answers nothing. What is under way may still be answered. */
+export function hang({ disk }: Machine): void {
+  disk.slow = true
+  disk.hangs = true
+}
+
+/** It is as good as new, and goes on with what has waited. */
+export function mendDisk(world: World, machine: Machine): void {
+  const { disk } = machine
+  const waited = disk.hangs
+  Object.assign(disk, { full: false, slow: false, hangs: false })
+  if (waited) write(world, machine)
 }
 
 /** The writer is gone: the write under way is there or is not. */

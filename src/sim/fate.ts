@@ -9,7 +9,7 @@ import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
 import { decidingRing } from './deciding.ts'
 import type { Device } from './devices.ts'
-import { corrupt } from './disks.ts'
+import { corrupt, hang, mendDisk } from './disks.ts'
 import { crashDump, endDump, forgeDump } from './dumps.ts'
 import { calm } from './faults.ts'
 import { applyPower, freeze, later, switchOn, thaw } from './machines.ts'
@@ -163,9 +163,11 @@ function disks(world: World): void {
   }
   if (lot.chance(faults.diskSlowPercent)) {
     machine.disk.slow = true
-    world.after(lot.int(1_000, 30_000), () => {
-      machine.disk.slow = false
-    })
+    if (lot.chance(20)) {
+      world.say(`${machine.id} disk hangs`)
+      hang(machine)
+    }
+    world.after(lot.int(1_000, 30_000), () => mendDisk(world, machine))
   }
   if (lot.chance(faults.diskCorruptPercent)) corrupt(world, machine)
 }
@@ -267,8 +269,7 @@ export function mend(world: World, roundMs: number, rounds: number): void {
     if (ring.members.length * 2 > world.machines.length) setVerdict(world, ring, true)
   }
   for (const machine of world.machines) {
-    machine.disk.full = false
-    machine.disk.slow = false
+    mendDisk(world, machine)
     endDump(world, machine)
     const { frozen } = machine
     for (const part of ['corosync', 'daemon', 'scripts'] as const) {

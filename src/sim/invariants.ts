@@ -11,6 +11,7 @@ import type { Mind } from './core.ts'
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Device } from './devices.ts'
+import { awakePromises } from './promises-awake.ts'
 import { clonePromises } from './promises-clones.ts'
 import { detachPromises } from './promises-detach.ts'
 import { failurePromises } from './promises-failures.ts'
@@ -126,6 +127,7 @@ export const invariants: readonly Invariant[] = [
   ...resetPromises,
   ...memoryPromises,
   ...livenessPromises,
+  ...awakePromises,
   ...watchPromises,
   ...watchdogPromises,
   ...writeOffPromises,

@@ -1,6 +1,7 @@
 /** H8: a daemon that makes way for another one costs nothing, for as long as it has asked for. */
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
+import { hasDetached } from './witness-wants.ts'
 import type { World } from './world.ts'
 
 /** What is up for longer than that has not just been started in vain. */
@@ -18,6 +19,11 @@ export const detachPromises: readonly Invariant[] = [
     onMessage: released,
     onRun: stopped,
   },
+  {
+    id: 'H8',
+    says: 'daemons are replaced one after the other, and a majority of them stays',
+    onDaemonGone: gone,
+  },
 ]
 
 /** Only in the very ring in which it was said: in another one it may have been away. */
@@ -31,6 +37,20 @@ function hasty(world: World, { daemon, message }: Moments['onMessage']): string 
   const same = ring !== undefined && ring === note.ring && ring === daemon.machine.corosync?.ring
   if (!same || machine.daemon !== undefined || machine.lives !== note.lives) return undefined
   return `${message.node} is condemned after ${Math.round(spentMs)} ms`
+}
+
+/** What it knew when it went. Nobody here is sure that it may cost the majority. */
+function gone(world: World, daemon: Moments['onDaemonGone']): string | undefined {
+  const { mind, machine } = daemon
+  if (!hasDetached(daemon) || !isReal(mind)) return undefined
+  const others = Object.entries(mind.ledger.nodes).filter(([id]) => id !== machine.id)
+  const away = others.find(([, { detached }]) => detached)
+  if (away !== undefined) return `${machine.id} goes while ${away[0]} is without its daemon`
+  const left = (mind.group?.members.length ?? 0) - 1
+  const { halves, nodes } = world.site.config
+  const half = halves && nodes.length % 2 === 0
+  const enough = half ? left * 2 >= nodes.length : left * 2 > nodes.length
+  return left < 1 || enough ? undefined : `${machine.id} goes, and ${left} are left`
 }
 
 const releases = new WeakMap<World, Map<string, number>>()

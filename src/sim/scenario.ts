@@ -9,7 +9,7 @@ import type { Core } from './core.ts'
 import { killCorosync, setVerdict } from './corosync.ts'
 import { crash } from './daemons.ts'
 import type { Device, Manner } from './devices.ts'
-import { corrupt } from './disks.ts'
+import { corrupt, hang, mendDisk } from './disks.ts'
 import { crashDump, forgeDump } from './dumps.ts'
 import { becomeStranger, cut, heal, swapCables, upgrade } from './fate.ts'
 import { calm } from './faults.ts'
@@ -207,9 +207,8 @@ export const deeds: Readonly<Record<string, Deed>> = {
   'disk-full': each((_, machine) => {
     machine.disk.full = true
   }),
-  'disk-ok': each((_, machine) => {
-    machine.disk.full = false
-  }),
+  'disk-hangs': each((_, machine) => hang(machine)),
+  'disk-ok': each(mendDisk),
   'disk-corrupt': each(corrupt),
   verdict: (world, [node, word]) => {
     const machine = world.machine(node!)

@@ -2,10 +2,11 @@
 import { meanings, OURSELVES } from '../core/intents.ts'
 import type { Wanted } from '../core/message.ts'
 import type { NodeId } from '../core/model.ts'
+import { isReal } from './core.ts'
 import type { Ring } from './cpg.ts'
+import type { Daemon } from './daemons.ts'
 import type { Witness } from './witness.ts'
 import { noteForgiven } from './witness-failures.ts'
-import type { Machine } from './world.ts'
 
 export interface WantNote {
   readonly message: Wanted
@@ -36,17 +37,21 @@ export function noteWant(
   wants.set(key, { message, atMs, earlier, told: false })
 }
 
-/** When a daemon has said that it detaches, in which ring, and in which of its machine's lives. */
+/** When a daemon has gone for another one, in which ring, and in which of its machine's lives. */
 export interface DetachNote {
   readonly atMs: number
   readonly ring: Ring | undefined
   readonly lives: number
 }
 
-export function noteDetach(
-  detached: Map<NodeId, DetachNote>,
-  { id, corosync, lives }: Machine,
-  atMs: number,
-): void {
+/** Has it just gone for another one, as a member, when the others had been told? */
+export function hasDetached({ mind, machine }: Daemon): boolean {
+  if (!isReal(mind) || !mind.exited || !mind.detaching?.told) return false
+  return mind.session?.merged?.members.includes(machine.id) === true
+}
+
+export function noteDetach(detached: Map<NodeId, DetachNote>, daemon: Daemon, atMs: number): void {
+  if (!hasDetached(daemon)) return
+  const { id, corosync, lives } = daemon.machine
   detached.set(id, { atMs, ring: corosync?.ring, lives })
 }

@@ -152,7 +152,10 @@ export function makeWitness(): Witness {
 export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) => void } = {
   onRegroup: regroup,
   onTold: noteShown,
-  onDaemonGone: regroup,
+  onDaemonGone: (world, daemon) => {
+    noteDetach(world.witness.detached, daemon, world.nowMs)
+    regroup(world)
+  },
   onPowerOff: (world, machine) => {
     world.witness.unproven.delete(machine)
     regroup(world)
@@ -209,7 +212,6 @@ export const notes: { readonly [K in Moment]?: (world: World, seen: Moments[K]) 
       witness.fencings.set(message.id, nowMs)
     }
     if (message.say === 'want') noteWant(witness, message, nowMs)
-    if (message.say === 'detach') noteDetach(witness.detached, daemon.machine, nowMs)
     if (message.say === 'goodbye') noteProof(witness, daemon, daemon.machine.id)
     if (message.say === 'confirm') {
       noteProof(witness, daemon, message.node)

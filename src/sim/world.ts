@@ -265,7 +265,7 @@ function makeMachine(id: NodeId, nodeid: number, site: Site): Machine {
     lives: 0,
     starting: false,
     resting: false,
-    disk: { ledger: undefined, full: false, slow: false, writes: [] },
+    disk: { ledger: undefined, full: false, slow: false, hangs: false, writes: [] },
     things: new Map(),
     stuck: new Set(),
     operations: new Set(),

@@ -1,5 +1,8 @@
 /** `picket maintenance`, `detach` and `unfence`: what they ask for, and how they end. */
 import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Desk, healthy, member, openDesk } from './daemon.ts'
 import { picket } from './picket.ts'
@@ -85,7 +88,22 @@ test('H8 detach ends when another picketd is a member', async (t) => {
   const { code, out, err } = await picket(['detach', '--socket', desk.socket])
   assert.equal(code, 0, err)
   assert.equal(out, 'Done: detached: what runs here runs on\nAnother picketd is a member now.\n')
-  assert.equal(desk.given[0]?.action, 'detach')
+  assert.match(err, /The next picketd is waited for, at most 60 s/)
+  assert.deepEqual([desk.given[0]?.action, desk.given[0]?.sure], ['detach', false])
+})
+
+test('H8 nobody makes way for a picketd that could not start with its config', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'picket-detach-'))
+  t.after(() => rm(directory, { recursive: true }))
+  const configFile = join(directory, 'config.yaml')
+  await writeFile(configFile, 'cluster: web\nnodes: {}\n')
+  const status = { ...healthy(), daemon: { pid: 1, configFile } }
+  const desk = await openDesk(t, status as ReturnType<typeof healthy>, () => {})
+  const { code, err } = await picket(['detach', '--socket', desk.socket])
+  assert.equal(code, 3, err)
+  assert.match(err, /config\.yaml:2:.*nodes/)
+  assert.match(err, /Refused: the next picketd could not start with it\. This one goes on\.$/m)
+  assert.deepEqual(desk.given, [])
 })
 
 test('H8 a detach that is refused leaves picketd as it is', async (t) => {

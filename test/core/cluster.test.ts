@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { begin, step } from '../../src/core/cluster.ts'
+import type { State } from '../../src/core/state.ts'
 import { describe } from '../../src/core/status.ts'
 import { config, Table } from './table.ts'
 
@@ -173,10 +174,32 @@ test('S8 a member whose disk is full takes part, but nothing counts on it', () =
   assert.equal(said(table, 'a: the ledger cannot be saved').length, 1)
 })
 
+test('H16 a disk that does not answer is an alarm, and nobody is condemned for it', () => {
+  const table = whole()
+  const { state } = table.seats.get('a')!
+  const pending = { id: 9_001, session: '', step: 7, beats: 0 }
+  let next: State = { ...state, disk: { ...state.disk, pending } }
+  const said: string[] = []
+  for (let atMs = table.nowMs; next.disk.ok && said.length < 1_000; ) {
+    atMs = Math.max(atMs, next.nextBeatMs)
+    const turn = step(next, { kind: 'tick', atMs })
+    for (const effect of turn.effects) if (effect.do === 'say') said.push(effect.text)
+    next = turn.state
+    if (atMs > table.nowMs + 60_000) break
+  }
+  assert.equal(next.disk.ok, false)
+  assert.match(
+    said.join('\n'),
+    /the ledger cannot be saved: the disk has not answered for [\d.]+ s/,
+  )
+  const done = step(next, { kind: 'saved', id: pending.id, ok: true, atMs: table.nowMs + 60_000 })
+  assert.equal(done.state.disk.ok, true)
+})
+
 test('S8 what is left over of an older ring is saved, and is no word for the new one', () => {
   const table = whole()
   const { state } = table.seats.get('a')!
-  const old = { id: 9_001, session: 'old', step: 7 }
+  const old = { id: 9_001, session: 'old', step: 7, beats: 0 }
   const busy = { ...state, disk: { ...state.disk, pending: old, wanted: true } }
   const ring = { rep: 1, seq: 900 }
   const members = ids.map((id) => ({ node: id, pid: table.seats.get(id)!.pid }))

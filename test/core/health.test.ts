@@ -237,7 +237,7 @@ test('H8 a daemon that makes way asks nothing more, and mends nothing', () => {
   const table = whole({ resources: 'web', health: 'web:answers' })
   const { state } = table.seats.get('a')!
   assert.ok(healthDeadlineMs(state) < Infinity)
-  const detaching = { sinceMs: table.nowMs, order: '', told: '' }
+  const detaching = { sinceMs: table.nowMs, order: '', sure: false, told: '' }
   assert.equal(healthDeadlineMs({ ...state, detaching }), Infinity)
 })
 

@@ -129,6 +129,22 @@ test('H8 without a cluster that decides nobody detaches, and the daemon goes on'
   assert.deepEqual([state.exited, state.detaching], [false, undefined])
 })
 
+test('H8 where too few would be left nobody detaches, but who is sure of it', () => {
+  const table = whole()
+  table.seats.get('c')!.power = false
+  table.ring(['a', 'b'])
+  table.run(30_000)
+  const detach = (id: string, sure: boolean) => {
+    const said = { requester: 'root', reason: '', target: '' }
+    table.tell('a', { kind: 'order', order: { id, action: 'detach', ...said, sure } })
+    return table.seats.get('a')!.state.orders.at(-1)!
+  }
+  const { at, because } = detach('d', false)
+  assert.equal(at, 'refused')
+  assert.match(because, /without it 1 of 3 picketd are there, fewer than the 2 needed.*--yes/)
+  assert.equal(detach('e', true).at, 'done')
+})
+
 test('H14 who was fenced and is back takes nothing before an operator lets it', () => {
   const table = whole('manual')
   table.ring(['b', 'c'])

@@ -45,4 +45,22 @@ export const detachMutants: readonly Mutant[] = [
     because: 'a node that dies in the middle of an upgrade is not fenced, and its services wait',
     scenario: 'detached-and-dead',
   },
+  {
+    name: 'all-detach-at-once',
+    rule: 'H8',
+    file: 'core/detach.ts',
+    find: 'return from === self ? stay(turn, away) : undefined',
+    replace: "if (away === '?') return",
+    because: 'who upgrades all nodes with one command has no daemon left for a while',
+    scenario: 'two-detach-at-once',
+  },
+  {
+    name: 'detach-costs-the-majority',
+    rule: 'H8',
+    file: 'core/detach.ts',
+    find: 'if (sure || left < 1 || left >= least) return',
+    replace: 'if (sure || left < least || left >= least) return',
+    because: 'the last but one daemon makes way, and everything that runs elsewhere is stopped',
+    scenario: 'detach-without-a-majority',
+  },
 ]

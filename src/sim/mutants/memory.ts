@@ -144,4 +144,13 @@ export const memoryMutants: readonly Mutant[] = [
     replace: '  const fencing = undefined\n  // Joining',
     because: 'a fencing under way is forgotten when its owner dies',
   },
+  {
+    name: 'hung-disk-is-waited-for',
+    rule: 'H16',
+    file: 'core/disk.ts',
+    find: 'if (!disk.ok || beats * beatMs <= silentMs / 2) return',
+    replace: 'if (beats > 0) return',
+    because: 'who waits for its disk when a session begins is taken for silent, and is fenced',
+    scenario: 'disk-hangs',
+  },
 ]

@@ -139,8 +139,8 @@ export const serviceMutants: readonly Mutant[] = [
     name: 'company-not-asked-for',
     rule: 'H3',
     file: 'core/plan.ts',
-    find: 'if (!at.includes(node)) return',
-    replace: 'if (!at.includes(node) && node === resource.id) return',
+    find: 'if (!beside.at.includes(node)) return',
+    replace: 'if (!beside.at.includes(node) && node === resource.id) return',
     because: 'a service is planned on another node than the address that it must be beside',
   },
   {
