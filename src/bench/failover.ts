@@ -2,10 +2,12 @@
  * `npm run bench:failover`: how long a client goes without its service when the node that serves it
  * loses its power or its network, with the coordinator on it and elsewhere; beside Pacemaker and
  * keepalived on the same kind of lab, in turns. Medians, p95 and targets are printed, nothing is
- * asserted. Run it alone on the machine.
+ * asserted. Run it alone on the machine. Profile `shared`: Corosync takes its turn, as three in real
+ * time on two processors leave nothing to anybody else.
  */
 import { parseArgs } from 'node:util'
 import { type Profile, whyNoLab } from '../lab/lab.ts'
+import { profiles } from '../lab/names.ts'
 import { type Contender, type Fault, faults, type Loss, lose } from './contender.ts'
 import { openKeepalived, whyNoKeepalived } from './keepalived.ts'
 import { lossTable } from './loss-table.ts'
@@ -32,7 +34,7 @@ const wanted = values.beside.split(',').filter((name) => name !== '')
 const strange = [
   ...wanted.filter((name) => !Object.hasOwn(peers, name)),
   ...values.fault.split(',').filter((name) => !faults.some((fault) => fault === name)),
-  ...values.profile.filter((name) => name !== 'lan' && name !== 'default'),
+  ...values.profile.filter((name) => ![...profiles, 'shared'].includes(name as Profile)),
 ]
 const runs = Number(values.runs)
 const why = whyNoLab()

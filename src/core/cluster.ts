@@ -90,7 +90,7 @@ export function begin(beginning: Begin): Step {
     chain: false,
     shown: [],
     loads: {},
-    disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity },
+    disk: { pending: undefined, saved: -1, wanted: false, ok: true, retryMs: Infinity, beats: 0 },
     health: {},
     resources: {
       ...Object.fromEntries(config.resources.map(({ id }) => [id, untried])),

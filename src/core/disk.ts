@@ -5,7 +5,7 @@
  */
 import { advance } from './fencing.ts'
 import { sendReady } from './session.ts'
-import { freshId, type State, say, send, sessionId, set, type Turn } from './state.ts'
+import { freshId, type Session, type State, say, send, sessionId, set, type Turn } from './state.ts'
 
 const SAVE_RETRY_MS = 5_000
 
@@ -20,7 +20,7 @@ export function save(turn: Turn, before: State): void {
   // What is left over from an earlier session is worth keeping, but no word for this one: its steps
   // are those of another ring (S8).
   const belongs = session.adopted ? sessionId(session) : ''
-  const pending = { id, session: belongs, step: ledger.epoch.step, beats: 0 }
+  const pending = { id, session: belongs, step: ledger.epoch.step }
   set(turn, { disk: { ...disk, wanted: false, pending } })
   turn.effects.push({ do: 'save', id, ledger })
 }
@@ -40,7 +40,8 @@ export function onSaved(turn: Turn, id: number, ok: boolean, detail: string): vo
   }
   const current = session !== undefined && pending.session === sessionId(session)
   const saved = current ? Math.max(disk.saved, pending.step) : disk.saved
-  set(turn, { disk: { ...disk, pending: undefined, ok, saved, retryMs: Infinity } })
+  const beats = isOwed(session, saved) ? disk.beats : 0
+  set(turn, { disk: { ...disk, pending: undefined, ok, saved, retryMs: Infinity, beats } })
   if (!current || !session.adopted) return
   if (session.open) send(turn, { say: 'ack', step: saved })
   else sendReady(turn)
@@ -61,12 +62,18 @@ export function keepDisk(turn: Turn): void {
 function countBeat(turn: Turn): void {
   const { disk, config } = turn.state
   if (disk.pending === undefined) return
-  const beats = disk.pending.beats + 1
-  set(turn, { disk: { ...disk, pending: { ...disk.pending, beats } } })
+  const beats = disk.beats + 1
+  set(turn, { disk: { ...disk, beats } })
   const { beatMs, silentMs } = config.timing
   if (!disk.ok || beats * beatMs <= silentMs / 2) return
   const seconds = ((beats * beatMs) / 1000).toFixed(1)
   say(turn, 'alarm', `the ledger cannot be saved: the disk has not answered for ${seconds} s`)
   set(turn, { disk: { ...turn.state.disk, ok: false } })
   sendReady(turn)
+}
+
+/** Does a session that begins still wait for what this disk is to keep? */
+function isOwed(session: Session | undefined, saved: number): boolean {
+  if (session?.merged === undefined || session.open || !session.adopted) return false
+  return saved < session.merged.ledger.epoch.step
 }

@@ -154,7 +154,8 @@ export function tryAdopt(turn: Turn): void {
   const { session, self } = turn.state
   if (session?.merged === undefined || session.adopted || !quorateHere(turn.state)) return
   if (!session.merged.members.includes(self)) return
-  setSession(turn, { adopted: true })
+  // Nobody could be ready before, however long there was no quorum.
+  setSession(turn, { adopted: true, sinceMs: turn.nowMs })
   const { ledger, loads } = turn.state
   set(turn, { loads: loadsAfter(ledger, loads, session.merged.ledger) })
   set(turn, { ledger: session.merged.ledger, intact: true, chain: true, shown: [] })
@@ -227,7 +228,8 @@ function blamelessMs(session: Session, node: NodeId): number {
   if (session.merged === undefined) {
     return session.syncs[node] === undefined ? session.sinceMs : heardMs
   }
-  const awaited = !session.open && session.merged.members.includes(node)
+  // Without quorum nobody can say that it is ready.
+  const awaited = session.adopted && !session.open && session.merged.members.includes(node)
   return awaited && session.readies[node] === undefined ? session.sinceMs : heardMs
 }
 

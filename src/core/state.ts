@@ -91,6 +91,7 @@ export interface Session {
   /** Ring and daemons; the round is what tells two attempts in the same group apart. */
   readonly base: string
   readonly round: number
+  /** Since when all that it waits for could have come. */
   readonly sinceMs: number
   readonly syncs: Readonly<Record<NodeId, Sync>>
   /** Members that a majority has accused of silence. They take no part until they sync again. */
@@ -114,19 +115,15 @@ export interface Session {
 export interface Disk {
   /** The save under way, if any. One at a time; the newest ledger follows when it is done. */
   readonly pending:
-    | {
-        readonly id: number
-        readonly session: string
-        readonly step: number
-        /** How many beats it has gone without an answer. */
-        readonly beats: number
-      }
+    | { readonly id: number; readonly session: string; readonly step: number }
     | undefined
   /** The step of the present session that the disk keeps; -1 before the first. */
   readonly saved: number
   readonly wanted: boolean
   readonly ok: boolean
   readonly retryMs: number
+  /** How many beats a save has gone without an answer, or a session that begins without its own. */
+  readonly beats: number
 }
 
 export interface DeviceHealth {

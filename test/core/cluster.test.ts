@@ -177,7 +177,7 @@ test('S8 a member whose disk is full takes part, but nothing counts on it', () =
 test('H16 a disk that does not answer is an alarm, and nobody is condemned for it', () => {
   const table = whole()
   const { state } = table.seats.get('a')!
-  const pending = { id: 9_001, session: '', step: 7, beats: 0 }
+  const pending = { id: 9_001, session: '', step: 7 }
   let next: State = { ...state, disk: { ...state.disk, pending } }
   const said: string[] = []
   for (let atMs = table.nowMs; next.disk.ok && said.length < 1_000; ) {
@@ -199,7 +199,7 @@ test('H16 a disk that does not answer is an alarm, and nobody is condemned for i
 test('S8 what is left over of an older ring is saved, and is no word for the new one', () => {
   const table = whole()
   const { state } = table.seats.get('a')!
-  const old = { id: 9_001, session: 'old', step: 7, beats: 0 }
+  const old = { id: 9_001, session: 'old', step: 7 }
   const busy = { ...state, disk: { ...state.disk, pending: old, wanted: true } }
   const ring = { rep: 1, seq: 900 }
   const members = ids.map((id) => ({ node: id, pid: table.seats.get(id)!.pid }))

@@ -153,4 +153,20 @@ export const memoryMutants: readonly Mutant[] = [
     because: 'who waits for its disk when a session begins is taken for silent, and is fenced',
     scenario: 'disk-hangs',
   },
+  {
+    name: 'readies-awaited-without-quorum',
+    rule: 'H16',
+    file: 'core/session.ts',
+    find: 'const awaited = session.adopted && !session.open',
+    replace: 'const awaited = !session.open',
+    because: 'members without quorum take each other for silent, for nobody may say a word',
+  },
+  {
+    name: 'patience-spent-without-quorum',
+    rule: 'H16',
+    file: 'core/session.ts',
+    find: '{ adopted: true, sinceMs: turn.nowMs }',
+    replace: '{ adopted: true }',
+    because: 'when quorum comes back, whoever is not ready within a beat is left out and fenced',
+  },
 ]
