@@ -110,7 +110,7 @@ function decisionSaid(kind: string, word: Words): Said | undefined {
     case 'want':
       return {
         mark: 'wait',
-        text: `${wantSaid(word)}, as ${word('requester')} wants: ${word('reason')}`,
+        text: `${wantSaid(word)}, as ${word('requester')} wants${because(word('reason'))}`,
       }
     case 'left':
       return { mark: 'dim', text: `${target} has left with everything stopped` }
@@ -177,6 +177,9 @@ function orderSaid(kind: string, word: Words): Said | undefined {
       return undefined
   }
 }
+
+/** Why, where somebody has said so. */
+const because = (reason: string): string => (reason === '?' ? '' : `: ${reason}`)
 
 /** What an operator wants of a node or a resource. */
 function wantSaid(word: Words): string {

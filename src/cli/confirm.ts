@@ -7,6 +7,7 @@ import { nothingToConfirm } from '../core/orders.ts'
 import type { NodeStatus, Status } from '../core/status.ts'
 import { defineCommand, type ExitCode, UsageError } from './command.ts'
 import { askOnce, ControlError, mayBeAlone, socketPath } from './control.ts'
+import { heldBy } from './held.ts'
 import { plain } from './marks.ts'
 import { follow, requester } from './order.ts'
 import { statusIn, whyNone } from './status.ts'
@@ -79,11 +80,12 @@ async function confirm(node: string, flags: Flags, terminal: Terminal): Promise<
 }
 
 /** What the cluster knows of it, and what follows if the person is wrong. */
-function whatIsAtStake({ id, standing, because, holds, fencing }: NodeStatus, status: Status) {
+function whatIsAtStake(node: NodeStatus, status: Status) {
+  const { id, standing, because, fencing } = node
   const name = plain(id)
   const said = [`${name} is ${standing}: ${plain(because)}.`]
   if (fencing !== undefined) said.push(`Its fencing so far: ${plain(fencing.at)}.`)
-  const things = holds.map(plain).join(', ')
+  const things = heldBy(node, status.resources)
   if (things !== '') said.push(`It may still hold ${things}: that starts elsewhere, at once.`)
   if (!status.ready) said.push(`The cluster cannot decide now: ${plain(status.because)}.`)
   said.push(`If ${name} still runs, what it holds runs twice. Go and look: is its power off?`)

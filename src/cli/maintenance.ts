@@ -8,6 +8,7 @@ import type { Status } from '../core/status.ts'
 import { type Command, defineCommand, type ExitCode, UsageError } from './command.ts'
 import { askOnce, ControlError, socketPath } from './control.ts'
 import { give, type Options, orNothing } from './intent.ts'
+import { heldBy } from './held.ts'
 import { plain } from './marks.ts'
 import { statusIn, whyNone } from './status.ts'
 import type { Terminal } from './terminal.ts'
@@ -74,9 +75,10 @@ async function drained(node: string, options: Options, io: Terminal): Promise<Ex
   let told = ''
   for (;;) {
     const status = await statusOf(options)
-    const holds = status.nodes.find(({ id }) => id === node)?.holds ?? []
-    if (holds.length === 0) return 0
-    const waits = `waiting for ${holds.map(plain).join(', ')} to be gone from ${plain(node)}`
+    const found = status.nodes.find(({ id }) => id === node)
+    if (found === undefined || found.holds.length === 0) return 0
+    const held = heldBy(found, status.resources)
+    const waits = `waiting for ${held} to be gone from ${plain(node)}`
     if (waits !== told && !options.json) io.err(waits)
     told = waits
     if (performance.now() > untilMs) {

@@ -4,6 +4,7 @@ import type { Status } from '../core/status.ts'
 import type { ExitCode } from './command.ts'
 import { askDaemon, askOnce, ControlError, type Line, socketPath } from './control.ts'
 import type { PowerAction } from './fence.ts'
+import { heldBy } from './held.ts'
 import { plain } from './marks.ts'
 import { statusIn, whyNone } from './status.ts'
 import type { Terminal } from './terminal.ts'
@@ -80,7 +81,7 @@ function consequences(action: PowerAction, node: string, status: Status): readon
   const said: string[] = []
   if (!status.ready) said.push(`The cluster cannot decide now: ${plain(status.because)}.`)
   if (action === 'on' || found === undefined) return said
-  const held = found.holds.map(plain).join(', ')
+  const held = heldBy(found, status.resources)
   said.push(
     held === ''
       ? `${plain(node)} holds nothing that this cluster manages.`

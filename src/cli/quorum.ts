@@ -9,6 +9,7 @@ import { votesText } from '../core/recovery.ts'
 import type { Status } from '../core/status.ts'
 import { defineCommand, type ExitCode, UsageError } from './command.ts'
 import { askOnce, ControlError, mayBeAlone, socketPath } from './control.ts'
+import { heldBy } from './held.ts'
 import { plain } from './marks.ts'
 import { follow, requester } from './order.ts'
 import { statusIn, whyNone } from './status.ts'
@@ -100,9 +101,10 @@ function whyNot(status: Status, missing: readonly string[], votes: number): stri
 /** What is lost, what starts, and what must never happen from now on. */
 function whatIsAtStake(status: Status, missing: readonly string[], votes: number) {
   const said = [`The cluster cannot decide now: ${plain(status.because)}.`]
-  for (const { id, standing, because, holds } of status.nodes) {
+  for (const node of status.nodes) {
+    const { id, standing, because } = node
     if (!missing.includes(id)) continue
-    const things = holds.map(plain).join(', ') || 'nothing that is known of'
+    const things = heldBy(node, status.resources) || 'nothing that is known of'
     said.push(`${plain(id)}, last known as ${standing} (${plain(because)}), may hold ${things}.`)
   }
   const left = status.nodes.filter(({ id }) => !missing.includes(id)).map(({ id }) => plain(id))

@@ -12,6 +12,7 @@ import type {
   ResourceStatus,
   Status,
 } from '../core/status.ts'
+import { heldBy } from './held.ts'
 import { type Mark, mark, type Paint, plain } from './marks.ts'
 import { ringLines } from './screen-ring.ts'
 
@@ -28,7 +29,7 @@ export function screen(status: Shown, paint: Paint): readonly string[] {
     ...ringLines(status, paint),
     '',
     paint('strong', 'Nodes'),
-    ...nodes.flatMap((node) => nodeLines(node, status.self, width, paint)),
+    ...nodes.flatMap((node) => nodeLines(node, status, width, paint)),
     ...(resources.length > 0 ? ['', paint('strong', 'Resources')] : []),
     ...resources.flatMap((resource) => [
       ...resourceLines(resource, resources, width, paint),
@@ -54,10 +55,16 @@ function header(status: Status, paint: Paint): string[] {
   const facts = [
     `seen from ${plain(self)}`,
     quorate ? 'quorum yes' : paint('bad', 'quorum no'),
-    `ring ${plain(ring) || 'none'}`,
+    `ring ${plain(ringAsLogged(ring)) || 'none'}`,
     `coordinator ${plain(coordinator ?? 'none')}`,
   ]
   return [`${paint('strong', plain(cluster))}  ${state}`, paint('dim', facts.join(', '))]
+}
+
+/** As Corosync's log and its tools write it: the sequence is hexadecimal there. */
+function ringAsLogged(ring: string): string {
+  const [representative, sequence] = ring.split('.')
+  return sequence === undefined ? ring : `${representative}.${Number(sequence).toString(16)}`
 }
 
 const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
@@ -68,20 +75,21 @@ const standings: Readonly<Record<NodeStatus['standing'], Mark>> = {
   fenced: 'wait',
 }
 
-function nodeLines(node: NodeStatus, self: string, width: number, paint: Paint): string[] {
-  const { id, standing, because, inRing, daemon, barred, late, holds, fencing } = node
+function nodeLines(node: NodeStatus, status: Status, width: number, paint: Paint): string[] {
+  const { id, standing, because, inRing, daemon, barred, late, fencing } = node
   const { deferred, devices, checks, quarantined, deferredForMs } = node
   const member = standing === 'member'
+  const held = heldBy(node, status.resources)
   const wait = `not fenced yet: ${plain(deferred)}${latest(deferredForMs)}`
   const facts = [
-    ...(id === self ? ['this node'] : []),
+    ...(id === status.self ? ['this node'] : []),
     ...(node.role === 'witness' ? ['witness: it runs nothing'] : []),
     ...(member && !inRing ? ['not in the ring'] : []),
     ...(member && inRing && !daemon ? ['picketd does not run there'] : []),
     ...(barred ? ['barred until an operator switches it on'] : []),
     ...(quarantined ? ['it was fenced: kept out until picket unfence'] : []),
     ...(late ? ['a late command may still reach it'] : []),
-    ...(holds.length > 0 ? [`holds ${holds.map(plain).join(', ')}`] : []),
+    ...(held === '' ? [] : [`holds ${held}`]),
   ]
   const well = member && inRing && daemon
   const kind = member && !well ? 'wait' : (standings[standing] ?? 'bad')

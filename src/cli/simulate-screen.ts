@@ -7,7 +7,7 @@ import {
   type Row,
   spanText,
   spreadOf,
-  spreadText,
+  backText,
   type Verdict,
 } from '../drill/summary.ts'
 import type { Paint } from './marks.ts'
@@ -78,7 +78,8 @@ function textOf(rows: readonly Row[]): string {
   if (row.verdict === 'back') {
     const medianMs = spreadOf(rows.map((each) => each.downMs?.medianMs))?.medianMs ?? 0
     const worstMs = Math.max(...rows.map((each) => each.downMs?.worstMs ?? 0))
-    return `all is back within ${spreadText({ medianMs, worstMs })}`
+    const outcomes = rows.flatMap((each) => each.outcomes)
+    return backText(outcomes, { medianMs, worstMs })
   }
   if (row.verdict === 'person') {
     return row.text.replace(/: nothing proves .*? dead\b/, ': nothing proves the node dead')

@@ -39,7 +39,7 @@ export function readWishes(config: ConfigFile, source: Source): ReadWishes {
   })
   const all = new Map(named.map((each) => [each.id, each]))
   for (const [index, entry] of config.resources.entries()) {
-    problems.push(...strangers(entry, index, [...all.keys()], source))
+    problems.push(...strangers(entry, index, config, source))
     problems.push(...nodeFaults(entry, index, config, source))
   }
   if (problems.length === 0) problems.push(...impossible(config, all, source))
@@ -80,6 +80,12 @@ function groupWishes(
   const grouped = new Map<ResourceId, string>()
   const ids = resources.map(({ id }) => id)
   for (const [index, { id: group, members }] of groups.entries()) {
+    const named = groups.findIndex((each) => each.id === group)
+    const taken = ids.includes(group) ? 'a resource' : named < index ? 'another group' : ''
+    if (taken !== '') {
+      const place = source.placeOf(['groups', index, 'id'])
+      problems.push({ ...place, message: `${group} is ${taken}, too; give the group its own name` })
+    }
     for (const [at, id] of members.entries()) {
       const place = source.placeOf(['groups', index, 'members', at])
       const before = grouped.get(id)
@@ -102,9 +108,10 @@ function groupWishes(
 function strangers(
   entry: FileResource,
   index: number,
-  ids: readonly ResourceId[],
+  { resources, groups }: ConfigFile,
   source: Source,
 ): readonly Problem[] {
+  const ids = resources.map(({ id }) => id)
   const names: readonly (readonly [Kind, readonly ResourceId[]])[] = [
     ['beside', pullsOf(entry.beside).map(({ to }) => to)],
     ['apart_from', pullsOf(entry.apart_from).map(({ to }) => to)],
@@ -115,6 +122,11 @@ function strangers(
       const place = source.placeOf(['resources', index, kind])
       if (id === entry.id) return [{ ...place, message: `${kind} names ${id} itself` }]
       if (ids.includes(id)) return []
+      const group = groups.find((each) => each.id === id)
+      if (group !== undefined) {
+        const members = group.members.join(', ')
+        return [{ ...place, message: `${id} is a group; name one of its members: ${members}` }]
+      }
       return [{ ...place, message: `there is no resource ${shown(id)}.${hint(id, ids)}` }]
     }),
   )

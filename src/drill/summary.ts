@@ -158,12 +158,19 @@ function textOf(verdict: Verdict, outcome: Outcome, downMs: Spread | undefined):
     return `${names} ${down.length === 1 ? 'stays' : 'stay'} down: ${because}`
   }
   const kept = had.length === 0 ? 'nothing runs there' : 'no service is down at any moment'
-  const well = verdict === 'kept' ? kept : `all is back within ${spreadText(downMs)}`
+  const well = verdict === 'kept' ? kept : backText([outcome], downMs)
   // Of a clone whose other instances serve on.
   const fewer = outcome.stopped.map(({ resource, because }) => {
     return `${resource} stays on fewer nodes until a person has looked: ${because}`
   })
   return [well, ...fewer].join('; ')
+}
+
+/** How long it took until all was back; where something was down more than once, how long in all. */
+export function backText(outcomes: readonly Outcome[], downMs: Spread | undefined): string {
+  const again = outcomes.some(({ services }) => services.some(({ gaps }) => gaps.length > 1))
+  if (again) return `all is back, after ${spreadText(downMs)} without it in all`
+  return `all is back within ${spreadText(downMs)}`
 }
 
 /** What was broken in one life, as sentences that name who and what, but no instants. */

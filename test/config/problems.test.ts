@@ -299,6 +299,11 @@ const steps: readonly (readonly [what: string, step: string, problem: string])[]
     '5:30: host ("[2001:db8::7]") is in brackets; write the address without them',
   ],
   [
+    'a host that is no IPv4 address',
+    'ipmi, host: 192.168.10.312',
+    '5:30: host ("192.168.10.312") is no IPv4 address: it has four numbers from 0 to 255',
+  ],
+  [
     'a URL where an agent takes an address',
     'agent, agent: fence_apc, options: { ip: "http://192.0.2.7" }',
     '5:64: options.ip ("http://192.0.2.7") is a URL; write the address or the name in it alone',

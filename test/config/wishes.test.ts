@@ -60,6 +60,21 @@ const faults: readonly (readonly [what: string, config: string, expected: RegExp
     /no resource "dbb"/,
   ],
   [
+    'a group with the name of a resource',
+    `${resourcesOf(entry('a'), entry('b'))}groups: [{ id: a, members: [b] }]\n`,
+    /a is a resource, too; give the group its own name/,
+  ],
+  [
+    'two groups of one name',
+    `${resourcesOf(entry('a'), entry('b'))}groups: [{ id: g, members: [a] }, { id: g, members: [b] }]\n`,
+    /g is another group, too; give the group its own name/,
+  ],
+  [
+    'a group where a resource is named',
+    `${resourcesOf(entry('a'), entry('b', 'after: g'))}groups: [{ id: g, members: [a] }]\n`,
+    /g is a group; name one of its members: a/,
+  ],
+  [
     'a member of two groups',
     `${resourcesOf(entry('a'), entry('b'), entry('c'))}groups: [{ id: g, members: [a, b] }, { id: h, members: [b, c] }]\n`,
     /b is in the group g already/,

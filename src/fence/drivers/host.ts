@@ -1,5 +1,5 @@
 /** The option `host` of drivers that speak to one address: an address or a name, nothing else. */
-import { isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import { z } from 'zod'
 
 const NEITHER = 'is not an address or a name'
@@ -17,6 +17,10 @@ export const host = z
   })
   .refine((text) => !/^\[.*\]$/.test(text), {
     error: 'is in brackets; write the address without them',
+    abort: true,
+  })
+  .refine((text) => !/^\d+(\.\d+)*$/.test(text) || isIPv4(text), {
+    error: 'is no IPv4 address: it has four numbers from 0 to 255',
     abort: true,
   })
   .regex(/^[^\s/@?#-][^\s/@?#]*$/, { error: NEITHER, abort: true })
