@@ -79,6 +79,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   audit: [],
   watchdog: [],
   config: ['core', 'foreign', 'fence', 'resources', 'health'],
+  porting: ['foreign', 'fence', 'config'],
   daemon: [
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
     'watchdog',
@@ -97,6 +98,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     'fence',
     'resources',
     'config',
+    'porting',
     'daemon',
     'sim',
     'drill',

@@ -83,6 +83,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Check a configuration file, show what is in effect; its JSON Schema',
     load: () => import('./config.ts'),
   },
+  import: {
+    summary: 'Make a config from the stonith devices of Pacemaker, or from an inventory',
+    load: () => import('./import.ts'),
+  },
   drivers: {
     summary: 'List the fence drivers, and the options of one',
     load: () => import('./drivers.ts'),
