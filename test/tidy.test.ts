@@ -79,7 +79,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   audit: [],
   watchdog: [],
   config: ['core', 'foreign', 'fence', 'resources', 'health'],
-  porting: ['foreign', 'fence', 'config'],
+  porting: ['core', 'foreign', 'fence', 'config'],
   daemon: [
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
     'watchdog',

@@ -87,6 +87,14 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Make a config from the stonith devices of Pacemaker, or from an inventory',
     load: () => import('./import.ts'),
   },
+  export: {
+    summary: 'Make the script by which a Pacemaker cluster fences with the agents of Picket',
+    load: () => import('./export.ts'),
+  },
+  password: {
+    summary: 'Print the password of a fence device, for the password_script of an agent',
+    load: () => import('./password.ts'),
+  },
   drivers: {
     summary: 'List the fence drivers, and the options of one',
     load: () => import('./drivers.ts'),

@@ -17,8 +17,8 @@ import {
 } from './draft.ts'
 import { type Hosts, hostsOf } from './hosts.ts'
 import { levelsOf } from './levels.ts'
-import { isSecretName, newName, number, set, spanSeconds } from './parameters.ts'
-import { isVerification, verifiedAddresses } from './picket-agents.ts'
+import { number, set, spanSeconds } from './parameters.ts'
+import { anyAgent, isVerification, levelsInConfig, verifiedAddresses } from './picket-agents.ts'
 import { sayOfCluster, sayOfLocations } from './said.ts'
 import { keptOf, stepsOf } from './steps.ts'
 
@@ -144,8 +144,10 @@ async function draftOf(
         remarks.push({ lost: true, line: 0, text })
         whole = false
       } else if (isVerification(device.type)) {
-        draft.addresses = verifiedAddresses(device.parameters)
+        draft.addresses = await verifiedAddresses(device.parameters, node.name)
         level.verify = draft.addresses.length > 0
+      } else if (device.type === anyAgent && device.parameters.has('config')) {
+        await addConfigured(work, draft, device)
       } else if (device.type !== 'fence_kdump') {
         if (!first.has(node.name)) first.set(node.name, device)
         const place = { node: draft, hosts: hosts.get(id), fitter, locked: locked.has(id), remarks }
@@ -163,6 +165,27 @@ async function draftOf(
     remarks.push({ lost: true, line: node.line, text })
   }
   return draft
+}
+
+/** `fence_picket` with a configuration: the levels of the node are those that stand in it. */
+async function addConfigured(
+  { remarks, fitter }: Work,
+  draft: DraftNode,
+  { id, parameters, line }: CibDevice,
+): Promise<void> {
+  const found = await levelsInConfig(parameters.get('config') ?? '', draft.name)
+  const lose = (text: string) => remarks.push({ lost: true, line, text: `${id}: ${text}` })
+  if (typeof found === 'string') {
+    lose(found)
+    return
+  }
+  for (const level of found) {
+    for (const step of level.steps) {
+      const refusal = await fitter.refusal(draft.name, step)
+      if (refusal !== undefined) lose(`a step of ${draft.name} is not the same: ${refusal.why}`)
+    }
+    draft.levels.push(level)
+  }
 }
 
 /** A crash dump is waited for before the first level, and is no level. */
@@ -184,7 +207,7 @@ const carried = ['pcmk_host_list', 'pcmk_host_map', 'pcmk_host_argument', 'pcmk_
 carried.push('pcmk_delay_max', 'pcmk_host_check')
 
 function sayOfDevices({ devices, hosts, used, remarks }: Work): void {
-  for (const { id, type, line, parameters } of devices.values()) {
+  for (const { id, type, line } of devices.values()) {
     const own = hosts.get(id)
     if (own !== undefined && own.strangers.length > 0) {
       const text = `${id} is for ${own.strangers.join(', ')} too, which is no node of this cluster`
@@ -196,12 +219,16 @@ function sayOfDevices({ devices, hosts, used, remarks }: Work): void {
       const text = `${id} (${type}) is left out: ${why || 'no level and no node uses it'}`
       remarks.push({ lost: true, line, text })
     }
-    const other = [...parameters.keys()].filter(
-      (name) => name.startsWith('pcmk_') && !carried.includes(name) && !isSecretName(newName(name)),
-    )
-    if (other.length > 0) {
-      const text = `${id}: not carried over: ${other.join(', ')}, which Picket does not need`
-      remarks.push({ lost: false, line, text })
-    }
+  }
+  // Most clusters say the same of every device.
+  const others = [...devices.values()].map(({ id, line, parameters }) => {
+    const names = [...parameters.keys()].filter((name) => /^pcmk_\w+$/.test(name))
+    return { id, line, names: names.filter((name) => !carried.includes(name)).join(', ') }
+  })
+  for (const [names, own] of Map.groupBy(others, (each) => each.names)) {
+    if (names === '') continue
+    const ids = own.map(({ id }) => id).join(', ')
+    const text = `not carried over of ${ids}: ${names}, which Picket does not need`
+    remarks.push({ lost: false, line: own[0]?.line ?? 0, text })
   }
 }
