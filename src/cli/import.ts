@@ -1,4 +1,4 @@
-/** `picket import`: from what fenced your nodes before to a config and a secrets file of Picket's. */
+/** `picket import`: from what fenced the nodes before to a config and a secrets file. */
 import { resolve } from 'node:path'
 import { problemText } from '../config/problem.ts'
 import { didYouMean } from '../config/suggest.ts'

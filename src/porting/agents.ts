@@ -127,16 +127,15 @@ const libvirt: Native = (parameters, plug) => {
   const user = parameters.take('username')
   const port = parameters.take('ipport')
   const host = ip?.includes(':') ? `[${ip}]` : ip
+  const who = user === undefined ? '' : `${encodeURIComponent(user)}@`
+  const at = port === undefined ? '' : `:${port}`
   const sudo = parameters.isOn('use_sudo')
   const needless = parameters.drop(['ssh_path', 'command_prompt', 'inet4_only', 'inet6_only'])
   parameters.take('method')
   return {
     driver: 'libvirt',
     options: set({
-      uri:
-        host === undefined
-          ? undefined
-          : `qemu+ssh://${user ? `${encodeURIComponent(user)}@` : ''}${host}${port ? `:${port}` : ''}/system`,
+      uri: host === undefined ? undefined : `qemu+ssh://${who}${host}${at}/system`,
       domain: plug,
       identity_file: key,
       missing_as_off: parameters.isOn('missing_as_off') ? true : undefined,

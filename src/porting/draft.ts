@@ -8,7 +8,7 @@ import { canonicalJson } from '../config/hash.ts'
 import { isSecret } from '../config/merge.ts'
 import { printable } from '../foreign/printable.ts'
 
-/** Something that was said to whoever imports. `lost`: it is not as it was, and has to be seen to. */
+/** Said to whoever imports. `lost`: it is not as it was, and has to be seen to. */
 export interface Remark {
   readonly lost: boolean
   /** In the file that was read; 0 where none is meant. */

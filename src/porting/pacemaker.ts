@@ -147,6 +147,7 @@ async function draftOf(
         draft.addresses = await verifiedAddresses(device.parameters, node.name)
         level.verify = draft.addresses.length > 0
       } else if (device.type === anyAgent && device.parameters.has('config')) {
+        if (!first.has(node.name)) first.set(node.name, device)
         await addConfigured(work, draft, device)
       } else if (device.type !== 'fence_kdump') {
         if (!first.has(node.name)) first.set(node.name, device)
@@ -192,8 +193,7 @@ async function addConfigured(
 function kdumpOf({ cib, used, remarks }: Work): Readonly<Record<string, unknown>> {
   const device = cib.devices.find(({ id, type }) => type === 'fence_kdump' && used.has(id))
   if (device === undefined) return {}
-  const text = `${device.id} (fence_kdump) has become fence.kdump: a dump is waited for, and proves \
-nothing`
+  const text = `${device.id} (fence_kdump) has become fence.kdump: a dump proves nothing`
   remarks.push({ lost: false, line: device.line, text })
   const { parameters } = device
   const first = spanSeconds(parameters.get('timeout') ?? '60') ?? 60

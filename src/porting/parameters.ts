@@ -68,7 +68,7 @@ export function set(options: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-/** A whole number where the text is one, and else the text: a driver's schema says what is wrong. */
+/** A whole number where the text is one; else the text, of which the schema says what is wrong. */
 export function number(text: string | undefined): number | string | undefined {
   return text !== undefined && /^\d{1,9}$/.test(text.trim()) ? Number(text) : text
 }

@@ -46,7 +46,7 @@ export const isVerification = (type: string): boolean => type === verifyAgent
 const addressesIn = (parameters: ReadonlyMap<string, string>): readonly string[] =>
   (parameters.get('addresses') ?? '').split(/[\s,;]+/).filter(Boolean)
 
-/** What has to be silent: the addresses that it names, or those of the node in its configuration. */
+/** What has to be silent: the addresses that it names, or those of the node in its config. */
 export async function verifiedAddresses(
   parameters: ReadonlyMap<string, string>,
   node: string,
@@ -153,7 +153,7 @@ export async function ownStep(
   }
 }
 
-/** Text as it stands, where the driver takes it so; numbers, switches, lists and maps as in YAML. */
+/** Text as it stands where the driver takes it so; numbers, lists and maps as in YAML. */
 function optionFrom(driver: Driver, option: string, text: string): unknown {
   const schema = driver.options.shape[option]
   const { type } = schema?.toJSONSchema?.({ io: 'input' }) ?? {}

@@ -98,12 +98,11 @@ fail() {
   exit 1
 }
 
-# Is there such an element? A grep that fails is not a no.
-has() {
+# NAME ATTRIBUTE VALUE: the tags of these elements, one a line. A dot stands for itself.
+tags() {
   local status=0
-  grep -Eq -e "$1" "$cib" || status=$?
+  grep -Eo -e "<$1 [^>]*\\b$2=\\"\${3//./[.]}\\"[^>]*>" "$cib" || status=$?
   [ "$status" -lt 2 ] || fail "$cib cannot be searched"
-  return "$status"
 }
 
 need_agents() {
@@ -121,15 +120,14 @@ stonith() {
   local -a words=()
   local -a monitor=(op monitor "interval=$every" "timeout=$limit")
   shift 4
-  is="<primitive [^>]*\\bid=\\"\${id//./[.]}\\""
-  if has "$is"; then
-    has "$is[^>]* type=\\"$agent\\"|<primitive [^>]*\\btype=\\"$agent\\"[^>]* id=\\"\${id//./[.]}\\"" ||
-      fail "$id is there and no $agent: delete it first (pcs stonith delete $id)"
+  is=$(tags primitive id "$id")
+  if [ -n "$is" ]; then
+    case "$is" in *" type=\\"$agent\\""*) ;; *)
+      fail "$id is there and no $agent: delete it first (pcs stonith delete $id)" ;;
+    esac
     # The same again would write it in another order, which is a change to whoever compares.
-    is="\${id//./[.]}-monitor-interval-$every"
-    if has "<op [^>]*\\bid=\\"$is\\"[^>]* timeout=\\"$limit\\"|<op [^>]*\\btimeout=\\"$limit\\"[^>]* id=\\"$is\\""; then
-      monitor=()
-    fi
+    is=$(tags op id "$id-monitor-interval-$every")
+    case "$is" in *" timeout=\\"$limit\\""*) monitor=() ;; esac
     pcs -f "$cib" stonith update "$id" "$@" "\${monitor[@]}" $force
   else
     for word in "$@"; do
@@ -140,22 +138,23 @@ stonith() {
 }
 
 keep_off() {
-  has "<rsc_location [^>]*\\bid=\\"location-\${1//./[.]}-\${2//./[.]}--INFINITY\\"" ||
-    pcs -f "$cib" constraint location "$1" avoids "$2"
+  local there
+  there=$(tags rsc_location id "location-$1-$2--INFINITY")
+  [ -n "$there" ] || pcs -f "$cib" constraint location "$1" avoids "$2"
 }
 
 # NODE DEVICE,DEVICE…, one word for each level: these and no others, the first one first.
 levels() {
-  local node="$1" number=0 same=yes devices tags
+  local node="$1" number=0 same=yes devices there
   shift
-  tags=$(grep -Eo "<fencing-level [^>]*\\btarget=\\"\${node//./[.]}\\"[^>]*>" "$cib" || [ $? -eq 1 ])
+  there=$(tags fencing-level target "$node")
   for devices in "$@"; do
     number=$((number + 1))
-    grep -E "\\bindex=\\"$number\\"" <<<"$tags" | grep -Fq "devices=\\"$devices\\"" || same=no
+    grep -E "\\bindex=\\"$number\\"" <<<"$there" | grep -Fq "devices=\\"$devices\\"" || same=no
   done
-  [ -z "$tags" ] || [ "$(wc -l <<<"$tags")" -eq "$number" ] || same=no
+  [ -z "$there" ] || [ "$(wc -l <<<"$there")" -eq "$number" ] || same=no
   if [ "$same" = yes ]; then return 0; fi
-  [ -z "$tags" ] || pcs -f "$cib" stonith level clear target "$node"
+  [ -z "$there" ] || pcs -f "$cib" stonith level clear target "$node"
   number=0
   for devices in "$@"; do
     number=$((number + 1))
@@ -167,13 +166,13 @@ levels() {
 # What an older export has left behind stays, and is told.
 tell_leftovers() {
   local id
-  has '<primitive [^>]*\\bid="picket-' || return 0
-  for id in $(grep -Eo '<primitive [^>]*\\bid="picket-[^"]*"' "$cib" | sed 's/.*id="//; s/"$//'); do
+  grep -Eo '<primitive [^>]*\\bid="picket-[^"]*"' "$cib" | sed 's/.*id="//; s/"$//' >"$work/ours"
+  while read -r id; do
     case " $* " in
       *" $id "*) ;;
       *) echo "$id is not in this export; if it is not yours: pcs stonith delete $id" >&2 ;;
     esac
-  done
+  done <"$work/ours"
 }
 
 hand_over() {

@@ -22,6 +22,7 @@ export type ReadResult =
 /** The status of a large cluster is in it. */
 const cibBytesMax = 16 << 20
 const CIB_MAX_MS = 20_000
+const countMax = 1_000
 const secretBytesMax = 64 << 10
 
 export async function readInventory(path: string): Promise<ReadResult> {
@@ -57,6 +58,9 @@ export async function readCluster({ cib, secrets }: ClusterTerms): Promise<ReadR
   const found = readCib(parsed.root)
   if (found === undefined) return fail(1, 'this is no CIB; give the output of cibadmin -Q')
   if (found.devices.length === 0) return fail(0, 'this CIB holds no stonith device')
+  if (Math.max(found.devices.length, found.nodes.length, found.levels.length) > countMax) {
+    return fail(0, `this CIB has more than ${countMax} nodes, devices or levels, as no cluster has`)
+  }
   const origin = `Made from the CIB ${file} by picket import pacemaker.`
   const directory = resolve(secrets ?? '/var/lib/pacemaker/lrm/secrets')
   return { ok: true, file, draft: await draftOfCib(found, origin, builtIn, reader(directory)) }

@@ -4,8 +4,10 @@ import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { picket, type Ran } from '../cli/picket.ts'
+import { commands } from '../../src/cli/main.ts'
+import { picket, program, type Ran } from '../cli/picket.ts'
 import { folder } from '../config/files.ts'
+import { notRoot } from '../needs.ts'
 
 /** The environment of Debian's cluster programs. */
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
@@ -21,6 +23,25 @@ export async function run(program: string, ...args: readonly string[]): Promise<
       resolve({ code, signal: child.signalCode, out, err })
     })
   })
+}
+
+/** Looks as if the agents lay in /usr/sbin, where pcs looks for them: for one program alone. */
+const inPlace = `set -e
+room=$(mktemp -d)
+mount -t tmpfs tmpfs "$room"
+mkdir "$room/up" "$room/work"
+mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$room/up,workdir=$room/work" /usr/sbin
+"$0" agents install >"$room/said"
+exec bash "$@"`
+
+/**
+ * Run an exported script on a CIB: with Picket's agents in place, whose metadata pcs then holds the
+ * parameters against, where this Picket brings them and we may; else by --force.
+ */
+export function runExport(script: string, cib: string): Promise<Ran> {
+  if (notRoot || !Object.hasOwn(commands, 'agents')) return run('bash', script, '--force', cib)
+  const own = ['--mount', '--propagation', 'private', 'bash', '-c', inPlace, program]
+  return run('unshare', ...own, script, cib)
 }
 
 /** A CIB of these nodes and nothing else, as `cibadmin` makes an empty one. */

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { picket } from '../cli/picket.ts'
 import { folder } from '../config/files.ts'
 import { missing } from '../needs.ts'
-import { assertValid, emptyCib, resources, rewrite, run, stonith } from './cluster.ts'
+import { assertValid, emptyCib, resources, rewrite, run, runExport, stonith } from './cluster.ts'
 
 const config = `cluster:
   name: shop
@@ -33,7 +33,7 @@ redfish: { user: root, password: canary-2 }
 proxmox: { user: "root@pam", password: canary-3 }
 `
 
-const needs = missing('pcs', 'cibadmin', 'crm_verify', 'fence_ipmilan')
+const needs = missing('pcs', 'cibadmin', 'crm_verify', 'unshare')
 
 function files(t: TestContext, more: Readonly<Record<string, string>> = {}): string {
   return folder(t, { 'config.yaml': config, 'fence-secrets.yaml': secrets, ...more })
@@ -155,12 +155,12 @@ for (const form of ['config', 'device']) {
     const { code } = await scriptIn(dir, '--by', form, '--out', script)
     assert.equal(code, 0)
     const cib = await emptyCib(t, 'web.01')
-    const first = await run('bash', script, '--force', cib)
+    const first = await runExport(script, cib)
     assert.equal(first.code, 0, first.err)
     assert.match(first.out, /^Changed: /m)
     await assertValid(cib)
     const before = readFileSync(cib, 'utf8')
-    const again = await run('bash', script, '--force', cib)
+    const again = await runExport(script, cib)
     assert.equal(again.code, 0, again.err)
     assert.match(again.out, /^Nothing to change\.$/m)
     assert.equal(readFileSync(cib, 'utf8'), before)
