@@ -149,6 +149,11 @@ async function draftOf(
       } else if (device.type === anyAgent && device.parameters.has('config')) {
         if (!first.has(node.name)) first.set(node.name, device)
         await addConfigured(work, draft, device)
+      } else if (device.type === 'fence_heuristics_ping') {
+        const text = `${id} (fence_heuristics_ping) is left out: Picket fences with quorum only`
+        if (!remarks.some((each) => each.text === text)) {
+          remarks.push({ lost: true, line: device.line, text })
+        }
       } else if (device.type !== 'fence_kdump') {
         if (!first.has(node.name)) first.set(node.name, device)
         const place = { node: draft, hosts: hosts.get(id), fitter, locked: locked.has(id), remarks }

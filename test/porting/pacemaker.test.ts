@@ -186,6 +186,7 @@ test('C5 what no step can be made of is kept as a comment, its secrets in the se
       stonith('scsi', 'fence_scsi', { devices: '/dev/sda', pcmk_host_list: 'a' }),
       stonith('one', 'fence_ipmilan', { ...login, lanplus: '1', pcmk_host_list: 'a b' }),
       stonith('asks', 'fence_vmware_rest', login),
+      stonith('sbd', 'fence_sbd', { devices: '/dev/sdb', pcmk_host_list: 'a' }),
       stonith('ext', 'external/ipmi', { ...login, pcmk_host_list: 'b' }),
     ),
   )
@@ -196,6 +197,7 @@ test('C5 what no step can be made of is kept as a comment, its secrets in the se
     err,
     /! one: is not a step of b, .*: it is the very device of a, and would cut a and b alike/,
   )
+  assert.match(err, /! sbd: is not a step of a, .*: it trusts the node to end itself, which/)
   assert.match(err, /! asks \(fence_vmware_rest\) is left out: Pacemaker asks the device which/)
   assert.match(err, /! ext: is not a step of b, .*: agent is not the name of a fence agent/)
   assert.match(err, /! b has no device that was carried over: nobody can prove it off/)
@@ -203,6 +205,21 @@ test('C5 what no step can be made of is kept as a comment, its secrets in the se
   assert.match(secrets, /^# Not in use at b: ext: .*\n# agent:\n# {3}b:|^# Not in use at b: ext/m)
   assert.match(secrets, /^# .*password: canary-7$/m)
   assert.doesNotMatch(config + err + out, /canary/)
+})
+
+test('C5 a guard before a device is left out of its level, and told', async (t) => {
+  const text = cibText(
+    nodes('a'),
+    resources(
+      stonith('ping', 'fence_heuristics_ping', { ping_targets: '10.0.0.254', method: 'fence' }),
+      stonith('f', 'fence_ilo5', { ...login, pcmk_host_list: 'a' }),
+    ),
+    topology('<fencing-level id="1" target="a" index="1" devices="ping,f"/>'),
+  )
+  const { out, err, code } = await importCib(t, text)
+  assert.equal(code, 1)
+  assert.match(err, /! ping \(fence_heuristics_ping\) is left out: Picket fences with quorum only/)
+  assert.match(out, /^a\n {2}level 1: ipmi at 10\.0\.0\.1:623 \(a\/1\/1\)$/m)
 })
 
 test('C5 CIB secrets are read from their files, and missed by name', async (t) => {
