@@ -15,9 +15,17 @@ const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
 /** pcs starts a dozen programs for each of its commands; a busy machine takes its time. */
 const boundMs = 240_000
 
-export async function run(program: string, ...args: readonly string[]): Promise<Ran> {
+export function run(program: string, ...args: readonly string[]): Promise<Ran> {
+  return runWith({}, program, ...args)
+}
+
+async function runWith(
+  more: Readonly<Record<string, string>>,
+  program: string,
+  ...args: readonly string[]
+): Promise<Ran> {
   return await new Promise((resolve) => {
-    const bounds = { env, timeout: boundMs, maxBuffer: 1 << 24 }
+    const bounds = { env: { ...env, ...more }, timeout: boundMs, maxBuffer: 1 << 24 }
     const child = execFile(program, [...args], bounds, (error, out, err) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null
       resolve({ code, signal: child.signalCode, out, err })
@@ -38,10 +46,15 @@ exec bash "$@"`
  * Run an exported script on a CIB: with Picket's agents in place, whose metadata pcs then holds the
  * parameters against, where this Picket brings them and we may; else by --force.
  */
-export function runExport(script: string, cib: string): Promise<Ran> {
-  if (notRoot || !Object.hasOwn(commands, 'agents')) return run('bash', script, '--force', cib)
-  const own = ['--mount', '--propagation', 'private', 'bash', '-c', inPlace, program]
-  return run('unshare', ...own, script, cib)
+export function runExport(script: string, cib: string, as: 'file' | 'cluster'): Promise<Ran> {
+  // With CIB_file the programs of Pacemaker take this file for the CIB of the cluster.
+  const own = as === 'cluster' ? { CIB_file: cib } : {}
+  const target = as === 'cluster' ? [] : [cib]
+  if (notRoot || !Object.hasOwn(commands, 'agents')) {
+    return runWith(own, 'bash', script, '--force', ...target)
+  }
+  const room = ['--mount', '--propagation', 'private', 'bash', '-c', inPlace, program]
+  return runWith(own, 'unshare', ...room, script, ...target)
 }
 
 /** A CIB of these nodes and nothing else, as `cibadmin` makes an empty one. */

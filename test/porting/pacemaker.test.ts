@@ -23,7 +23,15 @@ import {
 const login = { ip: '10.0.0.1', username: 'admin', password: 'canary-7' }
 
 test('C5 devices of the real pcs become levels, and the config is valid', {
-  skip: missing('pcs', 'cibadmin', 'crm_verify', 'fence_ipmilan', 'fence_pve', 'fence_virsh'),
+  skip: missing(
+    'pcs',
+    'cibadmin',
+    'crm_verify',
+    'fence_ipmilan',
+    'fence_pve',
+    'fence_virsh',
+    'fence_redfish',
+  ),
 }, async (t) => {
   const cib = await emptyCib(t, 'n1', 'n2', 'n3')
   await pcs(
