@@ -166,7 +166,7 @@ function textOf(verdict: Verdict, outcome: Outcome, downMs: Spread | undefined):
   return [well, ...fewer].join('; ')
 }
 
-/** How long it took until all was back; how long in all, where something was down repeatedly. */
+/** How long it took until all was back; how long in all, where something was down again. */
 export function backText(outcomes: readonly Outcome[], downMs: Spread | undefined): string {
   const again = outcomes.some(({ services }) => services.some(({ gaps }) => gaps.length > 1))
   if (again) return `all is back; it was down for ${spreadText(downMs)}, all times together`

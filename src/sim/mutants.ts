@@ -67,7 +67,7 @@ async function main(): Promise<number> {
   return survivors === 0 ? 0 : 1
 }
 
-/** Its scenario, its own swarm, and plain lives; where it is quick, the first that shows it. */
+/** Its scenario, its own swarm, and plain lives; quickly, until one of them shows it. */
 async function judgeAll(mutant: Mutant): Promise<{ caught: boolean; text: string }> {
   const { swarm, scenario } = mutant
   const texts: string[] = []
