@@ -44,13 +44,6 @@ export interface DetachNote {
   readonly lives: number
 }
 
-/** In which boot a node last took part that is condemned, who keeps that, and is it a majority? */
-export interface Condemned {
-  readonly boot: string
-  readonly kept: boolean
-  readonly keeping: ReadonlySet<Daemon>
-}
-
 /** Has it just gone for another one, as a member, when the others had been told? */
 export function hasDetached({ mind, machine }: Daemon): boolean {
   if (!isReal(mind) || !mind.exited || !mind.detaching?.told) return false

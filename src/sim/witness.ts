@@ -13,8 +13,7 @@ import type { Moment, Moments } from './invariants.ts'
 import { type FailureNotes, makeFailures, noteOutcome } from './witness-failures.ts'
 import { healthNotes } from './witness-health.ts'
 import type { LiveNote } from './witness-live.ts'
-import type { Condemned, DetachNote, WantNote } from './witness-wants.ts'
-import { noteDetach, noteWant } from './witness-wants.ts'
+import { type DetachNote, noteDetach, noteWant, type WantNote } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 import type { GivenUp } from './write-offs.ts'
 
@@ -64,7 +63,10 @@ export interface Witness {
   /** When the quorate group last changed, or a machine or disk was not itself. */
   disturbedMs: number
   /** Who is condemned, in which boot it last took part, who keeps that, and is it a majority? */
-  readonly condemned: Map<Machine, Condemned>
+  readonly condemned: Map<
+    Machine,
+    { readonly boot: string; readonly kept: boolean; readonly keeping: ReadonlySet<Daemon> }
+  >
   /** Machines whose daemon sleeps while the others are awake, and since when in which ring. */
   readonly silent: Map<Machine, { readonly ring: Ring; readonly sinceMs: number }>
   readonly detached: Map<NodeId, DetachNote>
