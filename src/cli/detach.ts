@@ -44,7 +44,9 @@ would be left. Do it on one node after the other.`,
       const before = await daemonAt(path)
       const { configFile, pid } = before
       if (configFile !== '' && !(await loadOrSay(configFile, io, environmentOf(pid)))) {
-        io.err('Refused: the next picketd could not start with it. This one goes on.')
+        const because = 'the next picketd could not start with it'
+        if (json) io.out(JSON.stringify({ ok: false, refused: true, because }))
+        else io.err(`Refused: ${because}. This one goes on.`)
         return 3
       }
       const request = { do: 'detach', requester: requester(), reason, ...(yes && { sure: yes }) }

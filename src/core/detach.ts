@@ -11,6 +11,7 @@
 import { leastOf } from './halves.ts'
 import { handOver } from './handover.ts'
 import { entryOf, type Ledger, withEntry } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
 import { merge } from './merge.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep } from './orders.ts'
@@ -100,7 +101,8 @@ function whyNotAlone({ ledger, session, self, group, config }: State, sure: bool
 /** Daemons are replaced one after the other; empty where all the others are there. */
 function otherAway(ledger: Ledger, self: NodeId): string {
   const others = Object.keys(ledger.nodes).filter((id) => id !== self)
-  const away = others.find((id) => entryOf(ledger, id).detached)
+  // Nobody waits for one that somebody works on: it is not fenced, and may never come back.
+  const away = others.find((id) => entryOf(ledger, id).detached && whySpared(ledger, id) === '')
   if (away === undefined) return ''
   return `${away} is without its picketd just now; detach one node after the other`
 }

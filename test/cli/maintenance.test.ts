@@ -126,6 +126,8 @@ test('H8 nobody makes way for a picketd that could not start with its config', a
   assert.equal(code, 3, err)
   assert.match(err, /config\.yaml:2:.*nodes/)
   assert.match(err, /Refused: the next picketd could not start with it\. This one goes on\.$/m)
+  const { out } = await picket(['detach', '--json', '--socket', desk.socket])
+  assert.equal(JSON.parse(out).refused, true)
   assert.deepEqual(desk.given, [])
 })
 

@@ -248,3 +248,19 @@ test('H8 a resource goes back to the node that it prefers, where points say so',
     assert.deepEqual(runs(table), [there])
   }
 })
+
+test('H8 nobody waits for a picketd that is away from a node in maintenance', () => {
+  const table = whole()
+  order(table, 'maintain', { target: 'b' })
+  const { state } = table.seats.get('a')!
+  const nodes = { ...state.ledger.nodes, b: { ...entryOf(state.ledger, 'b'), detached: true } }
+  const away: State = { ...state, ledger: { ...state.ledger, nodes } }
+  const said = { id: 'd', action: 'detach', requester: 'root', reason: '', target: '' } as const
+  const answer = (at: State) => {
+    const news = { kind: 'order', order: said, atMs: state.nextBeatMs } as const
+    return step(at, news).state.orders.at(-1)!.because
+  }
+  assert.doesNotMatch(answer(away), /without its picketd/)
+  const busy: State = { ...away, ledger: { ...away.ledger, intents: [] } }
+  assert.match(answer(busy), /b is without its picketd just now/)
+})
