@@ -118,7 +118,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     file,
     core: {
       ...core,
-      hash: digest([core, ...outsideCore(config, topology.devices, resources, checks)]),
+      hash: digest([decisive(core), ...outsideCore(config, topology.devices, resources, checks)]),
     },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
@@ -143,6 +143,11 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
 type SourceResult =
   | { readonly ok: true; readonly file: string; readonly source: Source; readonly mode: number }
   | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** What decides anything: the name of a group does not, and may differ between nodes. */
+function decisive<T extends Pick<Config, 'resources'>>(core: T): T {
+  return { ...core, resources: core.resources.map(({ group: _, ...each }) => each) }
+}
 
 /** The configuration file as YAML, before anything in it is judged. */
 export function readSource(path: string): SourceResult {
