@@ -17,6 +17,8 @@ export interface Call {
   readonly action: string
   /** Where the levels of a configuration are used. */
   readonly config: string | undefined
+  /** Where its orders are recorded, instead of the usual place. */
+  readonly state: string | undefined
   /** Where a single device is; empty with a configuration. */
   readonly driver: string
   /** The driver's options, as text, by their own names. */
@@ -107,16 +109,18 @@ export function readCall(agent: string, given: Given, service: string | undefine
   }
   const { password_script: script } = Object.fromEntries(values)
   const asIp = isTrue(values, 'port_as_ip')
+  const nobody = asIp || plug.text === '' || (plug.filledIn && habitOf(driver).single === true)
   const separator = values.get('plug_separator') || ','
   const options = optionsIn(driver, values, parameters)
   return {
     ok: true,
     call: {
       ...{ agent, action, config, driver, nodename },
+      state: values.get('state') || undefined,
       options: asIp ? { ...options, host: plug.text } : options,
       identity: values.get('identity') || undefined,
-      plugs: asIp || plug.text === '' ? [] : plug.text.split(separator).map((one) => one.trim()),
-      filledIn: plug.text !== '' && plug.text === nodename,
+      plugs: nobody ? [] : plug.text.split(separator).map((one) => one.trim()),
+      filledIn: plug.filledIn,
       addresses: (values.get('addresses') ?? '').split(/[\s,;]+/).filter(Boolean),
       passwordScript: script || undefined,
       separator: values.get('separator') || ',',
@@ -145,7 +149,7 @@ function plugIn(
   pairs: readonly Pair[],
   parameters: readonly Parameter[],
   nodename: string | undefined,
-): { readonly text: string } | string {
+): { readonly text: string; readonly filledIn: boolean } | string {
   const names = parameters.filter(({ name }) => name === 'plug').flatMap(namesOf)
   const byName = new Map(
     pairs.filter(({ name }) => names.includes(name)).map(({ name, value }) => [name, value]),
@@ -155,7 +159,8 @@ function plugIn(
   if (configured.length > 1) {
     return `${[...byName.keys()].join(' and ')} name different machines; keep one of them`
   }
-  return { text: configured[0] ?? '' }
+  const [text = ''] = configured
+  return { text, filledIn: byName.size === 1 && text !== '' && text === nodename }
 }
 
 function whoFaults(

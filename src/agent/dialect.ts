@@ -43,6 +43,8 @@ interface Habit {
   readonly parameters: readonly Parameter[]
   /** Options that these parameters stand for: they need not be given themselves. */
   readonly sets: readonly string[]
+  /** Mostly it switches one machine: a node's name that Pacemaker has filled in is no plug of it. */
+  readonly single?: true
   compose(given: ReadonlyMap<string, string>): Readonly<Record<string, string>>
 }
 
@@ -76,7 +78,7 @@ const habits: Readonly<Record<string, Habit>> = {
     sets: [],
     compose: () => ({}),
   },
-  redfish: { parameters: [method, insecure], sets: [], compose: unchecked },
+  redfish: { parameters: [method, insecure], sets: [], single: true, compose: unchecked },
   proxmox: {
     parameters: [
       method,

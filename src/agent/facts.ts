@@ -25,3 +25,9 @@ export interface DriverFacts {
 
 /** By the name of the driver, in the order of the catalog. */
 export const driverFacts = drivers as unknown as Readonly<Record<string, DriverFacts>>
+
+/** Does a device of this driver switch nothing before a plug is named? */
+export function needsPlug(driver: string): boolean {
+  const { plug, options = [] } = driverFacts[driver] ?? {}
+  return options.some(({ name, required }) => name === plug && required === true)
+}

@@ -2,7 +2,7 @@
 import { checkAll, judge, type Reading, readAll } from '../cli/devices.ts'
 import type { Power } from '../core/model.ts'
 import type { Call } from './call.ts'
-import { driverFacts } from './facts.ts'
+import { driverFacts, needsPlug } from './facts.ts'
 import { type CallError, openBoxOf, openSite, type Site } from './site.ts'
 import { blankSight, watched } from './watched.ts'
 import { failureLine, ofParameters, oneLine } from './words.ts'
@@ -47,7 +47,7 @@ export async function status(call: Call): Promise<Seen> {
 
 /** Would a fencing work now: device, credentials, identity? Whatever the power. */
 export async function monitor(call: Call): Promise<Seen> {
-  if (call.config === undefined && call.plugs.length === 0 && plugOf(call) !== undefined) {
+  if (call.config === undefined && call.plugs.length === 0 && needsPlug(call.driver)) {
     const { box, askMs } = await openBoxOf(call)
     const { ok, detail = '' } = await box.list({ timeoutMs: askMs })
     return ok ? { code: 0 } : { code: 1, err: failureLine(undefined, detail) }
@@ -73,8 +73,6 @@ export async function whyBroken({ loaded }: Site, target: string): Promise<strin
   const why = bad?.detail ?? `no fence device is configured for ${target}`
   return failureLine(sight.failure, ofParameters(why))
 }
-
-const plugOf = ({ driver }: Call): string | undefined => driverFacts[driver]?.plug
 
 /** Each of these becomes the name of a node that can be fenced, also an alias. */
 const listable = (text: string): boolean =>
@@ -109,7 +107,7 @@ async function rowsOfConfig(call: Call): Promise<readonly Row[]> {
 
 async function rowsOfBox(call: Call): Promise<readonly Row[] | { readonly because: string }> {
   // A device that switches one machine knows no names: whatever was printed would become one.
-  if (plugOf(call) === undefined || driverFacts[call.driver]?.lists !== true) return []
+  if (driverFacts[call.driver]?.lists !== true) return []
   const { box, askMs } = await openBoxOf(call)
   const { ok, targets, detail = '' } = await box.list({ timeoutMs: askMs })
   if (!ok) return { because: detail }
@@ -124,9 +122,8 @@ async function rowsOfBox(call: Call): Promise<readonly Row[] | { readonly becaus
 
 /** Everything that can be said of the parameters without asking anybody. */
 export async function validate(call: Call): Promise<Seen> {
-  const dummy = call.filledIn && plugOf(call) !== undefined
-  const unplugged = plugOf(call) !== undefined && call.plugs.length === 0
-  if (call.config === undefined && (dummy || unplugged)) await openBoxOf(call)
+  const unnamed = call.filledIn || call.plugs.length === 0
+  if (call.config === undefined && unnamed && needsPlug(call.driver)) await openBoxOf(call)
   else await openSite(call)
   return { code: 0 }
 }

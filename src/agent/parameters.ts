@@ -21,6 +21,10 @@ const chosen: readonly Parameter[] = [
     title: 'A configuration of Picket: plug is the name of a node in it, and its levels are used',
   },
   {
+    ...{ name: 'state', type: 'string', value: 'dir' },
+    title: 'With config: where each order is recorded (/var/lib/picket)',
+  },
+  {
     ...{ name: 'driver', type: 'select', value: 'name', choices: Object.keys(driverFacts) },
     title: 'The driver, where no configuration is named',
   },

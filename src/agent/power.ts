@@ -41,7 +41,7 @@ export async function switchAll(
   if (call.config !== undefined && (await daemonAnswers())) {
     return await together(site.targets, (target) => throughDaemon(target, action, tell))
   }
-  const stateDir = call.config === undefined ? undefined : stateDirOf(undefined)
+  const stateDir = call.config === undefined ? undefined : stateDirOf(call.state)
   const unkept = stateDir === undefined ? undefined : whyNotKept(stateDir)
   if (unkept !== undefined) {
     return { ok: false, text: `Failed: it cannot be recorded first: ${unkept}. Nothing was sent` }
