@@ -43,7 +43,7 @@ interface Habit {
   readonly parameters: readonly Parameter[]
   /** Options that these parameters stand for: they need not be given themselves. */
   readonly sets: readonly string[]
-  /** Mostly it switches one machine: a node's name that Pacemaker has filled in is no plug of it. */
+  /** Mostly it switches one machine: a node's name that Pacemaker has filled in is no plug. */
   readonly single?: true
   compose(given: ReadonlyMap<string, string>): Readonly<Record<string, string>>
 }

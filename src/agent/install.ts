@@ -47,7 +47,7 @@ function programFile(program: string): string {
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
-/** Where Node.js is gone its standard input is read all the same: pacemaker-fenced may die of it. */
+/** Where Node.js is gone, standard input is read all the same: pacemaker-fenced may die of it. */
 function launcherOf(program: string): string {
   return `#!/bin/sh
 ${mark}

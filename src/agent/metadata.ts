@@ -58,8 +58,7 @@ function symlinksOf(agent: string): readonly string[] {
 
 const proof =
   'An off counts when the device has read the power as off twice in a row after the command; a ' +
-  'timeout, a state that is not known and a failure are never a success. A reboot is such an off, ' +
-  'and an on.'
+  'timeout, an unknown state and a failure are never a success. A reboot is such an off, and an on.'
 
 function descriptionOf(agent: string): string {
   if (agent === verifyAgent) {

@@ -133,7 +133,7 @@ class Switching {
       ...{ config: withTimes(loaded.core, call), devices, stateDir: records, action, target },
       requester: requester(),
       reason: `fence agent ${call.agent}: ${action}`,
-      progress: tell,
+      progress: (text) => tell(call.config ? text : ofParameters(text)),
       clean: createNet(secretsIn(loaded.devices.values())),
       stop: new AbortController().signal,
     })

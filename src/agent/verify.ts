@@ -109,7 +109,8 @@ async function networkLines(site: Site, target: string): Promise<readonly string
       networks.find(([, listed]) => [listed].flat().includes(address))?.[0] ?? 'cluster'
     const deaf = heard.unprobed.find((each) => each.address === address)
     const answers = heard.answered.includes(address) ? 'answers' : 'silent'
-    return `  network ${network}, ${address}: ${deaf ? `cannot be asked, ${deaf.because}` : answers}`
+    const found = deaf === undefined ? answers : `cannot be asked, ${deaf.because}`
+    return `  network ${network}, ${address}: ${found}`
   })
 }
 
