@@ -129,7 +129,7 @@ test('A1 item 7: an on that fails does not fail a reboot', async (t) => {
   assert.equal(on.code, 1)
 })
 
-test('A1 item 9: of several plugs the set is off only if every one is', async (t) => {
+test('A1 items 9 and 14: a set of plugs is off only if every one is; a list tells plugs alone', async (t) => {
   const double = await startProxmox(t)
   const guests = [100, 101].map((vmid) => double.add(vmid, 'qemu', 'pve1'))
   const { vmid: _, ...box } = optionsOf(double)

@@ -105,7 +105,7 @@ test('A1 old and new names mean the same, and so do the driver own ones', () => 
   assert.equal(kvm.uri, 'qemu+ssh://root@192.0.2.1/system')
 })
 
-test('A1 nodename is never a plug, and loses against what is configured', () => {
+test('A1 item 4: nodename is never a plug, and loses against what is configured', () => {
   const guest = 'api_url=https://192.0.2.1\ntoken_id=a@pve!b\ntoken_secret=c\naction=off\n'
   const proxmox = 'fence_picket_proxmox'
   assert.match(refusal(`${guest}nodename=n2\n`, proxmox), /You have to enter plug number/)
