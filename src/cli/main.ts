@@ -99,6 +99,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'List the fence drivers, and the options of one',
     load: () => import('./drivers.ts'),
   },
+  agents: {
+    summary: 'Place the fence agents by which Pacemaker fences with Picket, or take them away',
+    load: () => import('./agents.ts'),
+  },
   audit: {
     summary: 'Show what was decided and tried, and verify that nobody has changed it since',
     load: () => import('./audit.ts'),
