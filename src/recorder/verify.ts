@@ -55,8 +55,9 @@ async function unlike(
     const because = `it is not what line ${expected.at(-back)?.seq} of ${detailedLog} belongs to`
     return { file: block.file, line: block.line, fault: 'edited', because }
   }
-  if (!whole || blocks.length === hashes.length) return undefined
   const missing = blocks.length < hashes.length
+  // All three are thrown away together: what one of them still tells, the others have to.
+  if (blocks.length === hashes.length || (missing && !whole)) return undefined
   const because = missing
     ? `${hashes.length - blocks.length} that ${detailedLog} names are missing`
     : `${blocks.length - hashes.length} are not named by ${detailedLog}`
