@@ -58,6 +58,10 @@ Whoever may write to the directory, or has the token, may switch every node of t
     const { directory = defaultDirectory } = given
     if (given['self-test'] === true) return await tryItself(directory, terminal)
     const listening = listenOptionsOf(given)
+    const bounds = {
+      parallelMax: count(given, 'parallel', 32, 256),
+      tries: count(given, 'tries', 3, 10),
+    }
     const say = sayOn(terminal)
     const place = openPlace(directory)
     const work = await workOf(given, say, terminal)
@@ -65,8 +69,7 @@ Whoever may write to the directory, or has the token, may switch every node of t
     const responder = startResponder({
       ...{ place, work, say, name: `picket respond on ${hostname()}` },
       hooks: hooksOf({ before: given.before, after: given.after, say }),
-      parallelMax: count(given, 'parallel', 32, 256),
-      tries: count(given, 'tries', 3, 10),
+      ...bounds,
       polling: given.polling ?? false,
     })
     return await untilEnded(responder, listening && { ...listening, say })

@@ -85,10 +85,12 @@ test('validate-all names all that is wrong, and contacts nobody', async () => {
   assert.match(bad.err, /priority is "high"[\s\S]*delay is "x"[\s\S]*validate-all failed/)
 })
 
+type Told = Partial<Response> | string | undefined
+
 /** Answers requests as somebody else would, for as long as the test lasts. */
 function answering(
   place: Place,
-  answer: (request: Request) => Partial<Response> | string | undefined,
+  answer: (request: Request) => Told,
 ): { readonly seen: Request[]; stop(): void } {
   const seen: Request[] = []
   const timer = setInterval(() => {
@@ -145,11 +147,11 @@ test('off is asked for, awaited, recorded, and told', async (t) => {
 
 test('what is not believed is a failure with its reason', async (t) => {
   const here = site(t)
-  let told: Partial<Response> | string = {}
+  let told: Told = {}
   const { stop } = answering(here.place, () => told)
   t.after(stop)
   const off = () => run({ input: `${base(here)}action=off\nplug=n1\n` })
-  const wrong: readonly [typeof told, RegExp][] = [
+  const wrong: readonly [Told, RegExp][] = [
     [{ success: false, message: 'the BMC is deaf' }, /^Failed: n1: the BMC is deaf$/m],
     [{ target_node: 'n2' }, /about "n2", not about n1/],
     [{ action_performed: 'reboot' }, /tells of "reboot"/],
