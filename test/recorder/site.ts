@@ -49,7 +49,7 @@ export function site(t: TestContext): Site {
           directory: place.dir,
           log_dir: logs,
           gfs2_discovery: '0',
-          recorder_timeout: '20',
+          recorder_timeout: '50',
           ...lines,
         })
           .map(([name, value]) => `${name}=${value}\n`)
@@ -92,7 +92,7 @@ function start(args: readonly string[]): Running {
   return {
     child,
     said: () => said,
-    async says(what, boundMs = 20_000) {
+    async says(what, boundMs = 60_000) {
       const untilMs = performance.now() + boundMs
       while (!what.test(said)) {
         if (performance.now() > untilMs) throw new Error(`it never said ${what}: ${said}`)
@@ -123,7 +123,7 @@ export const linesIn = (path: string): readonly string[] =>
   readFileSync(path, 'utf8').split('\n').filter(Boolean)
 
 /** Waits until something holds. */
-export async function until(holds: () => boolean, boundMs = 10_000): Promise<void> {
+export async function until(holds: () => boolean, boundMs = 30_000): Promise<void> {
   const untilMs = performance.now() + boundMs
   while (!holds()) {
     if (performance.now() > untilMs) throw new Error(`it never held: ${holds}`)
