@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeWhole } from '../audit/files.ts'
 import { printable } from '../foreign/printable.ts'
-import { isNodeName } from './message.ts'
+import { isNodeName, isProcess, type ProcessMark } from './message.ts'
 import { type Place, readText } from './place.ts'
 
 export const aliveFile = 'responder.json'
@@ -24,7 +24,7 @@ export interface Alive {
   /** Which nodes it can fence, where it tells. */
   readonly nodes?: readonly string[]
   /** The process that answers, where it is one of this machine. */
-  readonly process?: { readonly pid: number; readonly started: string; readonly place: string }
+  readonly process?: ProcessMark
 }
 
 /** Says that this process is there. */
@@ -46,7 +46,7 @@ export function whoAnswers(place: Place, nowMs = Date.now()): Alive | string {
   const seconds = Math.round(ageMs / 1_000)
   if (ageMs > believedMs) return `the responder (${name}) was last heard of ${seconds} s ago`
   if (ageMs < -believedMs) return `the responder (${name}) has another clock: ${-seconds} s ahead`
-  if (told !== undefined && told.place === placeOf() && startOf(told.pid) !== told.started) {
+  if (told !== undefined && hasEnded(told)) {
     return `the responder (${name}, process ${told.pid}) has ended`
   }
   return alive
@@ -82,15 +82,14 @@ function aliveIn(text: string): Alive | undefined {
 
 const isText = (value: unknown): value is string => typeof value === 'string'
 
-function isProcess(value: unknown): value is NonNullable<Alive['process']> {
-  if (typeof value !== 'object' || value === null) return false
-  const { pid, started, place } = value as Record<string, unknown>
-  return Number.isSafeInteger(pid) && isText(started) && isText(place)
+/** This process, as nobody else can be it later. */
+export function self(): ProcessMark {
+  return { pid: process.pid, started: startOf(process.pid), place: placeOf() }
 }
 
-/** This process, as nobody else can be it later. */
-export function self(): NonNullable<Alive['process']> {
-  return { pid: process.pid, started: startOf(process.pid), place: placeOf() }
+/** Is it gone, as far as anybody here can tell? Of one elsewhere nobody can. */
+export function hasEnded({ pid, started, place }: ProcessMark): boolean {
+  return place === placeOf() && startOf(pid) !== started
 }
 
 /** This boot of this machine, and within it where process numbers mean the same. */

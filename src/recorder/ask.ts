@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { self } from './alive.ts'
 import {
   type Action,
   fileName,
@@ -70,6 +71,7 @@ function requestOf(asking: Asking, nowMs: number): Request {
     deadline: new Date(nowMs + timeoutMs).toISOString(),
     idempotency_key: idempotencyKey ?? id,
     priority: priority ?? 0,
+    requester: self(),
   }
 }
 

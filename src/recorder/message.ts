@@ -27,6 +27,15 @@ export interface Request {
   readonly idempotency_key?: string
   /** From -100 to 100; what is higher comes first. */
   readonly priority?: number
+  /** The process that waits for the response: when it has ended, nobody does. */
+  readonly requester?: ProcessMark
+}
+
+/** A process as nobody else can be it later; `place` is where its number means it. */
+export interface ProcessMark {
+  readonly pid: number
+  readonly started: string
+  readonly place: string
 }
 
 export interface Response {
@@ -102,10 +111,10 @@ export function requestFrom(fields: Fields, id?: string): Read<Request> {
   return { ok: true, value: { ...request, gfs2_filesystems: filesystems } }
 }
 
-type Ours = Pick<Request, 'deadline' | 'idempotency_key' | 'priority'>
+type Ours = Pick<Request, 'deadline' | 'idempotency_key' | 'priority' | 'requester'>
 
 /** The fields that only we write; a sentence where one of them makes no sense. */
-function ours({ deadline, idempotency_key, priority }: Fields): Ours | string {
+function ours({ deadline, idempotency_key, priority, requester }: Fields): Ours | string {
   if (deadline !== undefined && !isInstant(deadline)) return 'its deadline is no time in ISO 8601'
   if (idempotency_key !== undefined && !isWord(idempotency_key, 1)) {
     return 'its idempotency_key is no text of at most 255 characters'
@@ -113,7 +122,9 @@ function ours({ deadline, idempotency_key, priority }: Fields): Ours | string {
   if (priority !== undefined && !isPriority(priority)) {
     return `its priority is no whole number from -${priorityMax} to ${priorityMax}`
   }
+  if (requester !== undefined && !isProcess(requester)) return 'its requester is no process'
   return {
+    ...(requester !== undefined && { requester }),
     ...(deadline !== undefined && { deadline }),
     ...(idempotency_key !== undefined && { idempotency_key }),
     ...(priority !== undefined && { priority }),
@@ -196,6 +207,13 @@ function isList(value: unknown): value is readonly string[] {
   return (
     Array.isArray(value) && value.length <= filesystemsMax && value.every((one) => isWord(one, 1))
   )
+}
+
+/** Is it what tells of a process? */
+export function isProcess(value: unknown): value is ProcessMark {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, started, place } = value as Record<string, unknown>
+  return Number.isSafeInteger(pid) && Number(pid) > 0 && isWord(started, 1) && isWord(place, 1)
 }
 
 function isPriority(value: unknown): value is number {

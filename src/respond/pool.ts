@@ -3,6 +3,7 @@
  * plan, again after a failure, and never after its deadline.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hasEnded } from '../recorder/alive.ts'
 import { deadlineOf, type Request, type Response } from '../recorder/message.ts'
 import { answerTo, type Claims, isSame } from './claims.ts'
 import { isDeed, planOf, type Waiting } from './plan.ts'
@@ -140,6 +141,15 @@ const crowded: Outcome = {
   message: `Refused: ${waitingMax} requests wait already; it was not carried out`,
 }
 
+const forsaken: Outcome = {
+  success: false,
+  message: 'Refused: whoever asked for it has ended and waits no more; it was not carried out',
+}
+
+/** Pacemaker kills an agent whose time is over: what it asked for is not to be done after that. */
+const isForsaken = ({ requester }: Request): boolean =>
+  requester !== undefined && hasEnded(requester)
+
 const resumedText = ({ request_id, action, target_node }: Request): string =>
   `Request ${request_id} (${action} ${target_node}) was begun by a responder that has ended.`
 
@@ -156,6 +166,7 @@ async function run(options: PoolOptions, job: Job, stop: AbortSignal): Promise<v
   const { request, answer } = job
   let outcome: Outcome
   try {
+    if (isForsaken(request)) return answer(forsaken)
     // A look changes nothing: nobody has to know later that it was begun.
     if (isDeed(request)) await claims.begin(request)
     if (isDeed(request)) await hooks.before(request)
@@ -183,6 +194,7 @@ async function attempts(
     if (leftMs <= 0) return number === 1 ? expired : last
     const signal = AbortSignal.timeout(leftMs)
     last = await work.carryOut(request, { number, resumed, signal })
+    if (isForsaken(request)) break
     if (last.success || last.final || signal.aborted || number === tries || stop.aborted) break
     const { action, target_node: target } = request
     say('warn', `${action} ${target} failed and is tried again: ${last.message}`)

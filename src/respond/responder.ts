@@ -141,11 +141,11 @@ function deskOf({ place, say }: ResponderOptions, pool: Pool) {
     say(success ? 'info' : 'warn', `${what} ${success ? 'is done' : 'failed'}: ${message}`)
   }
   const refuse = async (id: string, because: string, hostile: boolean): Promise<void> => {
+    // What is no file of ours is not kept: it may be without end.
+    if (hostile) await rm(join(place.requests, fileName(id)), { recursive: true, force: true })
     const about = { action_performed: 'none', target_node: '', success: false }
     const timestamp = new Date().toISOString()
     await answer(id, { request_id: id, ...about, message: `Refused: ${because}`, timestamp })
-    // What is no file of ours is not kept: it may be without end.
-    if (hostile) await rm(join(place.requests, fileName(id)), { recursive: true, force: true })
   }
   const handle = async (id: string): Promise<void> => {
     const read = await settledRequest(join(place.requests, fileName(id)), id)

@@ -1,14 +1,7 @@
 /** R9, R4: `picket events`, and the examples of jq that recorders of this form are known for. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -117,7 +110,9 @@ test('lines of others count too, and what is none is told', () => {
 test('the examples of jq work on our files', { skip: missing('jq') }, async (t) => {
   const dir = await logged(t)
   const jq = (...args: readonly string[]) =>
-    execFileSync('jq', [...args, join(dir, detailedLog)], { encoding: 'utf8' }).trim().split('\n')
+    execFileSync('jq', [...args, join(dir, detailedLog)], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
   assert.ok(jq('.').length > 100)
   const of = (filter: string) => jq('-r', filter)
   assert.equal(of('select(.target_node == "compute-node-3") | .status').length, 6)

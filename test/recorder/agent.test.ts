@@ -185,7 +185,10 @@ test('nobody answers: it fails in time, in words that Pacemaker looks for', asyn
   const here = site(t)
   const beganMs = performance.now()
   const input = `${base(here)}action=off\nplug=n1\n`.replace('=5', '=')
-  const late = await run({ input: input.replace('recorder_timeout=\n', ''), env: { FENCE_TIMEOUT: '1' } })
+  const late = await run({
+    input: input.replace('recorder_timeout=\n', ''),
+    env: { FENCE_TIMEOUT: '1' },
+  })
   assert.equal(late.code, 1)
   assert.match(late.err, /timed out: no response within 1 s/)
   assert.ok(performance.now() - beganMs < 3_000)
@@ -312,7 +315,11 @@ test('a log that takes nothing is told, and stops nothing', async (t) => {
 
 test('an agent that is killed leaves a request that ends by itself', async (t) => {
   const here = site(t)
-  const running = ended('timeout', ['-s', 'KILL', '3', agentProgram], `${base(here)}action=off\nplug=n1\n`)
+  const running = ended(
+    'timeout',
+    ['-s', 'KILL', '3', agentProgram],
+    `${base(here)}action=off\nplug=n1\n`,
+  )
   await until(() => readdirSync(here.place.requests).some((name) => name.endsWith('.json')))
   await running
   const [name = ''] = readdirSync(here.place.requests)

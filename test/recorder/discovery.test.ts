@@ -88,5 +88,7 @@ test('nobody delays a fence, and that nobody could tell is unknown, not none', a
   // Who hangs does not keep the others from being heard.
   const other = await found({ kubectl: hangs, dlm_tool: print(locks) }, 1_500)
   assert.deepEqual(other.filesystems, ['scratch'])
-  assert.deepEqual((await found({ kubectl: 'yes', dlm_tool: print(locks) })).filesystems, ['scratch'])
+  assert.deepEqual((await found({ kubectl: 'yes', dlm_tool: print(locks) })).filesystems, [
+    'scratch',
+  ])
 })

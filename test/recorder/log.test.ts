@@ -79,7 +79,10 @@ test('logrotate may put all three aside at any moment', async (t) => {
 test('a line that is changed, taken out or put in is found, in each of the three', async (t) => {
   const { logs } = site(t)
   const statuses = ['requested', 'initiated', 'completed'] as const
-  await writeEvents(logs, statuses.map((status) => event({ status, details: `it is ${status}` })))
+  await writeEvents(
+    logs,
+    statuses.map((status) => event({ status, details: `it is ${status}` })),
+  )
   for (const name of [detailedLog, readableLog, operationalLog]) {
     const path = join(logs, name)
     const text = readFileSync(path, 'utf8')
@@ -97,7 +100,10 @@ test('a line that is changed, taken out or put in is found, in each of the three
       writeFileSync(path, fraud)
       const { finding } = await verifyLogs(logs)
       assert.ok(finding, `${name}, fraud ${index}`)
-      assert.ok(finding.file === name || name !== readableLog, `${finding.file}: ${finding.because}`)
+      assert.ok(
+        finding.file === name || name !== readableLog,
+        `${finding.file}: ${finding.because}`,
+      )
     }
     writeFileSync(path, text)
   }

@@ -98,7 +98,11 @@ test('a response has to answer this request, node and action', () => {
 })
 
 test('what we write, we read', () => {
-  const request = requestOf({ priority: -3, idempotency_key: 'k', deadline: '2030-01-01T00:00:00Z' })
+  const request = requestOf({
+    priority: -3,
+    idempotency_key: 'k',
+    deadline: '2030-01-01T00:00:00Z',
+  })
   const read = readRequest(textOf(request), request.request_id)
   assert.deepEqual(read, { ok: true, value: request })
 })

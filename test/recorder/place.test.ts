@@ -84,10 +84,7 @@ test('what is over is kept, so many of them', async (t) => {
   await put(place.responses, id, '{}\n')
   await keep(place, id)
   assert.deepEqual(readdirSync(place.requests), [])
-  assert.deepEqual(readdirSync(place.kept).sort(), [
-    `${id}.request.json`,
-    `${id}.response.json`,
-  ])
+  assert.deepEqual(readdirSync(place.kept).sort(), [`${id}.request.json`, `${id}.response.json`])
   for (let count = 0; count < 60; count++) await put(place.kept, crypto.randomUUID(), '')
   await prune(place.kept, 50)
   assert.equal(readdirSync(place.kept).length, 50)

@@ -107,7 +107,10 @@ test('a reboot whose off was proven before its responder died is not done twice'
     { what: 'begun', id, target: 'node-01', action: 'reboot' },
     { what: 'verdict', id, target: 'node-01', round: 0, proven: true, text: 'off confirmed' },
   ]
-  writeFileSync(join(dir, 'fencing.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  writeFileSync(
+    join(dir, 'fencing.jsonl'),
+    lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
+  )
   await put(here.place.claims, request.request_id, JSON.stringify({ ...request, claim: {} }))
   await put(here.place.requests, request.request_id, JSON.stringify(request))
   const responder = await here.responder(...here.options)

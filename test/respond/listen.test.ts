@@ -66,7 +66,9 @@ function post({ port, secure }: { port: number; secure: boolean }, call: Call = 
       incoming.on('data', (part) => {
         answer += part
       })
-      incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, body: JSON.parse(answer) }))
+      incoming.on('end', () =>
+        resolve({ status: incoming.statusCode ?? 0, body: JSON.parse(answer) }),
+      )
     })
     sent.on('error', reject)
     sent.end(text)
@@ -139,13 +141,50 @@ function certificates(t: TestContext) {
   const openssl = (...args: readonly string[]) => execFileSync('openssl', args, { stdio: 'ignore' })
   const keyed = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   const self = (name: string) =>
-    openssl('req', '-x509', ...keyed, '-keyout', at(`${name}.key`), '-out', at(`${name}.pem`), '-subj', `/CN=${name}`, '-days', '2')
+    openssl(
+      'req',
+      '-x509',
+      ...keyed,
+      '-keyout',
+      at(`${name}.key`),
+      '-out',
+      at(`${name}.pem`),
+      '-subj',
+      `/CN=${name}`,
+      '-days',
+      '2',
+    )
   self('ca')
   self('stranger')
   writeFileSync(at('ext'), 'subjectAltName=IP:127.0.0.1\n')
   for (const name of ['server', 'client']) {
-    openssl('req', ...keyed, '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', `/CN=${name}`)
-    openssl('x509', '-req', '-in', at(`${name}.csr`), '-CA', at('ca.pem'), '-CAkey', at('ca.key'), '-CAcreateserial', '-out', at(`${name}.pem`), '-days', '2', '-extfile', at('ext'))
+    openssl(
+      'req',
+      ...keyed,
+      '-keyout',
+      at(`${name}.key`),
+      '-out',
+      at(`${name}.csr`),
+      '-subj',
+      `/CN=${name}`,
+    )
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      at(`${name}.csr`),
+      '-CA',
+      at('ca.pem'),
+      '-CAkey',
+      at('ca.key'),
+      '-CAcreateserial',
+      '-out',
+      at(`${name}.pem`),
+      '-days',
+      '2',
+      '-extfile',
+      at('ext'),
+    )
   }
   return (name: string) => readFileSync(at(name), 'utf8')
 }

@@ -26,7 +26,13 @@ test('by priority, then by deadline, then by turn', () => {
 })
 
 test('one at a time for each node, so many in all; a look disturbs nobody', () => {
-  const all = [waiting('a'), waiting('a'), waiting('b'), waiting('c'), waiting('a', { action: 'status' })]
+  const all = [
+    waiting('a'),
+    waiting('a'),
+    waiting('b'),
+    waiting('c'),
+    waiting('a', { action: 'status' }),
+  ]
   const plan = planOf(all, [requestOf({ target_node: 'b' })], 3, 0)
   assert.deepEqual(
     plan.begin.map((each) => all.indexOf(each)),

@@ -9,7 +9,11 @@ import { picket } from '../cli/picket.ts'
 import { linesIn, requestOf, type Site, site, until } from '../recorder/site.ts'
 
 /** A program that notes what it is told, and does what the test says. */
-function programOf({ root }: Site, name: string, body: string): { path: string; calls(): string[] } {
+function programOf(
+  { root }: Site,
+  name: string,
+  body: string,
+): { path: string; calls(): string[] } {
   const path = join(root, name)
   const log = join(root, `${name}.calls`)
   writeFileSync(path, `#!/bin/sh\necho "$FENCE_ACTION $FENCE_TARGET" >>'${log}'\n${body}\n`)

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { self } from '../../src/recorder/alive.ts'
 import { ask } from '../../src/recorder/ask.ts'
 import type { Request, Response } from '../../src/recorder/message.ts'
 import { type Place, put, readText } from '../../src/recorder/place.ts'
@@ -41,7 +42,8 @@ async function watched(t: TestContext): Promise<Watched> {
         ...{ place, name: 'test', parallelMax: 8, tries: 1, ...more },
         hooks: {
           before: async ({ action }) => void here.hooks.push(`before ${action}`),
-          after: async ({ action }, { success }) => void here.hooks.push(`after ${action} ${success}`),
+          after: async ({ action }, { success }) =>
+            void here.hooks.push(`after ${action} ${success}`),
         },
         say: (level, text) => void here.said.push(`${level}: ${text}`),
         work: {
@@ -101,6 +103,21 @@ test('a request past its deadline is never carried out', async (t) => {
     assert.deepEqual([success, /its deadline has passed/.test(message)], [false, true])
   }
   assert.deepEqual(here.done, [])
+})
+
+test('what nobody waits for any more is not carried out: Pacemaker has killed its agent', async (t) => {
+  const here = await watched(t)
+  await here.begin()
+  const gone = requestOf({ requester: { ...self(), started: '1' } })
+  await write(here.place, gone)
+  assert.match((await answerTo(here.place, gone)).message, /waits no more; it was not carried out/)
+  const elsewhere = requestOf({ requester: { ...self(), started: '1', place: 'another machine' } })
+  const here1 = requestOf({ requester: self() })
+  for (const request of [elsewhere, here1]) {
+    await write(here.place, request)
+    assert.equal((await answerTo(here.place, request)).success, true)
+  }
+  assert.equal(here.done.length, 2)
 })
 
 test('one whose time runs out while it waits is not begun; one that runs is told so', async (t) => {
@@ -245,8 +262,11 @@ test('hostile files are refused and reported, and carried out by nobody', async 
     trap(join(dir, `${request.request_id}.json`), JSON.stringify(request))
     const answer = await answerTo(here.place, request)
     assert.deepEqual([answer.success, /^Refused: it/.test(answer.message)], [false, true], name)
-    assert.ok(!existsSync(join(dir, `${request.request_id}.json`)) || name === 'x', name)
-    assert.ok(here.said.some((text) => text.includes(request.request_id)), name)
+    assert.ok(!existsSync(join(dir, `${request.request_id}.json`)), name)
+    assert.ok(
+      here.said.some((text) => text.includes(request.request_id)),
+      name,
+    )
   }
   const wrong = requestOf()
   await put(dir, wrong.request_id, JSON.stringify({ ...wrong, target_node: '../../etc/passwd' }))
