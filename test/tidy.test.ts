@@ -89,7 +89,10 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   drill: ['core', 'config', 'sim'],
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
   demo: ['core', 'net', 'config', 'daemon', 'lab', 'sim'],
-  bench: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'lab', 'demo'],
+  bench: [
+    ...['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'lab', 'demo'],
+    ...['recorder', 'respond'],
+  ],
   soak: ['core', 'daemon', 'sim', 'lab', 'demo'],
   cli: [
     'core',

@@ -30,6 +30,8 @@ export interface Asking {
   readonly polling?: boolean
   /** Told once the request is there, and may be carried out from then on. */
   readonly written?: (request: Request) => void
+  /** Told at once when there is an answer, before both files are put aside. */
+  readonly seen?: () => void
   readonly signal?: AbortSignal
 }
 
@@ -43,13 +45,15 @@ const settleEveryMs = 20
 
 /** What came of it. Throws where not even the request could be written: then nothing was asked. */
 export async function ask(asking: Asking): Promise<Answer> {
-  const { place, written = () => {} } = asking
+  const { place, written = () => {}, seen = () => {} } = asking
   const request = requestOf(asking, Date.now())
   const awaiting = openAwaiting(asking, request)
   try {
     await put(place.requests, request.request_id, textOf(request))
     written(request)
-    return { request, ...(await awaiting.ended) }
+    const ended = await awaiting.ended
+    seen()
+    return { request, ...ended }
   } finally {
     awaiting.close()
     // What is over is nobody's to carry out any more, and what came of it may be looked into.

@@ -25,8 +25,12 @@ async function run(
   const world: AgentWorld = {
     ...{ name, args: given.args ?? [], env: given.env ?? {} },
     input: async () => given.input ?? '',
-    out: (text) => void (said.out += `${text}\n`),
-    err: (text) => void (said.err += `${text}\n`),
+    out(text) {
+      said.out += `${text}\n`
+    },
+    err(text) {
+      said.err += `${text}\n`
+    },
   }
   return { code: await runAgent(world), ...said }
 }
