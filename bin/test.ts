@@ -7,7 +7,7 @@
  */
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
@@ -51,6 +51,7 @@ Readable.from(events()).compose(new spec()).pipe(process.stdout)
  */
 async function* events() {
   const totals = new Map<string, number>()
+  const spentMs = new Map<string, number>()
   let green = true
   for (const { files, concurrency } of parts) {
     for await (const event of run({ files, concurrency, cwd: home, timeout: fileMs })) {
@@ -60,9 +61,13 @@ async function* events() {
       } else if (event.type === 'test:summary' && event.data.file === undefined) {
         green &&= event.data.success
       } else {
+        if (event.type === 'test:pass' || event.type === 'test:fail') note(spentMs, event.data)
         yield event
       }
     }
+  }
+  for (const message of slowest(spentMs)) {
+    yield { type: 'test:diagnostic', data: { nesting: 0, level: 'info', message } }
   }
   for (const [name, total] of totals) {
     const message = `${name} ${Math.round(total * 1000) / 1000}`
@@ -70,6 +75,25 @@ async function* events() {
   }
   yield { type: 'test:summary', data: { success: green, file: undefined } }
   if (green) process.exitCode = 0
+}
+
+interface Over {
+  readonly nesting: number
+  readonly file?: string | undefined
+  readonly details: { readonly duration_ms: number }
+}
+
+/** What the outermost tests of each file have taken. */
+function note(spentMs: Map<string, number>, { nesting, file, details }: Over): void {
+  if (nesting > 0 || file === undefined) return
+  const name = relative(home, file)
+  spentMs.set(name, (spentMs.get(name) ?? 0) + details.duration_ms)
+}
+
+/** Where the time goes. */
+function slowest(spentMs: ReadonlyMap<string, number>): readonly string[] {
+  const files = [...spentMs].sort((a, b) => b[1] - a[1]).slice(0, 12)
+  return files.map(([name, ms]) => `${(ms / 1000).toFixed(0).padStart(4)} s in ${name}`)
 }
 
 /** One line of the runner's summary, e.g. `pass 12`. */

@@ -2,8 +2,8 @@
  * `npm run bench:failover`: how long a client goes without its service when the node that serves it
  * loses its power or its network, with the coordinator on it and elsewhere; beside Pacemaker and
  * keepalived on the same kind of lab, in turns. Medians, p95 and targets are printed, nothing is
- * asserted. Run it alone on the machine. Profile `shared`: Corosync takes its turn, as three in real
- * time on two processors leave nothing to anybody else.
+ * asserted. Run it alone on the machine. Profile `shared`: Corosync takes its turn, as three in
+ * real time on two processors leave nothing to anybody else.
  */
 import { parseArgs } from 'node:util'
 import { type Profile, whyNoLab } from '../lab/lab.ts'

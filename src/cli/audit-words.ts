@@ -138,7 +138,9 @@ function attemptSaid(kind: string, word: Words, is: (name: string) => boolean): 
       return { mark: 'wait', text: `presses ${word('action')} of ${target} on ${device}` }
     case 'pressed': {
       const outcome = word('outcome')
-      const text = `${device} to the command for ${target}: ${outcome}${more}`
+      // Also a device that has not answered before anything was sent has `refused`.
+      const done = outcome === 'refused' ? 'nothing was done' : outcome
+      const text = `${device} to the command for ${target}: ${done}${more}`
       return { mark: outcome === 'accepted' ? 'dim' : 'bad', text }
     }
     case 'read': {

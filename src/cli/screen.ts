@@ -171,7 +171,7 @@ function resourceLines(
     const line = `${plain(each)}  ${plain(state)}${where}${reason}`
     return `      ${mark(troubled(state) ? 'bad' : 'wait', line, paint)}`
   })
-  return [`  ${mark(kind, text, paint)}  ${paint('dim', `(${what})`)}`, ...below]
+  return [`  ${mark(kind, text, paint)}  ${paint('dim', aside(what, resource))}`, ...below]
 }
 
 function watchdogLines(
@@ -201,7 +201,12 @@ function resourceLine(resource: ResourceStatus, width: number, paint: Paint): st
   const where = node === undefined ? '' : ` on ${plain(node)}`
   const reason = because === '' ? '' : `: ${plain(because)}`
   const text = `${plain(id).padEnd(width)}  ${plain(state)}${where}${reason}`
-  return `  ${mark(kind, text, paint)}  ${paint('dim', `(${plain(thing)})`)}`
+  return `  ${mark(kind, text, paint)}  ${paint('dim', aside(plain(thing), resource))}`
+}
+
+/** What it is, and what it belongs to. */
+function aside(what: string, { group }: ResourceStatus): string {
+  return group === undefined ? `(${what})` : `(${what}; group ${plain(group)})`
 }
 
 /** How often it has failed where: what an operator would clean up. */

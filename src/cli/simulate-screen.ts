@@ -2,12 +2,12 @@
 import type { Advice } from '../drill/advice.ts'
 import type { StoryLine } from '../drill/story.ts'
 import {
+  backText,
   type Downtime,
   nodesOf,
   type Row,
   spanText,
   spreadOf,
-  backText,
   type Verdict,
 } from '../drill/summary.ts'
 import type { Paint } from './marks.ts'

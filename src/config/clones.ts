@@ -20,7 +20,11 @@ export function instancesOf(config: ConfigFile, entry: FileResource, nodes: numb
   return own === false ? 0 : Math.min(own, nodes)
 }
 
-function groupOf({ groups }: ConfigFile, id: string): ConfigFile['groups'][number] | undefined {
+/** The group that a resource is in. */
+export function groupOf(
+  { groups }: ConfigFile,
+  id: string,
+): ConfigFile['groups'][number] | undefined {
   return groups.find(({ members }) => members.includes(id))
 }
 

@@ -4,7 +4,7 @@ import type { NodeId, ResourceConfig, Wishes } from '../core/model.ts'
 import { secretsOf } from '../foreign/mask.ts'
 import { canonicalAddress } from '../resources/address.ts'
 import type { ResourceType } from '../resources/resource.ts'
-import { cloneProblems, instancesOf, withInstances } from './clones.ts'
+import { cloneProblems, groupOf, instancesOf, withInstances } from './clones.ts'
 import { explain } from './explain.ts'
 import { failingIn } from './failing.ts'
 import { addressesOf, type Inputs } from './fence.ts'
@@ -64,7 +64,9 @@ export async function readResources(
     const failing = failingIn(entry, config.timing)
     const live = liveMs !== undefined && { live: { boundMs: liveMs } }
     const hosts = hostsOf(config, entry)
-    const common = { ...commonConfig(entry, thing, hosts, wishes.of(index)), ...failing, ...live }
+    const group = groupOf(config, entry.id)
+    const more = { ...failing, ...live, ...(group && { group: group.id }) }
+    const common = { ...commonConfig(entry, thing, hosts, wishes.of(index)), ...more }
     const instances = instancesOf(config, entry, common.nodes.length)
     const written = { ...common, instances }
     resources.push({ id: entry.id, type, options, ...secrets, config: written, whyNoClone })

@@ -138,14 +138,15 @@ function stepOf({ driver, options, config }: Device): Readonly<Record<string, un
 
 /** Every resource in a sentence; a clone is one. */
 export function resourceLines({ resources }: Config): readonly { id: string; text: string }[] {
-  return resources.flatMap(({ id, thing, nodes, clone }) => {
-    if (clone === undefined) return [{ id, text: `${thing}, on ${nodes.join(', ')}` }]
+  return resources.flatMap(({ id, thing, nodes, clone, group }) => {
+    const within = group === undefined ? '' : `, in the group ${group}`
+    if (clone === undefined) return [{ id, text: `${thing}, on ${nodes.join(', ')}${within}` }]
     const all = resources.filter((each) => each.clone?.id === clone.id)
     const [first] = all
     if (first?.id !== id) return []
     const listed = all.flatMap(nodesOf).join(', ')
     const at = clone.max < all.length ? `at most ${clone.max} of ${listed}` : `each of ${listed}`
-    return [{ id: clone.id, text: `${plainThing(first)}, a clone, on ${at}` }]
+    return [{ id: clone.id, text: `${plainThing(first)}, a clone, on ${at}${within}` }]
   })
 }
 

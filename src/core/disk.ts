@@ -1,7 +1,7 @@
 /**
  * The ledger on this node's disk: one save at a time, the newest ledger next, and the others are
- * told what is kept. A disk that takes nothing, or does not answer, is an alarm; its node takes part,
- * but nobody counts on it.
+ * told what is kept. A disk that takes nothing, or does not answer, is an alarm; its node takes
+ * part, but nobody counts on it.
  */
 import { advance } from './fencing.ts'
 import { sendReady } from './session.ts'

@@ -88,13 +88,14 @@ function checksOf({ session }: State, resource: ResourceConfig): readonly string
 }
 
 function wishesOf({ config }: State, id: ResourceId): readonly string[] {
-  const { beside, apart, after, prefers, stays, priority, needs, health, onlyWhere } =
+  const { beside, apart, after, prefers, stays, priority, needs, health, onlyWhere, group } =
     config.resources.find((each) => each.id === id)!
   const pull = ({ to, strength }: Pull) =>
     strength === 'must' ? `${to}, always` : `${to}, if it can (${strength} points)`
   const preferred = Object.entries(prefers).map(([node, points]) => `prefers ${node} (${points})`)
   const needed = Object.entries(needs).map(([kind, amount]) => `needs ${amount} of ${kind}`)
   return [
+    ...(group === undefined ? [] : [`with the group ${group}`]),
     ...beside.map((each) => `beside ${pull(each)}`),
     ...apart.map((each) => `apart from ${pull(each)}`),
     ...after.map((leader) => `after ${leader}`),

@@ -31,7 +31,8 @@ export function leaveAlone(turn: Turn): void {
   if (turn.state.ledger.intents.length === 0) return
   for (const [id, local] of Object.entries(turn.state.resources)) {
     const granted = local.at === 'granted'
-    const ending = local.at === 'running' && local.mustStop !== ''
+    // Also what was to end as soon as it is found here, when nobody had said that it is left alone.
+    const ending = (local.at === 'running' || local.at === 'unknown') && local.mustStop !== ''
     if ((!granted && !ending) || !isLeftAlone(turn.state, id)) continue
     const change = granted
       ? ({ at: 'stopped', detail: 'not started: it is in maintenance' } as const)

@@ -126,6 +126,8 @@ export interface CloneOf {
 
 export interface ResourceConfig extends Wishes {
   readonly id: ResourceId
+  /** The group that its wishes come from, for people: nothing is decided by its name. */
+  readonly group?: string | undefined
   /** Set where it is an instance of a clone (clones.ts): then it is bound to its only node. */
   readonly clone?: CloneOf | undefined
   /**

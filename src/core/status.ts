@@ -116,6 +116,8 @@ export interface ResourceStatus {
   readonly failures: Readonly<Record<NodeId, FailureStatus>>
   /** Set where it is an instance of a clone. */
   readonly clone?: CloneOf
+  /** Set where it is in one. */
+  readonly group?: string
 }
 
 /** A picture of the cluster from this node. Changes nothing. */
@@ -135,9 +137,10 @@ export function describe(state: State, nowMs: number): Status {
     because,
     passive: state.passive,
     nodes,
-    resources: config.resources.map(({ id, clone }) => ({
+    resources: config.resources.map(({ id, clone, group }) => ({
       ...resourceStatus(state, id),
       ...(clone && { clone }),
+      ...(group !== undefined && { group }),
     })),
     orders: state.orders,
     intents: ledger.intents.map((intent) => ({ ...intent, text: intentText(intent) })),

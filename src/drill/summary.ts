@@ -166,10 +166,10 @@ function textOf(verdict: Verdict, outcome: Outcome, downMs: Spread | undefined):
   return [well, ...fewer].join('; ')
 }
 
-/** How long it took until all was back; where something was down more than once, how long in all. */
+/** How long it took until all was back; how long in all, where something was down again. */
 export function backText(outcomes: readonly Outcome[], downMs: Spread | undefined): string {
   const again = outcomes.some(({ services }) => services.some(({ gaps }) => gaps.length > 1))
-  if (again) return `all is back, after ${spreadText(downMs)} without it in all`
+  if (again) return `all is back; it was down for ${spreadText(downMs)}, all times together`
   return `all is back within ${spreadText(downMs)}`
 }
 

@@ -171,6 +171,7 @@ export function thaw(
   if (!some) return
   const what = parts.length === 3 ? machine.id : `${machine.id}'s ${parts.join(' and ')}`
   world.say(`${what} thaws`)
+  machine.thawedMs = world.nowMs
   const life = machine.boot
   for (const part of ['corosync', 'scripts'] as const) {
     if (machine.frozen[part] > 0) continue

@@ -6,6 +6,7 @@
 import type { Ring } from './cpg.ts'
 import type { Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
+import { connected } from './network.ts'
 import type { Machine, World } from './world.ts'
 
 export const awakePromises: readonly Invariant[] = [
@@ -32,7 +33,9 @@ function looked(world: World): undefined {
   for (const machine of world.machines) {
     const { daemon, corosync, frozen } = machine
     const ring = corosync?.ring
-    const isWell = daemon?.joined && frozen.corosync + frozen.daemon + frozen.scripts === 0
+    const isAwake = daemon?.joined && frozen.corosync + frozen.daemon + frozen.scripts === 0
+    // A cut that is over before Corosync minds it delays what is said.
+    const isWell = isAwake && ring?.members.every((other) => connected(world, machine, other))
     const before = known.get(machine)
     if (daemon === undefined || !isWell || ring === undefined) known.delete(machine)
     else if (before?.daemon !== daemon || before.ring !== ring) {

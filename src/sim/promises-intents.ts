@@ -73,7 +73,9 @@ function ended(
     const { action, resource: named, node } = message
     return told && action === 'maintain' && named === known.resource && node === known.node
   })
-  const long = note !== undefined && world.nowMs - note.atMs > startMs + SETTLED_MS
+  // A start that was under way when it was told may have slept meanwhile.
+  const sinceMs = Math.max(note?.atMs ?? Infinity, machine.thawedMs)
+  const long = world.nowMs - sinceMs > startMs + SETTLED_MS
   return long ? `${machine.id} stops ${resource}` : undefined
 }
 

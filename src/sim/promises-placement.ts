@@ -39,11 +39,13 @@ const RESTLESS_MS = 2_000
 /** When a thing was granted to a node, in which session; the newest few. */
 const grants = new WeakMap<World, Map<string, readonly number[]>>()
 
-function restless(world: World, { message }: Moments['onMessage']): string | undefined {
+function restless(world: World, { daemon, message }: Moments['onMessage']): string | undefined {
   if (message.say !== 'grant') return undefined
   const known = grants.get(world) ?? new Map<string, readonly number[]>()
   grants.set(world, known)
-  const key = `${message.session} ${message.resource} ${message.to}`
+  // Whoever takes the lead over says it anew, and disks that hang may pass it on quickly.
+  const by = daemon.machine.id
+  const key = `${message.session} ${message.resource} ${message.to} ${by}`
   const newest = [...(known.get(key) ?? []), world.nowMs].slice(-GRANTS_MAX)
   known.set(key, newest)
   if (newest.length < GRANTS_MAX || world.nowMs - newest[0]! > RESTLESS_MS) return undefined

@@ -82,6 +82,8 @@ export interface Machine {
   /** When its monotonic clock read zero. No two clocks agree (S12). */
   clockZeroMs: number
   readonly frozen: Record<Part, number>
+  /** When some part of it last went on. */
+  thawedMs: number
   readonly waiting: { corosync: (() => void)[]; scripts: (() => void)[] }
   corosync: Corosync | undefined
   /** The highest ring sequence it has seen; Corosync keeps it on disk. */
@@ -258,6 +260,7 @@ function makeMachine(id: NodeId, nodeid: number, site: Site): Machine {
     up: false,
     clockZeroMs: 0,
     frozen: { corosync: 0, daemon: 0, scripts: 0 },
+    thawedMs: 0,
     waiting: { corosync: [], scripts: [] },
     corosync: undefined,
     ringSeq: 0,

@@ -75,7 +75,7 @@ test('without --yes and without a terminal nothing is sent: refused, 3', async (
     input: 'yes\n',
   })
   assert.deepEqual([code, out], [3, ''])
-  assert.match(err, /Cuts the power of web-01: address 10\.0\.0\.9 dies there/)
+  assert.match(err, /Cuts the power of web-01: vip dies there/)
   assert.match(err, /nobody here to confirm it; give --yes/)
   assert.deepEqual(desk.given, [])
 })

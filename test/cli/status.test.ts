@@ -19,10 +19,10 @@ test('a cluster in good health is told on one screen, without colours in a pipe'
   assert.equal(
     out,
     `shop  ✓ ready
-seen from web-01, quorum yes, ring 1.44, coordinator web-02
+seen from web-01, quorum yes, ring 1.2c, coordinator web-02
 
 Nodes
-  ✓ web-01  member     this node; holds address 10.0.0.9
+  ✓ web-01  member     this node; holds vip
       ✓ can be fenced via ipmi web-01/1/1
   ✓ web-02  member
       ✓ can be fenced via ipmi web-02/1/1
@@ -113,7 +113,7 @@ test('trouble is told with its reasons, and with what to do', async () => {
   assert.equal(
     text,
     `shop  ✗ cannot decide now: no quorum: 1 of 3 nodes are in the ring, 2 are needed
-seen from web-01, quorum no, ring 1.44, coordinator none
+seen from web-01, quorum no, ring 1.2c, coordinator none
 
 Nodes
   ✓ web-01  member     this node

@@ -61,18 +61,18 @@ const faults: readonly (readonly [what: string, config: string, expected: RegExp
   ],
   [
     'a group with the name of a resource',
-    `${resourcesOf(entry('a'), entry('b'))}groups: [{ id: a, members: [b] }]\n`,
+    `${resourcesOf(entry('a'), entry('b'), entry('c'))}groups: [{ id: a, members: [b, c] }]\n`,
     /a is a resource, too; give the group its own name/,
   ],
   [
     'two groups of one name',
-    `${resourcesOf(entry('a'), entry('b'))}groups: [{ id: g, members: [a] }, { id: g, members: [b] }]\n`,
+    `${resourcesOf(...['a', 'b', 'c', 'd'].map((id) => entry(id)))}groups: [{ id: g, members: [a, b] }, { id: g, members: [c, d] }]\n`,
     /g is another group, too; give the group its own name/,
   ],
   [
     'a group where a resource is named',
-    `${resourcesOf(entry('a'), entry('b', 'after: g'))}groups: [{ id: g, members: [a] }]\n`,
-    /g is a group; name one of its members: a/,
+    `${resourcesOf(entry('a'), entry('b'), entry('c', 'after: g'))}groups: [{ id: g, members: [a, b] }]\n`,
+    /g is a group; name one of its members: a, b/,
   ],
   [
     'a member of two groups',

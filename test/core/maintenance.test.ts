@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cautionsOf } from '../../src/core/caution.ts'
+import { step } from '../../src/core/cluster.ts'
 import type { Order } from '../../src/core/event.ts'
 import { entryOf } from '../../src/core/ledger.ts'
+import type { State } from '../../src/core/state.ts'
 import { describe } from '../../src/core/status.ts'
 import { config, Table } from './table.ts'
 
@@ -115,6 +117,23 @@ test('H8 a daemon that detaches goes when it has been heard, and all runs on', (
   assert.equal(table.seats.get('a')!.state.orders.at(-1)!.at, 'done')
   assert.ok(entryOf(table.seats.get('b')!.state.ledger, 'a').detached)
   assert.deepEqual(runs(table), ['a'])
+})
+
+test('H8 what was to end before it was found here is left alone, as soon as that is known', () => {
+  const table = whole()
+  order(table, 'maintain', { resource: 'vip' })
+  const { state } = table.seats.get('a')!
+  const op = { id: 9_001, op: 'probe', aborted: false, untilMs: Infinity, lost: false } as const
+  const local = { ...state.resources.vip!, at: 'unknown', mustStop: 'quorum is lost', op } as const
+  const sought: State = { ...state, resources: { ...state.resources, vip: local } }
+  const atMs = state.nextBeatMs
+  const known = step(sought, { kind: 'tick', atMs }).state
+  const ran = { resource: 'vip', outcome: 'unknown', detail: 'it took too long' } as const
+  const { effects } = step(known, { kind: 'ran', id: op.id, ...ran, atMs })
+  assert.deepEqual(
+    effects.filter((effect) => effect.do === 'run' && effect.op === 'stop'),
+    [],
+  )
 })
 
 test('H8 without a cluster that decides nobody detaches, and the daemon goes on', () => {

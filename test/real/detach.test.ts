@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { crash, daemonOf, whyNoLab } from '../../src/lab/lab.ts'
+import { crash, daemonOf, exec, whyNoLab } from '../../src/lab/lab.ts'
 import {
   eventually,
   movedAfterFence,
@@ -38,6 +38,28 @@ describe('detach on a real cluster', { skip: whyNoLab() ?? false }, () => {
     })
     uninterrupted(now)
     await nobodyFenced(now)
+  })
+
+  test('H8 nobody makes way for a picketd that could not start', async () => {
+    const now = scene()
+    const { lab, active } = now
+    const before = daemonOf(lab, active)?.pid
+    const file = '/etc/picket/config.yaml'
+    const kept = '/run/config-kept.yaml'
+    const shell = (text: string) => exec(lab, active, ['sh', '-c', text])
+    assert.equal((await shell(`cp ${file} ${kept} && echo nonsense: 1 >> ${file}`)).status, 0)
+    try {
+      const { status, stderr } = await picket(now, active, 'detach')
+      assert.equal(status, 3)
+      assert.match(stderr, /config\.yaml:\d+:\d+: .*nonsense[^]*Refused: the next picketd could not/)
+      assert.equal(daemonOf(lab, active)?.pid, before)
+    } finally {
+      await shell(`cat ${kept} > ${file}`)
+    }
+    const { status, stderr } = await picket(now, active, 'detach')
+    assert.equal(status, 0, stderr)
+    assert.notEqual(daemonOf(lab, active)?.pid, before)
+    uninterrupted(now)
   })
 
   test('H8 a node that dies while its daemon is replaced is fenced, and the service moves', async () => {
