@@ -22,6 +22,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
+import { nodeFlags } from '../src/agent/install.ts'
 import { startDouble } from '../test/fence/ipmi-double.ts'
 import { admin } from '../test/fence/ipmi-sim.ts'
 import { bundle, pieces, writeStart } from './bundle.ts'
@@ -31,7 +32,8 @@ const node = `node-linux-${process.arch}`
 
 /** What is started as a program or as a thread, from `src`. */
 const programs = [
-  ...['cli/main', 'daemon/main', 'sim/worker', 'watchdog/thread', 'demo/client', 'demo/service'],
+  ...['agent/main', 'cli/main', 'daemon/main'],
+  ...['sim/worker', 'watchdog/thread', 'demo/client', 'demo/service'],
 ]
 
 /** The flags of Node.js for each program that people start. None of them may change its code. */
@@ -141,6 +143,10 @@ async function keepCode(lib: string): Promise<void> {
     await run(lib, fence('off', 'machine', '--dry-run'))
     await run(lib, fence('check'))
     await run(lib, fence('status', 'machine'))
+    const login = ['-a', '127.0.0.1', '-u', `${bmc.port}`, '-l', admin.name, '-p', admin.password]
+    for (const action of ['metadata', 'monitor', 'off', 'on', 'status']) {
+      await runAgent(lib, ['fence_picket_ipmi', ...login, '-o', action])
+    }
   } finally {
     await bmc.close()
     rmSync(work, { recursive: true, force: true })
@@ -167,8 +173,17 @@ function writeConfig(dir: string, port: number): string {
 
 function run(lib: string, words: readonly string[], codes: readonly number[] = [0]): Promise<void> {
   const { entry, flags } = starts.picket
-  const keeping = ['--require', join(import.meta.dirname, 'keep-code.cjs')]
-  const argv = [...flags, ...keeping, join(lib, `${entry}.js`), ...words]
+  return keepRun([...flags, ...keeping, join(lib, `${entry}.js`), ...words], codes)
+}
+
+/** An agent with the flags of its launcher. */
+function runAgent(lib: string, words: readonly string[]): Promise<void> {
+  return keepRun([...nodeFlags, ...keeping, join(lib, 'agent/main.js'), ...words])
+}
+
+const keeping = ['--require', join(import.meta.dirname, 'keep-code.cjs')]
+
+function keepRun(argv: readonly string[], codes: readonly number[] = [0]): Promise<void> {
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   child.stderr.on('data', (text) => {
@@ -178,7 +193,7 @@ function run(lib: string, words: readonly string[], codes: readonly number[] = [
     child.on('error', fail)
     child.on('close', (code) => {
       if (code !== null && codes.includes(code)) done()
-      else fail(new Error(`picket ${words.join(' ')} ended with ${code}: ${said}`))
+      else fail(new Error(`${argv.join(' ')} ended with ${code}: ${said}`))
     })
   })
 }

@@ -12,16 +12,22 @@ const home = dirname(import.meta.dirname)
 const sources = join(home, 'src')
 
 /**
- * The commands of `picket`, and what they load when it is called for: each a file of its own, so
- * that little is read which is not run. A piece has classes of its own: no error that leaves it may
- * be told by its class.
+ * The commands of `picket`, the actions of the agents, and what they load when it is called for:
+ * each a file of its own, so that little is read which is not run. A piece has classes of its own:
+ * no error that leaves it may be told by its class.
  */
-export const pieces = [...new Set(globSync('cli/*.ts', { cwd: sources }).sort().flatMap(loadedBy))]
+export const pieces = [
+  ...new Set(globSync('{agent,cli}/*.ts', { cwd: sources }).sort().flatMap(loadedBy)),
+]
 
 function loadedBy(path: string): readonly string[] {
   const loads = readFileSync(join(sources, path), 'utf8').matchAll(/import\('\.\/([\w-]+)\.ts'\)/g)
-  return [...loads].map(([, name]) => `cli/${name}`)
+  return [...loads].map(([, name]) => `${dirname(path)}/${name}`)
 }
+
+/** Those that a program loads: they lie in its folder. */
+const piecesOf = (program: string): readonly string[] =>
+  pieces.filter((piece) => dirname(piece) === dirname(program))
 
 const output: OutputOptions = {
   format: 'cjs',
@@ -39,7 +45,7 @@ export async function bundle(program: string, lib: string): Promise<string> {
     cwd: home,
     platform: 'node',
     external: ['koffi'],
-    plugins: [apart, places, calls, whenUsed],
+    plugins: [apart(program), places, calls, whenUsed],
     treeshake: { moduleSideEffects: (id) => !/\/node_modules\/(zod|yaml)\//.test(id) },
   })
   const { output: made } = await bundled.generate(output)
@@ -63,22 +69,22 @@ function write(program: string, lib: string, code: string): string {
 
 /** Writes what Node.js is started with, or a thread: it names the bundle, and its pieces. */
 export function writeStart(program: string, lib: string, names: ReadonlyMap<string, string>): void {
-  const own = program === 'cli/main' ? pieces : []
+  const own = program.endsWith('/main') ? piecesOf(program) : []
   const loads = own.map((piece) => [`./${basename(piece)}.js`, names.get(piece)])
   const values = [names.get(program), Object.fromEntries(loads)]
   const words = values.map((value) => JSON.stringify(value, undefined, 2)).join(', ')
   writeFileSync(join(lib, `${program}.js`), `require('../boot.cjs')(module, require, ${words})\n`)
 }
 
-/** Leaves a piece outside where it is loaded when it is called for. */
-const apart: Plugin = {
+/** Leaves a piece of this program outside where it is loaded when it is called for. */
+const apart = (program: string): Plugin => ({
   name: 'apart',
   resolveId(source, importer, { kind }) {
     if (kind !== 'dynamic-import' || importer === undefined) return undefined
     const piece = relative(sources, join(dirname(importer), source)).replace(/\.ts$/, '')
-    return pieces.includes(piece) ? { id: source, external: true } : undefined
+    return piecesOf(program).includes(piece) ? { id: source, external: true } : undefined
   },
-}
+})
 
 /**
  * A module asks where it lies by `import.meta`. In a bundle that is still its place below `src`,

@@ -32,7 +32,7 @@ export function isMet(finding: Finding): boolean {
   return reached(finding) <= finding.target.atMost
 }
 
-export function textOf(findings: readonly Finding[], phases: readonly Phase[]): string {
+export function textOf(findings: readonly Finding[], phases: readonly Phase[] = []): string {
   const rows = findings.flatMap((finding) => {
     const { what, ours, peer } = finding
     const verdict = `${goalOf(finding)}: ${isMet(finding) ? 'met' : 'missed'}`
@@ -40,7 +40,8 @@ export function textOf(findings: readonly Finding[], phases: readonly Phase[]): 
     return peer === undefined ? [first] : [first, [`  ${peer.name}`, spreadText(peer.took), '']]
   })
   const parts = phases.map(({ what, took }) => [`  ${what}`, spreadText(took), ''])
-  return table([...rows, ['where the time of `picket fence status` goes', '', ''], ...parts])
+  const head = parts.length > 0 ? [['where the time of `picket fence status` goes', '', '']] : []
+  return table([...rows, ...head, ...parts])
 }
 
 function goalOf(finding: Finding): string {

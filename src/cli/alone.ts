@@ -48,7 +48,7 @@ export async function orderHere(options: AloneOptions, terminal: Terminal): Prom
   const stop = new AbortController()
   const interrupted = () => stop.abort()
   process.once('SIGINT', interrupted)
-  const stateDir = stateDirOf(options)
+  const stateDir = stateDirOf(options.state)
   const unkept = whyNotKept(stateDir)
   if (unkept !== undefined) {
     terminal.err(`picket fence: the order cannot be recorded first: ${unkept}. Nothing was sent.`)
@@ -93,14 +93,16 @@ export function configuredHere(
   return existsSync(ledger) ? `it has run here before (${ledger})` : undefined
 }
 
-function stateDirOf({ state }: AloneOptions): string {
+/** Where orders without picketd are recorded. */
+export function stateDirOf(state: string | undefined): string {
   if (state !== undefined) return join(state, 'orders')
   if (process.getuid?.() === 0) return '/var/lib/picket/orders'
   const base = process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state')
   return join(base, 'picket', 'orders')
 }
 
-function whyNotKept(stateDir: string): string | undefined {
+/** Why nothing can be written there; `undefined` where it can. */
+export function whyNotKept(stateDir: string): string | undefined {
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 })
     accessSync(stateDir, constants.W_OK)

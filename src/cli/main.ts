@@ -95,6 +95,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Sum up the fencings that `fence_recorder` has logged',
     load: () => import('./events.ts'),
   },
+  agents: {
+    summary: 'Place the fence agents by which Pacemaker fences with Picket, or take them away',
+    load: () => import('./agents.ts'),
+  },
   audit: {
     summary: 'Show what was decided and tried, and verify that nobody has changed it since',
     load: () => import('./audit.ts'),

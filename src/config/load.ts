@@ -22,7 +22,7 @@ import { type Resource, readResources } from './resources.ts'
 import { roleWarnings } from './roles.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { keysAt } from './schema-keys.ts'
-import { readSecrets, unreadSecrets } from './secrets.ts'
+import { readSecrets, type Secrets, unreadSecrets } from './secrets.ts'
 import { readRules, readTiming } from './timing.ts'
 import { unfencedProblems } from './unfenced.ts'
 import { warningsOf } from './warnings.ts'
@@ -88,10 +88,16 @@ export interface LoadOptions {
 
 /** Load a configuration file with everything that it refers to. Never throws for what it reads. */
 export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadResult> {
-  const { env = process.env, catalog = builtIn, withoutSecrets = false } = options
   const read = readSource(path)
-  if (!read.ok) return read
-  const { file, source, mode } = read
+  return read.ok ? await loadSource(read, options) : read
+}
+
+/** What stands in a source, which need not be a file. Secrets that are given are not looked for. */
+export async function loadSource(
+  { file, source, mode }: ReadSource,
+  options: LoadOptions & { readonly secrets?: Secrets } = {},
+): Promise<LoadResult> {
+  const { env = process.env, catalog = builtIn, withoutSecrets = false, secrets } = options
   const schemaFaults = configSchema.safeParse(source.value).error?.issues ?? []
   const config = withoutFaults(source.value)
   const faults = schemaFaults.flatMap((issue) => schemaProblems(issue, source))
@@ -101,6 +107,7 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
     main: source,
     catalog,
     origins: withoutSecrets ? blindOrigins : openOrigins(env),
+    ...(secrets !== undefined && { secrets }),
     ...(withoutSecrets && { secrets: unreadSecrets(source) }),
   })
   if (faults.length > 0 || problems.length > 0) {
@@ -140,8 +147,15 @@ export async function loadConfig(path: string, options: LoadOptions = {}): Promi
   return { ok: true, loaded }
 }
 
+interface ReadSource {
+  readonly file: string
+  readonly source: Source
+  /** The permissions of the file. */
+  readonly mode: number
+}
+
 type SourceResult =
-  | { readonly ok: true; readonly file: string; readonly source: Source; readonly mode: number }
+  | ({ readonly ok: true } & ReadSource)
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
 /** The configuration file as YAML, before anything in it is judged. */

@@ -4,13 +4,11 @@
  * interrupted is taken up by looking (F4).
  */
 import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { type Audit, openAudit } from '../audit/log.ts'
 import type { LoadedDevice } from '../config/load.ts'
 import { aloneAuthority, beginAlone, memberOf, orderOf } from '../core/alone.ts'
 import { deadlineMs, step } from '../core/cluster.ts'
-import type { Say } from '../core/effect.ts'
+import type { Say as Said } from '../core/effect.ts'
 import type { Config, NodeId } from '../core/model.ts'
 import { isAwaited } from '../core/round.ts'
 import type { OrderState } from '../core/state.ts'
@@ -21,17 +19,17 @@ import { openAuditor } from './auditor.ts'
 import { monotonic as clock } from './clock.ts'
 import { orderFacts } from './decisions.ts'
 import { openDevices } from './devices.ts'
-import { type Fencings, openFencings } from './fencings.ts'
 import { handsOf, within } from './hands.ts'
 import { claimFile } from './instance.ts'
+import type { Say } from './log.ts'
+import { openRecords, type Records } from './records.ts'
 import { type RunningNode, runNode } from './runner.ts'
-import { openStore, type Store } from './store.ts'
 
 export interface AloneOptions {
   readonly config: Config
   readonly devices: Iterable<LoadedDevice>
-  /** What has to outlive this process: a directory of its own. */
-  readonly stateDir: string
+  /** What has to outlive this process: a directory of its own, or records that do not. */
+  readonly stateDir: string | Records
   readonly action: 'off' | 'on' | 'reboot'
   readonly target: NodeId
   /** What the order is called in its record; no two have one name. Made up where it is left out. */
@@ -56,19 +54,27 @@ const lastWordsMs = 2_000
 /** The order as it ended; `undefined` when it was stopped. */
 export async function orderAlone(options: AloneOptions): Promise<OrderState | undefined> {
   const { target, action, requester, reason, stateDir } = options
+  if (typeof stateDir !== 'string') return await carryOut(options, stateDir)
   const directory = join(stateDir, target)
   const claim = claimFile(join(directory, 'order.lock'))
-  if (claim.ok) return await carryOut(options, directory).finally(claim.release)
+  if (claim.ok) {
+    const { cluster } = options.config
+    const records = openRecords(directory, cluster, { say: sayTo(options), clean: options.clean })
+    return await carryOut(options, records).finally(claim.release)
+  }
   const because = `another order for ${target} is under way here (process ${claim.owner || '?'})`
   const order = { id: '', action, target, resource: '', requester, reason, boot: '' }
   return { ...order, sinceMs: clock.nowMs(), at: 'refused', because }
 }
 
-async function carryOut(options: AloneOptions, directory: string): Promise<OrderState | undefined> {
-  const { config, target, action, clean, progress } = options
-  const warn = (_: string, text: string) => progress(clean(text))
-  const store = openStore(directory, config.cluster, warn)
-  const fencings = openFencings(directory, clean)
+const sayTo =
+  ({ clean, progress }: AloneOptions): Say =>
+  (_, text) =>
+    progress(clean(text))
+
+async function carryOut(options: AloneOptions, records: Records): Promise<OrderState | undefined> {
+  const { target, action, progress } = options
+  const { store, fencings, audit } = records
   const state = beginAlone({
     ...options,
     self,
@@ -77,21 +83,13 @@ async function carryOut(options: AloneOptions, directory: string): Promise<Order
     earlier: store.ledger,
     atMs: clock.nowMs(),
   })
-  // In the same place as the records, and under the same lock: nobody else writes this log.
-  const audit = openAudit({
-    dir: directory,
-    node: hostname(),
-    writer: 'picket fence',
-    say: warn,
-    clean,
-  })
   for (const { id, action: before } of fencings.unfinished) {
     const text = `An order for ${target} (${before}) was interrupted here`
     progress(`${text}: the power is read before anything is pressed.`)
     audit.note('interrupted', { target, id, action: before })
   }
   audit.note('order', orderFacts(orderOf(state)))
-  const { ended, last } = await untilEnded(options, { state, store, fencings, audit })
+  const { ended, last } = await untilEnded(options, state, records)
   // The end of the order is as durable as its beginning.
   await store.save(last.ledger)
   await Promise.all([store.settled(), fencings.settled()])
@@ -100,24 +98,17 @@ async function carryOut(options: AloneOptions, directory: string): Promise<Order
   return ended
 }
 
-interface Kept {
-  readonly state: State
-  readonly store: Store
-  readonly fencings: Fencings
-  readonly audit: Audit
-}
-
 /** Runs the loop until the order has ended, or was stopped. */
 async function untilEnded(
   options: AloneOptions,
-  { state, store, fencings, audit }: Kept,
+  state: State,
+  { store, fencings, audit }: Records,
 ): Promise<{ ended: OrderState | undefined; last: State }> {
   const devices = openDevices(options.devices)
   const { promise, resolve } = Promise.withResolvers<OrderState | undefined>()
   const tell = progressOf(options)
   let node: RunningNode<State> | undefined
   const now = () => node?.state() ?? state
-  const warn = (_: string, text: string) => options.progress(options.clean(text))
   const hands = handsOf({
     clock,
     corosync: {
@@ -146,7 +137,7 @@ async function untilEnded(
     first: { state, effects: [] },
     hands,
     clock,
-    journal: openAuditor({ audit, journal: unkept, say: warn, state: now }),
+    journal: openAuditor({ audit, journal: unkept, say: sayTo(options), state: now }),
     afterStep: (after) => {
       tell.stage(after)
       const order = orderOf(after)
@@ -161,7 +152,7 @@ async function untilEnded(
 
 /** Every stage once, and what the core says on the way. */
 function progressOf({ progress, clean, target }: AloneOptions): {
-  said(say: Say): void
+  said(say: Said): void
   stage(state: State): void
 } {
   let last = ''

@@ -36,6 +36,16 @@ export class ChildError extends Error {
   }
 }
 
+let groups = true
+
+/**
+ * From now on a program stays in the group of this process, and ends with it where the whole group
+ * is ended from outside: a fence agent may be, and what it runs must not go on.
+ */
+export function keepChildrenInGroup(): void {
+  groups = false
+}
+
 /** Output of grandchildren that outlive the program is not waited for any longer than this. */
 const LINGER_MS = 200
 
@@ -104,7 +114,7 @@ function start(program: string, args: readonly string[], { env, stdin }: ChildOp
     return spawn(program, args, {
       env,
       cwd: '/',
-      detached: true,
+      detached: groups,
       stdio: [input ?? 'ignore', 'pipe', 'pipe'],
     })
   } catch (error) {
@@ -122,11 +132,14 @@ function startError(program: string, error: unknown): ChildError {
     : new ChildError('failed', `${program} could not be started, ${code || 'unknown error'}`)
 }
 
-/** A negative id means the whole group: helpers that the program started must not outlive it. */
+/**
+ * A negative id means the whole group: helpers that the program started must not outlive it. In our
+ * own group they end with us.
+ */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(groups ? -pid : pid, 'SIGKILL')
   } catch {
     // No process of the group is left.
   }
