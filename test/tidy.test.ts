@@ -83,7 +83,8 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
     'watchdog',
   ],
-  recorder: ['audit', 'foreign', 'fence', 'daemon', 'config'],
+  // A third agent: it reads what it is given, and tells of itself, as the others do.
+  recorder: ['audit', 'foreign', 'fence', 'daemon', 'config', 'agent'],
   respond: ['audit', 'foreign', 'daemon', 'recorder'],
   sim: ['core'],
   drill: ['core', 'config', 'sim'],
@@ -95,7 +96,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   ],
   soak: ['core', 'daemon', 'sim', 'lab', 'demo'],
   // The other face: `cli` places the agents, and they speak to picketd as it does.
-  agent: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'cli'],
+  agent: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'cli', 'recorder'],
   cli: [
     'agent',
     'core',

@@ -7,7 +7,8 @@
  */
 import { basename } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CallError, fromInput, fromWords, type Given } from './options.ts'
+import { agentNames } from './names.ts'
+import { fromInput, fromWords, type Given } from './options.ts'
 import { type AgentAction, actionOf, check, type Settings } from './settings.ts'
 
 /** 0 done or on, 1 failed, 2 off: what the contract of fence agents knows. */
@@ -24,12 +25,11 @@ export interface AgentWorld {
   readonly err: (text: string) => void
 }
 
-export const agentNames = ['fence_recorder', 'fence_gfs2_recorder'] as const
-
 /** Runs it. Never throws: whatever fails is a line on standard error. */
 export async function runAgent(world: AgentWorld): Promise<AgentCode> {
   try {
     const given = world.args.length > 0 ? fromWords(world.args) : fromInput(await world.input())
+    if (given.error !== undefined) throw new Error(given.error)
     for (const warning of given.warnings) world.err(warning)
     return await carryOut(world, given)
   } catch (error) {
@@ -43,10 +43,10 @@ async function carryOut(world: AgentWorld, given: Given): Promise<AgentCode> {
   const asked = await special(world, given)
   if (asked !== undefined) return asked
   const action = actionOf(given)
-  if (typeof action !== 'string') throw new CallError(action.because)
+  if (typeof action !== 'string') throw new Error(action.because)
   if (action === 'metadata' || action === 'manpage') {
     const { metadataText } = await import('./metadata.ts')
-    out(metadataText(agentName(world.name)).trimEnd())
+    out(metadataText(agentName(world.name)))
     return 0
   }
   const checked = check(given, action, env)
@@ -67,7 +67,7 @@ async function special({ name, out }: AgentWorld, { values }: Given) {
   }
   if (values.get('help') !== '1') return undefined
   const { helpText } = await import('./metadata.ts')
-  out(helpText(agentName(name)).trimEnd())
+  out(helpText(agentName(name)))
   return 0
 }
 

@@ -1,12 +1,18 @@
-/** Starts `fence_recorder`: the name under which it was called says which of its two it is. */
+/**
+ * Starts `fence_recorder`. Its first argument is the name by which it was called: a launcher passes
+ * it on (`agent/install.ts`).
+ */
 import { readAll, runAgent } from './agent.ts'
 
-/** A launcher passes the name on, for by then it is another program that was called. */
-const name = process.env.PICKET_AGENT ?? process.argv[1] ?? ''
+const [name = '', ...args] = process.argv.slice(2)
+
+// Whether anybody listens to it is no reason to fence or not to.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
 
 void runAgent({
   name,
-  args: process.argv.slice(2),
+  args,
   env: process.env,
   input: () => readAll(process.stdin),
   out: (text) => void process.stdout.write(`${text}\n`),

@@ -1,6 +1,6 @@
 /** What an agent was given, checked as far as that can be without looking at the world. */
 import { isNodeName } from './message.ts'
-import { agentActions, type Given, type Option, type OptionName, options } from './options.ts'
+import { agentActions, type Given, type OptionName, standardOf } from './options.ts'
 
 export type AgentAction = (typeof agentActions)[number]
 
@@ -49,10 +49,7 @@ export function check(
   env: Readonly<Record<string, string | undefined>>,
 ): Checked {
   const problems: string[] = []
-  const text = (name: OptionName): string => {
-    const option: Option = options[name]
-    return values.get(name) ?? option.default ?? ''
-  }
+  const text = (name: OptionName): string => values.get(name) ?? standardOf(name)
   const whole = (name: OptionName, given: string, min: number, max: number): number => {
     const number = Number(given)
     if (/^-?\d{1,9}$/.test(given) && number >= min && number <= max) return number
@@ -81,14 +78,14 @@ export function check(
   return problems.length === 0 ? { ok: true, settings } : { ok: false, problems }
 }
 
-/** The names of nodes in `plug`, or in the older `port`; what needs one and has none is wrong. */
+/** The names of nodes in `plug`; what needs one and has none is wrong. */
 function plugsIn(
   values: Given['values'],
   separator: string,
   action: AgentAction,
   problems: string[],
 ): readonly string[] {
-  const given = values.get('plug') ?? values.get('port') ?? ''
+  const given = values.get('plug') ?? ''
   const parts = separator === '' ? [given] : given.split(separator)
   const plugs = [...new Set(parts.map((part) => part.trim()).filter(Boolean))]
   const needed = ['off', 'on', 'reboot', 'status'].includes(action)

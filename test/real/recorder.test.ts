@@ -3,26 +3,24 @@
  * Pacemaker asks for is done, proven and recorded, and what is not done is a failure that says why.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { beginWithFenced, whyNoFenced } from '../../src/lab/fenced.ts'
 import { admin, noBmc } from '../fence/ipmi-sim.ts'
-import { missing, notRoot } from '../needs.ts'
 
 const home = join(import.meta.dirname, '../..')
-const skip =
-  notRoot ||
-  noBmc ||
-  missing('corosync', 'unshare', '/usr/lib/pacemaker/pacemaker-fenced', 'stonith_admin')
+const skip = noBmc || (whyNoFenced() ?? false)
 
 /** Runs in the box: each line says what it did, its exit code, and how the power is then. */
 const tour = (dir: string): string => `
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
+import { install } from '${home}/src/agent/install.ts'
 import { startBmc } from '${home}/test/fence/ipmi-sim.ts'
+install('/usr/sbin')
 const bmc = await startBmc()
 const dir = '${dir}'
 writeFileSync(dir + '/config.yaml', [
@@ -42,7 +40,7 @@ for (let i = 0; i < 600 && !existsSync('/run/gfs2-fencing/responder.json'); i++)
 admin('metadata', '-M', '-a', 'fence_recorder')
 admin('validate', '--validate', '-a', 'fence_recorder', '-o', 'gfs2_discovery=0')
 admin('register', '-R', 'rec', '-a', 'fence_recorder', '-o', 'gfs2_discovery=0',
-  '-o', 'pcmk_host_list=web1')
+  '-o', 'log_dir=/run/gfs2-logs', '-o', 'pcmk_host_list=web1')
 admin('monitor', '-Q', 'rec', '-t', '60')
 admin('off', '-F', 'web1', '-t', '60')
 admin('on', '-U', 'web1', '-t', '60')
@@ -59,7 +57,7 @@ await sleep(8_000)
 admin('history', '-H', 'web1', '-V')
 responder.kill('SIGKILL')
 console.log(JSON.stringify({ what: 'commands', commands: bmc.commands() }))
-spawnSync('cp', ['-r', '/var/log/gfs2-fencing', dir + '/logs'])
+spawnSync('cp', ['-r', '/run/gfs2-logs', dir + '/logs'])
 await bmc.stop()
 process.exit(0)
 `
@@ -78,25 +76,20 @@ test('Pacemaker fences by way of the recorder', { skip, timeout: 500_000 }, asyn
   const secrets = `ipmi: { user: ${admin.name}, password: ${admin.password} }\n`
   writeFileSync(join(dir, 'fence-secrets.yaml'), secrets, { mode: 0o600 })
   writeFileSync(join(dir, 'tour.ts'), tour(dir))
-  const box = join(import.meta.dirname, 'fenced-box.sh')
-  const words = [join(home, 'bin/fence_recorder'), process.execPath, join(dir, 'tour.ts')]
-  const child = spawn(box, words, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let [out, err] = ['', '']
-  child.stdout.on('data', (text) => {
+  const child = beginWithFenced([process.execPath, join(dir, 'tour.ts')])
+  let out = ''
+  child.stdout?.on('data', (text) => {
     out += text
   })
-  child.stderr.on('data', (text) => {
-    err += text
-  })
   const code = await new Promise((resolve) => child.once('close', resolve))
-  assert.equal(code, 0, out + err)
+  assert.equal(code, 0, out)
   const steps = new Map<string, Step>(
     out
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line): [string, Step] => [JSON.parse(line).what, JSON.parse(line)]),
   )
-  const step = (what: string) => steps.get(what) ?? assert.fail(`${what} is missing: ${out}${err}`)
+  const step = (what: string) => steps.get(what) ?? assert.fail(`${what} is missing: ${out}`)
   for (const [what, power] of [
     ...[
       ['metadata', 'on'],
@@ -123,5 +116,5 @@ test('Pacemaker fences by way of the recorder', { skip, timeout: 500_000 }, asyn
   )
   assert.match(readable, /ACTION=reboot TARGET=web1 .* STATUS=completed/)
   assert.match(readable, /ACTION=off TARGET=web1 .* STATUS=failed DETAILS=.*reads on/)
-  assert.doesNotMatch(readable + out + err, /canary/)
+  assert.doesNotMatch(readable + out, /canary/)
 })

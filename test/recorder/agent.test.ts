@@ -9,7 +9,7 @@ import { type AgentWorld, runAgent } from '../../src/recorder/agent.ts'
 import { beat } from '../../src/recorder/alive.ts'
 import { detailedLog } from '../../src/recorder/log.ts'
 import { idIn, type Request, type Response, readRequest } from '../../src/recorder/message.ts'
-import { options } from '../../src/recorder/options.ts'
+import { parameters } from '../../src/recorder/options.ts'
 import { type Place, put, readText } from '../../src/recorder/place.ts'
 import { verifyLogs } from '../../src/recorder/verify.ts'
 import { responseOf } from '../../src/respond/pool.ts'
@@ -48,7 +48,7 @@ for (const name of ['fence_recorder', 'fence_gfs2_recorder']) {
     const args = ['--noout', '--relaxng', schema, '-']
     const { status, stderr } = spawnSync('xmllint', args, { input: out, encoding: 'utf8' })
     assert.equal(status, 0, stderr)
-    for (const option of Object.keys(options)) assert.ok(out.includes(`name="${option}"`), option)
+    for (const { name } of parameters) assert.ok(out.includes(`name="${name}"`), name)
   })
 }
 
@@ -273,8 +273,8 @@ test('the command line is that of getopt, and both name spaces are known', async
     assert.deepEqual([code, err], [0, ''], args.join(' '))
   }
   assert.equal(seen.length, 4)
-  assert.match((await run({ args: ['-X'] })).err, /there is no option -X/)
-  assert.match((await run({ args: ['--p=1', '-o', 'off'] })).err, /could be --plug/)
+  assert.match((await run({ args: ['-X'] })).err, /option -X not recognized/)
+  assert.match((await run({ args: ['--p=1', '-o', 'off'] })).err, /not a unique prefix/)
   assert.deepEqual((await run({ args: ['-V'] })).code, 0)
   assert.match((await run({ args: ['-h'] })).out, /Usage: fence_recorder/)
 })

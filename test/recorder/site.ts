@@ -3,13 +3,19 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import { after, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { install } from '../../src/agent/install.ts'
 import type { Request } from '../../src/recorder/message.ts'
 import { openPlace, type Place } from '../../src/recorder/place.ts'
 
 const home = join(import.meta.dirname, '../..')
-export const agentProgram = join(home, 'bin/fence_recorder')
+
+/** The agents, placed as Pacemaker would find them. */
+const agentsDir = mkdtempSync(join(tmpdir(), 'picket-agents-'))
+after(() => rmSync(agentsDir, { recursive: true, force: true }))
+install(agentsDir)
+export const agentProgram = join(agentsDir, 'fence_recorder')
 
 export interface Site {
   readonly root: string
