@@ -1,7 +1,7 @@
 /**
- * Is anybody there who answers? A responder says so in `responder.json`, anew every few seconds, and
- * a recorder believes it for as long as it is fresh. Where the file tells which process wrote it,
- * and it is one of this machine and this boot, a process that is gone is nobody at once.
+ * Is anybody there who answers? A responder says so in `responder.json`, anew every few seconds,
+ * and a recorder believes it for as long as it is fresh. Where the file tells which process wrote
+ * it, and it is one of this machine and this boot, a process that is gone is nobody at once.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** The agent's off, on and reboot: asked of the responder, for every node that was named, and told. */
+/** The agent's off, on and reboot: asked of the responder for every node that was named. */
 import type { AgentCode, AgentWorld } from './agent.ts'
 import { ask } from './ask.ts'
 import { discover, type Found } from './discovery.ts'
@@ -88,7 +88,7 @@ async function fenceOne(one: One, { err, env }: AgentWorld): Promise<boolean> {
 
 type Remark = readonly ['INFO' | 'ERROR', string]
 
-/** The events of one fencing, in their order; a log that takes nothing is said, and stops nothing. */
+/** The events of one fencing, in order; a log that takes nothing is said, and stops nothing. */
 function recorderOf({ action, target, found, settings }: One, err: AgentWorld['err']) {
   let last: Promise<void> = Promise.resolve()
   return {

@@ -1,4 +1,4 @@
-/** The three logs as they lie on disk, those that logrotate has put aside included, oldest first. */
+/** The three logs as they lie on disk, with what logrotate has put aside, oldest first. */
 import { createReadStream, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'

@@ -3,9 +3,9 @@
  * dies with it, finds the end of the chain, and puts its events behind it.
  *
  * The detailed log is an audit log like picketd's, with fields of its own in front: each line names
- * the one before it, `audit.head` names the last, and each also names the lines that belong to it in
- * the two other logs, so that these are held by the same chain. logrotate may put all three aside at
- * any moment; the chain goes on from the head.
+ * the one before it, `audit.head` names the last, and each also names the lines that belong to it
+ * in the two other logs, so that these are held by the same chain. logrotate may put all three
+ * aside at any moment; the chain goes on from the head.
  */
 import { closeSync, constants, openSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'

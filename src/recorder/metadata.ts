@@ -10,7 +10,8 @@ const longdesc = [
   'fence_recorder does not fence by itself. It writes a request into a directory, waits until a',
   'responder has answered it there, and succeeds when the response says that the node is fenced.',
   "Picket brings a responder, 'picket respond'; any other program that follows the same two files",
-  'can be one. Every fencing is recorded in three logs, with the GFS2 filesystems that it is about.',
+  'can be one. Every fencing is recorded in three logs, with the GFS2 filesystems that it is',
+  'about.',
 ].join('\n')
 
 /** Which actions are told of to Pacemaker. */

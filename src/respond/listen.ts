@@ -1,8 +1,8 @@
 /**
  * The same requests over HTTPS: `POST /requests` with a request as its body, answered with the
  * response when it is there. Whoever asks shows a certificate of a trusted authority or a token;
- * without TLS nobody listens but on this machine. A request without an id, a time or a deadline gets
- * them here, and its key from `Idempotency-Key`.
+ * without TLS nobody listens but on this machine. A request without an id, a time or a deadline
+ * gets them here, and its key from `Idempotency-Key`.
  */
 import { randomUUID, timingSafeEqual } from 'node:crypto'
 import { createServer as createPlain, type IncomingMessage, type ServerResponse } from 'node:http'

@@ -13,7 +13,7 @@ export interface Outcome {
 export interface Attempt {
   /** From 1. */
   readonly number: number
-  /** A responder that ended in the middle of it had begun it: it may be done, in part or in whole. */
+  /** A responder that has ended had begun it: it may be done, in part or in whole. */
   readonly resumed: boolean
   /** Aborts when nobody waits for it any more. */
   readonly signal: AbortSignal
