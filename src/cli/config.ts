@@ -47,9 +47,13 @@ FILE is ${defaultConfigFile} when left out.`,
 })
 
 /** Load a configuration; where it is wrong, say how and return nothing. */
-export async function loadOrSay(file: string, terminal: Terminal): Promise<Loaded | undefined> {
+export async function loadOrSay(
+  file: string,
+  terminal: Terminal,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Loaded | undefined> {
   const { loadConfig } = await import('../config/load.ts')
-  const result = await terminal.during(`reading ${file}`, loadConfig(file))
+  const result = await terminal.during(`reading ${file}`, loadConfig(file, { env }))
   if (result.ok) return result.loaded
   for (const problem of result.problems) terminal.err(problemText(problem))
   const count = result.problems.length

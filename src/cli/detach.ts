@@ -2,6 +2,7 @@
  * `picket detach`: ends the picketd of this node and leaves its resources running, so that the
  * service manager starts another one, for an upgrade; then waits until that one is a member.
  */
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, defineCommand, type ExitCode, UsageError } from './command.ts'
 import { loadOrSay } from './config.ts'
@@ -41,16 +42,33 @@ would be left. Do it on one node after the other.`,
     const path = socketPath(flags.socket)
     return await orNothing('detach', io, async () => {
       const before = await daemonAt(path)
-      if (before.configFile !== '' && (await loadOrSay(before.configFile, io)) === undefined) {
-        io.err('Refused: the next picketd could not start with it. This one goes on.')
+      const { configFile, pid } = before
+      if (configFile !== '' && !(await loadOrSay(configFile, io, environmentOf(pid)))) {
+        const because = 'the next picketd could not start with it'
+        if (json) io.out(JSON.stringify({ ok: false, refused: true, because }))
+        else io.err(`Refused: ${because}. This one goes on.`)
         return 3
       }
-      const request = { do: 'detach', requester: requester(), reason, sure: yes }
+      const request = { do: 'detach', requester: requester(), reason, ...(yes && { sure: yes }) }
       const code = await follow(path, request, json, io)
-      return code === 0 ? await isBack(path, before.pid, json, io) : code
+      return code === 0 ? await isBack(path, pid, json, io) : code
     })
   },
 })
+
+/** Secrets may come from there: systemd gives them to picketd alone, and to the next one, too. */
+function environmentOf(pid: number | undefined): NodeJS.ProcessEnv {
+  try {
+    const pairs = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+    return Object.fromEntries(
+      pairs.filter((pair) => pair.includes('=')).map((pair) => splitAt(pair, pair.indexOf('='))),
+    )
+  } catch {
+    return process.env
+  }
+}
+
+const splitAt = (text: string, at: number) => [text.slice(0, at), text.slice(at + 1)] as const
 
 /** Waits for another process that is a member of a cluster that decides. */
 async function isBack(

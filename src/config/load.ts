@@ -125,7 +125,7 @@ export async function loadSource(
     file,
     core: {
       ...core,
-      hash: digest([core, ...outsideCore(config, topology.devices, resources, checks)]),
+      hash: digest([decisive(core), ...outsideCore(config, topology.devices, resources, checks)]),
     },
     devices: new Map(topology.devices.map((device) => [device.id, loadedDevice(device)])),
     resources: resources.map(loadedResource),
@@ -157,6 +157,11 @@ interface ReadSource {
 type SourceResult =
   | ({ readonly ok: true } & ReadSource)
   | { readonly ok: false; readonly problems: readonly Problem[] }
+
+/** What decides anything: the name of a group does not, and may differ between nodes. */
+function decisive<T extends Pick<Config, 'resources'>>(core: T): T {
+  return { ...core, resources: core.resources.map(({ group: _, ...each }) => each) }
+}
 
 /** The configuration file as YAML, before anything in it is judged. */
 export function readSource(path: string): SourceResult {

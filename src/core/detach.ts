@@ -11,6 +11,8 @@
 import { leastOf } from './halves.ts'
 import { handOver } from './handover.ts'
 import { entryOf, type Ledger, withEntry } from './ledger.ts'
+import { whySpared } from './maintenance.ts'
+import { merge } from './merge.ts'
 import type { NodeId } from './model.ts'
 import { onOrderStep } from './orders.ts'
 import { sendReport } from './report.ts'
@@ -57,33 +59,50 @@ const undecided = 'the cluster cannot decide now; see `picket status`'
 
 /** Why it may not even begin, in a clause; empty where it may. */
 function whyNever(state: State, sure: boolean): string {
-  const { leaving, corosyncLost, detaching, session, self } = state
+  const { leaving, corosyncLost, detaching } = state
   if (corosyncLost !== '' || leaving !== undefined) return 'this daemon is on its way out'
   if (detaching !== undefined) return 'it detaches already'
-  const members = session?.merged?.members ?? []
-  // Whoever is left out is missed by nobody.
-  if (members.length > 0 && !members.includes(self)) return ''
+  if (missedByNobody(state) !== '') return ''
   return quorateHere(state) ? whyNotAlone(state, sure) : undecided
 }
 
+/**
+ * Why there is nobody to tell, in a clause; empty where there is: those who decide have left us
+ * out, or enough are here and nobody can decide, as too few of them share one config and version.
+ */
+function missedByNobody({ session, group, self, config }: State): string {
+  if (session === undefined || group === undefined) return ''
+  const { merged, syncs } = session
+  if (merged !== undefined) {
+    return merged.members.includes(self) ? '' : 'this node takes no part anyway'
+  }
+  const { members } = group
+  const allSaid = members.every(({ node }) => syncs[node] !== undefined)
+  if (!allSaid || members.length < leastOf(config)) return ''
+  const none = merge(config, group, syncs) === undefined
+  return none ? 'too few have the same config and version, so nobody decides anyway' : ''
+}
+
 /** Why the others cannot do without this daemon now, in a clause; empty where they can. */
-function whyNotAlone({ ledger, self, group, config }: State, sure: boolean): string {
-  const away = otherAway(ledger, self)
+function whyNotAlone({ ledger, session, self, group, config }: State, sure: boolean): string {
+  // A ledger of an earlier session does not tell who is away now.
+  const away = session?.adopted ? otherAway(ledger, self) : ''
   if (away !== '') return away
   // Also whoever has another config counts: it may be the one that comes here, too.
   const [left, least] = [(group?.members.length ?? 0) - 1, leastOf(config)]
   if (sure || left < 1 || left >= least) return ''
   return (
     `without it ${left} of ${config.nodes.length} picketd are there, fewer than the ${least} ` +
-    'needed, and what runs elsewhere is stopped unless it is back at once; --yes does it all the ' +
-    'same'
+    'needed, and nothing is decided before it is back: what fails meanwhile stays down; --yes ' +
+    'does it all the same'
   )
 }
 
 /** Daemons are replaced one after the other; empty where all the others are there. */
 function otherAway(ledger: Ledger, self: NodeId): string {
   const others = Object.keys(ledger.nodes).filter((id) => id !== self)
-  const away = others.find((id) => entryOf(ledger, id).detached)
+  // Nobody waits for one that somebody works on: it is not fenced, and may never come back.
+  const away = others.find((id) => entryOf(ledger, id).detached && whySpared(ledger, id) === '')
   if (away === undefined) return ''
   return `${away} is without its picketd just now; detach one node after the other`
 }
@@ -93,11 +112,11 @@ export function detach(turn: Turn): void {
   const { state, nowMs } = turn
   const { detaching } = state
   if (detaching === undefined) return
-  // Who decides here has left us out, so there is nobody to tell: being gone is no worse than that.
-  const merged = state.session?.merged
-  if (merged !== undefined && !merged.members.includes(state.self) && whatEnds(state) === '') {
+  // Being gone is no worse than that.
+  const alone = missedByNobody(state)
+  if (alone !== '' && whatEnds(state) === '') {
     lookAway(turn)
-    return go(turn, 'left without a word: this node takes no part anyway')
+    return go(turn, `left without a word: ${alone}`)
   }
   const session = authority(state, nowMs)
   const { standing } = entryOf(state.ledger, state.self)

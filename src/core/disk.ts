@@ -4,6 +4,7 @@
  * part, but nobody counts on it.
  */
 import { advance } from './fencing.ts'
+import { sendReport } from './report.ts'
 import { sendReady } from './session.ts'
 import { freshId, type Session, type State, say, send, sessionId, set, type Turn } from './state.ts'
 
@@ -36,7 +37,7 @@ export function onSaved(turn: Turn, id: number, ok: boolean, detail: string): vo
   }
   if (!ok) {
     set(turn, { disk: { ...disk, pending: undefined, ok, retryMs: turn.nowMs + SAVE_RETRY_MS } })
-    return sendReady(turn)
+    return disk.ok ? sendLame(turn) : sendReady(turn)
   }
   const current = session !== undefined && pending.session === sessionId(session)
   const saved = current ? Math.max(disk.saved, pending.step) : disk.saved
@@ -69,6 +70,12 @@ function countBeat(turn: Turn): void {
   const seconds = ((beats * beatMs) / 1000).toFixed(1)
   say(turn, 'alarm', `the ledger cannot be saved: the disk has not answered for ${seconds} s`)
   set(turn, { disk: { ...turn.state.disk, ok: false } })
+  sendLame(turn)
+}
+
+/** That nobody is to count on this disk is told first: what is said next may open a session. */
+function sendLame(turn: Turn): void {
+  sendReport(turn)
   sendReady(turn)
 }
 

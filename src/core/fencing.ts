@@ -78,7 +78,7 @@ export function advance(turn: Turn, target: NodeId): void {
       return conclude(turn, fencing, {
         proven: false,
         level: 0,
-        text: 'too few disks keep the order: free space on the nodes',
+        text: 'too few disks keep the order: look at the disks of the nodes',
       })
     case 'done':
       return sendVerdict(turn, fencing)

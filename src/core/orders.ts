@@ -269,6 +269,6 @@ function whyNotKept({ session, config }: State): string | undefined {
   const reports = Object.values(session?.reports ?? {})
   const needed = keepersOf(config, session?.merged?.members)
   return reports.filter((report) => report.durable).length < needed
-    ? 'too few disks can keep the order: free space on the nodes'
+    ? 'too few disks can keep the order: look at the disks of the nodes'
     : undefined
 }

@@ -86,6 +86,8 @@ export function onCondemn(turn: Turn, from: NodeId, order: Condemnation): void {
       standing: 'condemned',
       because,
       barred: entry.barred || barred,
+      // No other daemon is waited for any more.
+      detached: false,
       watch: 0,
       fencing,
     }),

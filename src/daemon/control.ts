@@ -181,7 +181,7 @@ function answer(room: Room, socket: Socket, request: Request): void {
       return take(room, socket, { id: randomUUID(), action, target, requester, reason })
     }
     case 'detach': {
-      const { requester, reason, sure } = request
+      const { requester, reason, sure = false } = request
       const about = { action: 'detach', target: '', requester, reason, sure } as const
       return take(room, socket, { id: randomUUID(), ...about })
     }

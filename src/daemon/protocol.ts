@@ -36,7 +36,8 @@ export const Request = z.discriminatedUnion('do', [
     do: z.literal('detach'),
     requester: words(200),
     reason: z.string().max(500),
-    sure: z.boolean(),
+    // Said only where it is so: the version that is replaced may not know it.
+    sure: z.boolean().optional(),
   }),
   /** dlm_controld's helper asks whether a node is proven off, and what to do where it is not. */
   z.strictObject({

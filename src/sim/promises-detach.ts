@@ -1,4 +1,5 @@
 /** H8: a daemon that makes way for another one costs nothing, for as long as it has asked for. */
+import { maintenanceOf } from '../core/intents.ts'
 import { isReal } from './core.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { hasDetached } from './witness-wants.ts'
@@ -44,7 +45,8 @@ function gone(world: World, daemon: Moments['onDaemonGone']): string | undefined
   const { mind, machine } = daemon
   if (!hasDetached(daemon) || !isReal(mind)) return undefined
   const others = Object.entries(mind.ledger.nodes).filter(([id]) => id !== machine.id)
-  const away = others.find(([, { detached }]) => detached)
+  const isSpared = (id: string) => maintenanceOf(mind.ledger.intents, '', id) !== undefined
+  const away = others.find(([id, { detached }]) => detached && !isSpared(id))
   if (away !== undefined) return `${machine.id} goes while ${away[0]} is without its daemon`
   const left = (mind.group?.members.length ?? 0) - 1
   const { halves, nodes } = world.site.config

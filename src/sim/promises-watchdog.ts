@@ -7,6 +7,7 @@ import { strangeThings } from '../core/strange.ts'
 import { isReal } from './core.ts'
 import type { Invariant } from './invariants.ts'
 import { allowedMs, belongs, held, LATE_MS } from './watchdogs.ts'
+import { hasDetached } from './witness-wants.ts'
 import type { Machine, World } from './world.ts'
 
 /** How late a device may be, and how long it may have been since the proof. */
@@ -121,12 +122,10 @@ export const watchdogPromises: readonly Invariant[] = [
 ]
 
 /**
- * Has its daemon told the others that it makes way, as a member of a quorate ring, and is there
- * somebody who keeps the watchdog for the next one?
+ * Does its daemon just make way, as a member of a quorate ring in which the others know of it, and
+ * is there somebody who keeps the watchdog for the next one?
  */
-function isKept({ site, witness }: World, machine: Machine): boolean {
-  const { daemon } = machine
-  const note = witness.detached.get(machine.id)
+function isKept({ site }: World, { daemon }: Machine): boolean {
   if (site.keeper !== true || daemon === undefined) return false
-  return note !== undefined && note.lives === machine.lives && belongs(daemon)
+  return hasDetached(daemon) && belongs(daemon)
 }

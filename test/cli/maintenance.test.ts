@@ -1,5 +1,6 @@
 /** `picket maintenance`, `detach` and `unfence`: what they ask for, and how they end. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -92,6 +93,28 @@ test('H8 detach ends when another picketd is a member', async (t) => {
   assert.deepEqual([desk.given[0]?.action, desk.given[0]?.sure], ['detach', false])
 })
 
+test('H8 the secrets that picketd alone was given are there for the next one, too', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'picket-detach-'))
+  const env = { BMC_PASSWORD: 'secret' }
+  const running = spawn('sleep', ['60'], { env })
+  t.after(() => {
+    running.kill()
+    return rm(directory, { recursive: true })
+  })
+  const configFile = join(directory, 'config.yaml')
+  const ipmi = '{ driver: ipmi, host: 192.0.2.11, user: admin, password_env: BMC_PASSWORD }'
+  const nodes = `[{ name: web-01, fence: [${ipmi}] }]`
+  await writeFile(configFile, `cluster: { name: web, nodes: ${nodes} }\n`)
+  const status = { ...healthy(), daemon: { pid: running.pid, configFile } }
+  const desk = await openDesk(t, status as ReturnType<typeof healthy>, (desk, { id }) => {
+    desk.orders.push({ id, at: 'refused', because: 'enough' })
+    desk.control.changed()
+  })
+  const { code, err } = await picket(['detach', '--socket', desk.socket])
+  assert.deepEqual([code, err], [3, 'Refused: enough\n'])
+  assert.equal(desk.given.length, 1)
+})
+
 test('H8 nobody makes way for a picketd that could not start with its config', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'picket-detach-'))
   t.after(() => rm(directory, { recursive: true }))
@@ -103,6 +126,8 @@ test('H8 nobody makes way for a picketd that could not start with its config', a
   assert.equal(code, 3, err)
   assert.match(err, /config\.yaml:2:.*nodes/)
   assert.match(err, /Refused: the next picketd could not start with it\. This one goes on\.$/m)
+  const { out } = await picket(['detach', '--json', '--socket', desk.socket])
+  assert.equal(JSON.parse(out).refused, true)
   assert.deepEqual(desk.given, [])
 })
 

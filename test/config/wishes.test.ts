@@ -24,6 +24,16 @@ groups:
   assert.deepEqual([web?.beside, web?.after], [[{ to: 'fs', strength: 'must' }], ['db', 'fs']])
 })
 
+test('H3 the name of a group is for people: it makes no other configuration', async (t) => {
+  const named = async (name: string) => {
+    const groups = `groups: [{ id: ${name}, members: [vip, web] }]\n`
+    return (await load(t, { config: `${resourcesOf(entry('vip'), entry('web'))}${groups}` })).core
+  }
+  const [one, other] = [await named('site'), await named('shop')]
+  assert.deepEqual([one.resources[0]?.group, other.resources[0]?.group], ['site', 'shop'])
+  assert.equal(one.hash, other.hash)
+})
+
 test('H3 wishes with and without a strength; without stickiness nothing moves for points', async (t) => {
   const wishes =
     'beside: vip, apart_from: [{ resource: db, strength: 20 }, log], prefers: { b: 5 }, ' +

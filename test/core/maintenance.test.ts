@@ -164,6 +164,40 @@ test('H8 where too few would be left nobody detaches, but who is sure of it', ()
   assert.equal(detach('e', true).at, 'done')
 })
 
+function detachAt(table: Table, id: string): string {
+  const said = { id: `d${++given}`, requester: 'root', reason: '', target: '', sure: true }
+  table.tell(id, { kind: 'order', order: { ...said, action: 'detach' } })
+  const { at, because } = table.seats.get(id)!.state.orders.at(-1)!
+  return `${at}: ${because}`
+}
+
+test('H8 who detached, never came back and was fenced keeps nobody from being replaced', () => {
+  const table = whole()
+  assert.match(detachAt(table, 'a'), /^done/)
+  table.ring(ids, true, ['b', 'c'])
+  table.run(5_000)
+  assert.match(detachAt(table, 'b'), /^refused: a is without its picketd just now/)
+  // It is proven off before Corosync misses it.
+  table.run(30_000)
+  assert.equal(entryOf(table.seats.get('b')!.state.ledger, 'a').standing, 'fenced')
+  table.ring(['b', 'c'])
+  table.run(5_000)
+  assert.match(detachAt(table, 'b'), /^done/)
+})
+
+test('H8 where nobody has agreed on anything, no old ledger says who is away', () => {
+  const table = whole()
+  table.seats.get('c')!.power = false
+  table.ring(['a', 'b'])
+  table.run(30_000)
+  assert.match(detachAt(table, 'a'), /^done/)
+  table.ring(['a', 'b'], true, ['b'])
+  // Its other daemon is there, and has not said anything yet.
+  table.seats.get('a')!.pid++
+  table.ring(['a', 'b'])
+  assert.doesNotMatch(detachAt(table, 'b'), /a is without/)
+})
+
 test('H14 who was fenced and is back takes nothing before an operator lets it', () => {
   const table = whole('manual')
   table.ring(['b', 'c'])
@@ -213,4 +247,20 @@ test('H8 a resource goes back to the node that it prefers, where points say so',
     order(table, 'unstandby', { target: 'a' })
     assert.deepEqual(runs(table), [there])
   }
+})
+
+test('H8 nobody waits for a picketd that is away from a node in maintenance', () => {
+  const table = whole()
+  order(table, 'maintain', { target: 'b' })
+  const { state } = table.seats.get('a')!
+  const nodes = { ...state.ledger.nodes, b: { ...entryOf(state.ledger, 'b'), detached: true } }
+  const away: State = { ...state, ledger: { ...state.ledger, nodes } }
+  const said = { id: 'd', action: 'detach', requester: 'root', reason: '', target: '' } as const
+  const answer = (at: State) => {
+    const news = { kind: 'order', order: said, atMs: state.nextBeatMs } as const
+    return step(at, news).state.orders.at(-1)!.because
+  }
+  assert.doesNotMatch(answer(away), /without its picketd/)
+  const busy: State = { ...away, ledger: { ...away.ledger, intents: [] } }
+  assert.match(answer(busy), /b is without its picketd just now/)
 })

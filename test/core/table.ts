@@ -169,12 +169,16 @@ export class Table {
     return seat
   }
 
-  /** Forms a ring of these nodes; all of them have a daemon in the group. */
-  ring(ids: readonly NodeId[], quorate = ids.length * 2 > this.#config.nodes.length): void {
+  /** Forms a ring of these nodes; all of them, or only some, have a daemon in the group. */
+  ring(
+    ids: readonly NodeId[],
+    quorate = ids.length * 2 > this.#config.nodes.length,
+    daemons = ids,
+  ): void {
     this.#ring += 4
     const ring = { rep: 1, seq: this.#ring }
-    const members: GroupMember[] = ids.map((id) => ({ node: id, pid: this.seats.get(id)!.pid }))
-    for (const id of ids) {
+    const members: GroupMember[] = daemons.map((id) => ({ node: id, pid: this.seats.get(id)!.pid }))
+    for (const id of daemons) {
       this.#wire.push({ to: id, news: { kind: 'group', ring, ringMembers: ids, members } })
       this.#wire.push({ to: id, news: { kind: 'quorum', ring, quorate } })
     }

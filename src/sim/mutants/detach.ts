@@ -60,7 +60,7 @@ export const detachMutants: readonly Mutant[] = [
     file: 'core/detach.ts',
     find: 'if (sure || left < 1 || left >= least) return',
     replace: 'if (sure || left < least || left >= least) return',
-    because: 'the last but one daemon makes way, and everything that runs elsewhere is stopped',
+    because: 'the last but one daemon makes way, and nobody mends what fails before it is back',
     scenario: 'detach-without-a-majority',
   },
 ]
