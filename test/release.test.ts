@@ -78,6 +78,27 @@ test('what a command loads when it is called for is there', () => {
   }
 })
 
+test('A1 its agents are placed, and answer as those of the checkout, in no environment', () => {
+  const sbin = join(work, 'sbin')
+  assert.equal(picket('agents', 'install', '--dir', sbin).status, 0)
+  const agent = (name: string, input: string) => {
+    const options = { cwd: '/', env: {}, input, encoding: 'utf8' } as const
+    const { status, stdout, stderr } = spawnSync(join(sbin, name), [], options)
+    return { status, stdout, stderr }
+  }
+  const device = 'ip=127.0.0.1\nipport=1\nusername=a\npassword=b\nlogin_timeout=1\n'
+  const main = join(home, 'src/agent/main.ts')
+  for (const input of ['action=metadata\n', 'action=of\n', `${device}action=validate-all\n`]) {
+    const options = { env, input, encoding: 'utf8' } as const
+    const words = [main, 'fence_picket_ipmi']
+    const { status, stdout, stderr } = spawnSync(join(home, 'bin/node'), words, options)
+    assert.deepEqual(agent('fence_picket_ipmi', input), { status, stdout, stderr }, input)
+  }
+  const off = agent('fence_picket_ipmi', `${device}action=off\n`)
+  assert.equal(off.status, 1)
+  assert.match(off.stderr, /^Unable to connect\/login to fencing device: /)
+})
+
 test('it reads a configuration, and says what is wrong with one', () => {
   const file = writeExample()
   const checked = picket('config', 'check', file)

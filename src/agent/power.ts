@@ -39,7 +39,7 @@ export async function switchAll(
   const refused = site.targets.flatMap((target) => whyRefused(site, target, action) ?? [])
   if (refused.length > 0) return { ok: false, text: `Failed: ${refused.join('; ')}` }
   if (call.config !== undefined && (await daemonAnswers())) {
-    return await together(site.targets, (target) => throughDaemon(target, action, tell))
+    return await together(site.targets, (target) => throughDaemon(call, target, action, tell))
   }
   const stateDir = call.config === undefined ? undefined : stateDirOf(call.state)
   const unkept = stateDir === undefined ? undefined : whyNotKept(stateDir)
@@ -179,8 +179,8 @@ const daemonMs = 2_000
 async function daemonAnswers(): Promise<boolean> {
   if (mayBeAlone(undefined)) return false
   try {
-    const { ready } = await askOnce(socketPath(undefined), { do: 'status' }, daemonMs)
-    return ready !== false
+    await askOnce(socketPath(undefined), { do: 'status' }, daemonMs)
+    return true
   } catch (error) {
     if (error instanceof ControlError) return false
     throw error
@@ -188,7 +188,12 @@ async function daemonAnswers(): Promise<boolean> {
 }
 
 /** From here on it is picketd's: what becomes of its connection is no reason to press as well. */
-async function throughDaemon(target: string, action: Action, tell: Tell): Promise<Outcome> {
+async function throughDaemon(
+  { agent }: Call,
+  target: string,
+  action: Action,
+  tell: Tell,
+): Promise<Outcome> {
   const said: string[] = []
   const note = (text: string) => {
     said.push(text)
@@ -201,7 +206,8 @@ async function throughDaemon(target: string, action: Action, tell: Tell): Promis
     ask: async () => undefined,
     during: <T>(_: unknown, work: Promise<T>) => work,
   }
-  const terms = { action, node: target, yes: true, json: false, reason: undefined }
+  const reason = `fence agent ${agent}: ${action}`
+  const terms = { action, node: target, yes: true, json: false, reason }
   const unset = { socket: undefined, state: undefined }
   try {
     const code = await order({ ...terms, ...unset }, terminal)

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { folder } from '../config/files.ts'
-import { admin, noBmc, startBmc } from '../fence/ipmi-sim.ts'
+import { test } from 'node:test'
+import { answering, healthy, openDesk, proven } from '../cli/daemon.ts'
+import { type Site, site } from '../cli/two-bmcs.ts'
+import { noBmc } from '../fence/ipmi-sim.ts'
 import { notRoot } from '../needs.ts'
 import { agent, bmcFor, lines } from './agent.ts'
 
@@ -12,38 +13,27 @@ const skip = noBmc || notRoot
 
 /** It is on this machine, and answers. */
 const loud = '127.0.0.77'
-async function site(t: TestContext) {
-  const bmcs = await Promise.all([startBmc(), startBmc()])
-  t.after(() => Promise.all(bmcs.map((bmc) => bmc.stop())))
-  const [one, other] = bmcs.map(({ port }) => `{driver: ipmi, host: 127.0.0.1, port: ${port}}`)
-  const dir = folder(t, {
-    'config.yaml': `cluster:
-  name: test
-  nodes:
-    - { name: n1, fence: [${one}, ${other}] }
-    - { name: n2 }
-fence: { drivers: { ipmi: { cipher: 3, timeout_seconds: 2 } } }
-`,
-    'fence-secrets.yaml': `ipmi: { user: ${admin.name}, password: ${admin.password} }\n`,
-  })
-  const [first, second] = bmcs
-  const config = join(dir, 'config.yaml')
-  const ask = (values: Readonly<Record<string, string | number>>) =>
-    agent('fence_picket', { input: lines({ config, state: join(dir, 'state'), ...values }) })
-  return { dir, ask, first: first!, second: second! }
+function asking({ config, state }: Site) {
+  return (values: Readonly<Record<string, string | number>>, env = {}) =>
+    agent('fence_picket', { input: lines({ config, state, ...values }), env })
 }
 
 test('A1 with a configuration its levels are used, and the order is on record', {
   skip,
 }, async (t) => {
-  const { dir, ask, first, second } = await site(t)
+  const here = await site(t)
+  const [first, second] = here.bmcs
+  const ask = asking(here)
   first.setMode('ignore')
-  const asked = { plug: 'n1', nodename: 'n1' }
+  const asked = { plug: 'node-01', nodename: 'node-01' }
   const off = await ask({ ...asked, action: 'off', power_timeout: 1 })
   assert.deepEqual([off.code, off.err], [0, ''])
-  assert.match(off.out, /level 1 did not prove n1 off: n1\/1\/1 reads on[\s\S]*Powered OFF\n$/)
+  assert.match(
+    off.out,
+    /level 1 did not prove node-01 off: node-01\/1\/1 reads on[\s\S]*Powered OFF\n$/,
+  )
   assert.equal(second.power(), 'off')
-  const lastOrder = readFileSync(join(dir, 'state/orders/n1/audit.jsonl'), 'utf8')
+  const lastOrder = readFileSync(join(here.state, 'orders/node-01/audit.jsonl'), 'utf8')
     .trim()
     .split('\n')
     .map((line): { kind: string; facts: Record<string, unknown> } => JSON.parse(line))
@@ -53,15 +43,15 @@ test('A1 with a configuration its levels are used, and the order is on record', 
   const status = await ask({ ...asked, action: 'status' })
   assert.deepEqual([status.code, status.out], [1, ''])
   const list = await ask({ action: 'list' })
-  assert.deepEqual([list.code, list.out], [0, 'n1,\n'])
+  assert.deepEqual([list.code, list.out], [0, 'node-01,\n'])
   assert.equal((await ask({ action: 'monitor' })).code, 0)
   first.hang()
   assert.equal((await ask({ ...asked, action: 'monitor' })).code, 0)
   first.wake()
   for (const [values, said] of [
-    [{ action: 'off', plug: 'n3' }, /there is no node "n3" in .*; there are: n1, n2/],
-    [{ action: 'off', plug: 'n2' }, /no fence device is configured for n2/],
-    [{ action: 'off', plug: 'n1', config: '/nowhere.yaml' }, /nowhere\.yaml: /],
+    [{ action: 'off', plug: 'n3' }, /there is no node "n3" in .*; there are: node-01, node-02/],
+    [{ action: 'off', plug: 'node-02' }, /no fence device is configured for node-02/],
+    [{ action: 'off', plug: 'node-01', config: '/nowhere.yaml' }, /nowhere\.yaml: /],
   ] as const) {
     const { code, err } = await ask(values)
     assert.equal(code, 1)
@@ -69,6 +59,27 @@ test('A1 with a configuration its levels are used, and the order is on record', 
     assert.equal(err.split('\n').length, 2)
   }
   assert.equal((await ask({ action: 'validate-all', port: 'node1', nodename: 'node1' })).code, 0)
+})
+
+test('A1 a picketd that answers gets the order, and nothing is pressed beside it', {
+  skip,
+}, async (t) => {
+  const here = await site(t)
+  const ask = asking(here)
+  const asked = { action: 'off', plug: 'node-01' }
+  const desk = await openDesk(t, healthy(), answering('done', 'node-01 is proven off', proven))
+  const off = await ask(asked, { PICKET_SOCKET: desk.socket })
+  assert.deepEqual([off.code, off.err], [0, ''])
+  const [order] = desk.given
+  assert.deepEqual([order?.action, order?.target], ['off', 'node-01'])
+  assert.equal(order?.reason, 'fence agent fence_picket: off')
+  desk.world.refusal = 'this node has no quorum'
+  const refused = await ask(asked, { PICKET_SOCKET: desk.socket })
+  assert.deepEqual([refused.code, refused.err], [1, 'Failed: this node has no quorum\n'])
+  assert.deepEqual(here.bmcs[0].commands(), [])
+  const alone = await ask(asked, { PICKET_SOCKET: join(here.state, 'nobody.sock') })
+  assert.equal(alone.code, 0, alone.err)
+  assert.equal(here.bmcs[0].power(), 'off')
 })
 
 test('A3 a verification presses nothing, and needs power and silence', { skip }, async (t) => {

@@ -3,37 +3,13 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { verify } from '../../src/audit/verify.ts'
 import { configuredHere } from '../../src/cli/alone.ts'
-import { folder } from '../config/files.ts'
-import { admin, type Bmc, noBmc, startBmc } from '../fence/ipmi-sim.ts'
+import { noBmc } from '../fence/ipmi-sim.ts'
 import { picket, program } from './picket.ts'
-
-interface Site {
-  readonly config: string
-  readonly state: string
-  readonly bmcs: readonly [Bmc, Bmc]
-}
-
-/** A node with two BMCs, one level each, and one without any. */
-async function site(t: TestContext): Promise<Site> {
-  const bmcs = await Promise.all([startBmc(), startBmc()])
-  t.after(() => Promise.all(bmcs.map((bmc) => bmc.stop())))
-  const [one, other] = bmcs.map(({ port }) => `{driver: ipmi, host: 127.0.0.1, port: ${port}}`)
-  const dir = folder(t, {
-    'config.yaml': `cluster:
-  name: test
-  nodes:
-    - { name: node-01, fence: [${one}, ${other}] }
-    - { name: node-02 }
-fence: { drivers: { ipmi: { cipher: 3, privilege: administrator, timeout_seconds: 5 } } }
-`,
-    'fence-secrets.yaml': `ipmi: { user: ${admin.name}, password: ${admin.password} }\n`,
-  })
-  return { config: join(dir, 'config.yaml'), state: join(dir, 'state'), bmcs }
-}
+import { type Site, site } from './two-bmcs.ts'
 
 function order({ config, state }: Site, action: string, ...more: string[]) {
   return picket(['fence', action, 'node-01', '--config', config, '--state', state, ...more])

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Order } from '../../src/core/event.ts'
 import type { Foreseen } from '../../src/core/foresee.ts'
+import type { Verdict } from '../../src/core/message.ts'
 import type { NodeStatus, Status } from '../../src/core/status.ts'
 import { type Control, type OrderView, openControl } from '../../src/daemon/control.ts'
 import { type Reply, socketName } from '../../src/daemon/protocol.ts'
@@ -85,6 +86,28 @@ export async function openDesk(
     ...{ socket: join(runDir, socketName), control, given, orders, accepted, asked, world },
   }
   return desk
+}
+
+export const proven: Verdict = {
+  proven: true,
+  newBoot: false,
+  text: 'off confirmed by web-02/1/1 after 0.4 s',
+  level: 1,
+  tookMs: 400,
+  late: false,
+  commanded: 'yes' as const,
+  evidence: [],
+}
+
+/** The daemon says two sentences and then what became of the order. */
+export function answering(at: 'done' | 'failed' | 'refused', because: string, verdict?: Verdict) {
+  return (desk: Desk, order: Order) => {
+    const facts = { node: order.target }
+    desk.control.said({ do: 'say', level: 'info', text: 'pressing off via web-02/1/1', facts })
+    desk.control.said({ do: 'say', level: 'info', text: 'reading the power back', facts })
+    desk.orders.push({ id: order.id, at, because, ...(verdict && { verdict }) })
+    desk.control.changed()
+  }
 }
 
 /** Something that listens where picketd should, and is not picketd. */

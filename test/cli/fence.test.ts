@@ -2,35 +2,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { judge } from '../../src/cli/devices.ts'
-import type { Order } from '../../src/core/event.ts'
-import type { Verdict } from '../../src/core/message.ts'
 import type { Power } from '../../src/core/model.ts'
 import { folder } from '../config/files.ts'
 import { admin, type Bmc, noBmc, startBmc } from '../fence/ipmi-sim.ts'
-import { type Desk, healthy, member, openDesk, openStranger } from './daemon.ts'
+import { answering, healthy, member, openDesk, openStranger, proven } from './daemon.ts'
 import { picket, program } from './picket.ts'
-
-const proven: Verdict = {
-  proven: true,
-  newBoot: false,
-  text: 'off confirmed by web-02/1/1 after 0.4 s',
-  level: 1,
-  tookMs: 400,
-  late: false,
-  commanded: 'yes' as const,
-  evidence: [],
-}
-
-/** The daemon says two sentences and then what became of the order. */
-function answering(at: 'done' | 'failed' | 'refused', because: string, verdict?: Verdict) {
-  return (desk: Desk, order: Order) => {
-    const facts = { node: order.target }
-    desk.control.said({ do: 'say', level: 'info', text: 'pressing off via web-02/1/1', facts })
-    desk.control.said({ do: 'say', level: 'info', text: 'reading the power back', facts })
-    desk.orders.push({ id: order.id, at, because, ...(verdict && { verdict }) })
-    desk.control.changed()
-  }
-}
 
 test('off goes through picketd, is told as it happens, and ends with 0 when it is proven', async (t) => {
   const desk = await openDesk(t, healthy(), answering('done', 'web-02 is proven off', proven))

@@ -242,6 +242,17 @@ test("A4 Debian's agent and ours, one after the other, under the same fencer", a
 
 const tools = { PATH: paths, HOME: '/run', LC_ALL: 'C.UTF-8' }
 
+/** What docs/pacemaker.md creates, as pcs is called for it. */
+function exampleCalls(): readonly (readonly string[])[] {
+  const page = readFileSync(new URL('../../docs/pacemaker.md', import.meta.url), 'utf8')
+  const text = page.replaceAll(/\\\n\s+/g, '')
+  const calls = [...text.matchAll(/^# pcs (stonith create .*)$/gm)].map(([, call = '']) => call)
+  assert.ok(calls.length >= 5)
+  return calls.map((call) =>
+    [...call.matchAll(/(?:[^\s"]|"[^"]*")+/g)].map(([word]) => word.replaceAll('"', '')),
+  )
+}
+
 test('A1 pcs describes, creates and validates a device', { skip: missing('pcs') }, async () => {
   const pcs = (...args: readonly string[]) =>
     run(['pcs', ...args], { env: tools, timeoutMs: 120_000 })
@@ -274,6 +285,10 @@ test('A1 pcs describes, creates and validates a device', { skip: missing('pcs') 
   )
   const valid = await create('asked', right, '--agent-validation')
   assert.equal(valid.status, 0, valid.said)
+  for (const words of exampleCalls()) {
+    const { status, stdout, stderr } = await pcs('-f', '/run/cib.xml', ...words)
+    assert.deepEqual([status, `${stdout}${stderr}`], [0, ''], words.join(' '))
+  }
   const refused = await create('no', ['ip=http://x', ...right.slice(1)], '--agent-validation')
   assert.notEqual(refused.status, 0)
   assert.match(refused.said, /is a URL; write the address/)
