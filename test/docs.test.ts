@@ -166,9 +166,7 @@ test('every command of picket that is named exists, with its action and its opti
       const options = words
         .filter((word) => word.startsWith('--'))
         .map((word) => word.split('=')[0])
-      const action = ['fence', 'config', 'lab', 'audit', 'agents'].includes(name)
-        ? words[1]
-        : undefined
+      const action = /^(fence|config|lab|audit|agents)$/.test(name) ? words[1] : undefined
       const named = [...options, ...(action && /^[a-z]+$/.test(action) ? [action] : [])]
       for (const word of named) {
         const known = new RegExp(`(^|[\\s|[])${word}([\\s|\\]]|$)`, 'm').test(help)

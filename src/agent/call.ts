@@ -2,7 +2,7 @@
  * From what an agent was given to what it is to do, or to the one line that says why it will not.
  * All that can be said against a call without a driver or a device is said here.
  */
-import { powerSeconds, shellSeconds } from './common.ts'
+import { action, callParameters, plug as plugParameter, separators, timing } from './common.ts'
 import { habitOf } from './dialect.ts'
 import { driverFacts } from './facts.ts'
 import type { Given, Pair } from './input.ts'
@@ -10,6 +10,7 @@ import { actionsOf } from './metadata.ts'
 import { anyAgent, driverIn, verifyAgent } from './names.ts'
 import { namesOf, type Parameter, truth } from './parameter.ts'
 import { parametersOf } from './parameters.ts'
+import { type Times, timesIn, type Values } from './times.ts'
 
 /** What an agent is asked to do, in its own words. */
 export interface Call {
@@ -36,18 +37,6 @@ export interface Call {
   readonly voice: Voice
 }
 
-export interface Times {
-  readonly delayMs: number
-  /** One request with its login; `undefined`: what the driver or the configuration says. */
-  readonly requestMs: number | undefined
-  readonly powerMs: number | undefined
-  readonly waitMs: number
-  readonly gapMs: number | undefined
-  readonly retryOn: number
-  /** Is what failed for the moment tried again? */
-  readonly persists: boolean
-}
-
 export interface Voice {
   readonly quiet: boolean
   readonly verbose: boolean
@@ -59,8 +48,6 @@ export type Read =
   | { readonly ok: false; readonly error: string }
 
 /** Values by the name of their parameter; the last one of each counts. */
-type Values = ReadonlyMap<string, string>
-
 export function valuesOf(pairs: readonly Pair[], parameters: readonly Parameter[]): Values {
   return new Map(
     pairs.flatMap(({ name, value }) => {
@@ -87,7 +74,7 @@ export function refusedAction(agent: string, action: string): string | undefined
 
 /** `service` is what Pacemaker says of itself in PCMK_service. */
 export function readCall(agent: string, given: Given, service: string | undefined): Read {
-  const action = actionIn(given.pairs)
+  const asked = actionIn(given.pairs)
   const named = given.pairs.findLast(({ name }) => name === 'driver')?.value
   const config = given.pairs.findLast(({ name }) => name === 'config')?.value || undefined
   const driver = config === undefined ? (driverIn(agent) ?? named ?? '') : ''
@@ -95,13 +82,14 @@ export function readCall(agent: string, given: Given, service: string | undefine
   const values = valuesOf(given.pairs, parameters)
   const nodename = given.pairs.findLast(({ name }) => name === 'nodename')?.value
   const plug = plugIn(given.pairs, parameters, nodename)
-  const numbers = numbersIn(values, driver, service)
+  const numbers = timesIn(values, driver, service)
   const faults = [
     ...whoFaults(agent, driver, config, named),
+    ...besideFaults(driver, config, values),
     ...(typeof plug === 'string' ? [plug] : []),
     ...(typeof numbers === 'string' ? [numbers] : []),
     ...valueFaults(values, parameters),
-    ...missing(action, driver, config, values, typeof plug === 'string' ? '?' : plug.text),
+    ...missing(asked, driver, config, values, typeof plug === 'string' ? '?' : plug.text),
     ...plugFaults(agent, driver, config, typeof plug === 'string' ? '' : plug.text, values),
   ]
   if (faults.length > 0 || typeof plug === 'string' || typeof numbers === 'string') {
@@ -115,7 +103,7 @@ export function readCall(agent: string, given: Given, service: string | undefine
   return {
     ok: true,
     call: {
-      ...{ agent, action, config, driver, nodename },
+      ...{ agent, action: asked, config, driver, nodename },
       state: values.get('state') || undefined,
       options: asIp ? { ...options, host: plug.text } : options,
       identity: values.get('identity') || undefined,
@@ -177,6 +165,30 @@ function whoFaults(
   return [`You have to enter a valid choice for --driver from the valid values: [${choice}]`]
 }
 
+const ofCall = new Set(
+  [action, plugParameter, ...timing(undefined), ...separators, ...callParameters].map(
+    ({ name }) => name,
+  ),
+)
+
+/** What would count for nothing beside something else. */
+function besideFaults(
+  driver: string,
+  config: string | undefined,
+  values: Values,
+): readonly string[] {
+  if (config === undefined) {
+    const composed = Object.keys(habitOf(driver).compose(values))
+    const twice = composed.filter((name) => values.has(name) && name !== 'verify_ssl')
+    const said = twice.map((name) => `${name} says again what ip says; keep one of them`)
+    return values.has('state') ? [...said, 'state goes with config'] : said
+  }
+  const devices = [...values.keys()].filter(
+    (name) => !ofCall.has(name) && !['config', 'driver', 'state'].includes(name),
+  )
+  return devices.length === 0 ? [] : [`${devices.join(', ')} mean nothing beside config`]
+}
+
 /** Values that are none of the choices, or no numbers. */
 function valueFaults(values: Values, parameters: readonly Parameter[]): readonly string[] {
   return parameters.flatMap(({ name, type, choices = [] }) => {
@@ -189,34 +201,6 @@ function valueFaults(values: Values, parameters: readonly Parameter[]): readonly
     const isNumber = type === 'integer' || type === 'second'
     return isNumber && !/^\d{1,9}(\.\d+)?$/.test(value) ? [`${name} is no number`] : []
   })
-}
-
-/** Longer than this nobody waits for anything. */
-const secondsMax = 86_400
-
-function numbersIn(values: Values, driver: string, service: string | undefined): Times | string {
-  const facts = driverFacts[driver]
-  const seconds = (name: string): number | undefined => {
-    const text = values.get(name)
-    return text === undefined || text === '' ? undefined : Number(text)
-  }
-  const login = seconds('login_timeout')
-  const shell = seconds('shell_timeout')
-  const request = login === undefined && shell === undefined ? undefined : (login ?? 5)
-  const all = ['delay', 'login_timeout', 'shell_timeout', 'power_timeout', 'power_wait']
-  const long = all.find((name) => (seconds(name) ?? 0) > secondsMax)
-  if (long !== undefined) return `${long} is longer than a day`
-  const ms = (span: number | undefined) => (span === undefined ? undefined : 1_000 * span)
-  const endless = values.get('disable_timeout') || undefined
-  return {
-    delayMs: ms(seconds('delay')) ?? 0,
-    requestMs: request && ms(Math.max(0.1, request + (shell ?? shellSeconds(facts)))),
-    powerMs: ms(seconds('power_timeout') ?? (driver === '' ? undefined : powerSeconds(facts))),
-    waitMs: ms(seconds('power_wait')) ?? 0,
-    gapMs: ms(seconds('stonith_status_sleep')),
-    retryOn: Math.min(100, seconds('retry_on') ?? 1),
-    persists: endless === undefined ? service === 'pacemaker-fenced' : truth(endless) === true,
-  }
 }
 
 /** What each device needs, in the words of fence-agents. */

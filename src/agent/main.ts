@@ -92,4 +92,8 @@ async function main(): Promise<void> {
   process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
 }
 
-void main()
+main().catch(() => {
+  process.stderr.write('Failed: the agent broke: report this as a fault of Picket\n', () =>
+    process.exit(1),
+  )
+})

@@ -9,7 +9,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { stateDirOf, whyNotKept } from '../cli/alone.ts'
 import { askOnce, ControlError, mayBeAlone, socketPath } from '../cli/control.ts'
 import { order } from '../cli/order.ts'
-import type { Config } from '../core/model.ts'
 import { onlyResets, resetsOnly } from '../core/orders.ts'
 import { orderAlone } from '../daemon/alone.ts'
 import { secretsIn } from '../daemon/devices.ts'
@@ -130,7 +129,7 @@ class Switching {
     const looked = { sight: this.sight, waitMs: call.times.waitMs, pressless: false }
     const devices = [...loaded.devices.values()].map((device) => watched(device, looked))
     const ended = await orderAlone({
-      ...{ config: withTimes(loaded.core, call), devices, stateDir: records, action, target },
+      ...{ config: loaded.core, devices, stateDir: records, action, target },
       requester: requester(),
       reason: `fence agent ${call.agent}: ${action}`,
       progress: (text) => tell(call.config ? text : ofParameters(text)),
@@ -154,18 +153,6 @@ const success: Readonly<Record<Action, string>> = {
   off: 'Success: Powered OFF',
   on: 'Success: Powered ON',
   reboot: 'Success: Rebooted',
-}
-
-/** The spans that the call names, in place of those of the drivers. */
-export function withTimes(config: Config, { times }: Call): Config {
-  const { powerMs, gapMs, requestMs, waitMs } = times
-  const devices = config.devices.map((device) => ({
-    ...device,
-    ...(powerMs !== undefined && { settleMs: powerMs }),
-    ...(gapMs !== undefined && { readGapMs: gapMs }),
-    ...(waitMs > 0 && requestMs === undefined && { timeoutMs: device.timeoutMs + waitMs }),
-  }))
-  return { ...config, devices }
 }
 
 /** Who asks, for the record. */

@@ -11,6 +11,7 @@ import type { Place, Problem } from '../config/problem.ts'
 import { nameSchema } from '../config/schema.ts'
 import type { Secrets } from '../config/secrets.ts'
 import type { Source } from '../config/yaml.ts'
+import type { DeviceConfig } from '../core/model.ts'
 import { type Box, openBox } from '../fence/box.ts'
 import type { Driver } from '../fence/driver.ts'
 import { loadDriver } from '../fence/drivers/index.ts'
@@ -32,9 +33,27 @@ export interface Site {
 
 /** The configuration, and who is meant in it. Throws a CallError. */
 export async function openSite(call: Call): Promise<Site> {
-  return call.config === undefined
-    ? await siteOfDevice(call)
-    : await siteOfConfig(call, call.config)
+  const { config } = call
+  const site = await (config === undefined ? siteOfDevice(call) : siteOfConfig(call, config))
+  return { ...site, loaded: withTimes(site.loaded, call) }
+}
+
+/** The spans that the call names, in place of those of drivers and configuration. */
+function withTimes(loaded: Loaded, { times }: Call): Loaded {
+  const { powerMs, gapMs, requestMs, waitMs } = times
+  const timed = (device: DeviceConfig): DeviceConfig => ({
+    ...device,
+    timeoutMs: (requestMs ?? device.timeoutMs) + waitMs,
+    ...(powerMs !== undefined && { settleMs: powerMs }),
+    ...(gapMs !== undefined && { readGapMs: gapMs }),
+  })
+  const { core, details } = loaded
+  const known = details.topology.devices.map((each) => ({ ...each, config: timed(each.config) }))
+  return {
+    ...loaded,
+    core: { ...core, devices: core.devices.map(timed) },
+    details: { ...details, topology: { ...details.topology, devices: known } },
+  }
 }
 
 async function siteOfConfig(call: Call, config: string): Promise<Site> {
@@ -50,7 +69,7 @@ async function siteOfConfig(call: Call, config: string): Promise<Site> {
 
 /** One node for each plug, with one step. */
 async function siteOfDevice(call: Call): Promise<Site> {
-  const { driver: name, plugs, times } = call
+  const { driver: name, plugs } = call
   const driver = await loadDriver(name)
   const { open, secret } = await optionsOf(call, driver)
   const own = driver.plug
@@ -58,12 +77,7 @@ async function siteOfDevice(call: Call): Promise<Site> {
   const targets = plugged.map((plug, at) => targetName(plug ?? plugs[0] ?? call.nodename, at))
   const names = new Set(targets)
   if (names.size < targets.length) throw new CallError('two of the plugs have one name')
-  const common = {
-    ...(call.identity !== undefined && { identity: call.identity }),
-    ...(times.requestMs !== undefined && {
-      timeout_seconds: Math.min(600, (times.requestMs + times.waitMs) / 1_000),
-    }),
-  }
+  const common = call.identity === undefined ? {} : { identity: call.identity }
   const nodes = targets.map((target, at) => {
     const plug = plugged[at]
     const named =

@@ -10,7 +10,6 @@ import { createNet } from '../foreign/mask.ts'
 import { hush } from '../net/hush.ts'
 import type { Call } from './call.ts'
 import { powerOf, type Seen, whyBroken } from './look.ts'
-import { withTimes } from './power.ts'
 import { CallError, keepDelay, openSite, type Site } from './site.ts'
 import { blankSight, watched } from './watched.ts'
 import { failureLine, oneLine } from './words.ts'
@@ -62,13 +61,12 @@ async function whyNotOff(
   const { core, devices } = site.loaded
   const sight = blankSight()
   const looked = { sight, waitMs: 0, pressless: true }
-  const config = withTimes(core, call)
-  const nodes = config.nodes.map((node) => ({
+  const nodes = core.nodes.map((node) => ({
     ...node,
     levels: node.levels.map((level) => ({ ...level, verify: true })),
   }))
   const ended = await orderAlone({
-    config: { ...config, nodes },
+    config: { ...core, nodes },
     devices: [...devices.values()].map((device) => watched(device, looked)),
     stateDir: recordsInMemory(),
     ...{ action: 'off', target, requester: call.agent, reason: `verified by ${call.agent}` },

@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run } from '../../src/lab/run.ts'
@@ -128,7 +129,7 @@ test('A1 item 7: an on that fails does not fail a reboot', async (t) => {
   assert.equal(on.code, 1)
 })
 
-test('A1 item 9: of several plugs the set is off only if every one is', async (t) => {
+test('A1 items 9 and 14: a set of plugs is off only if every one is; a list tells plugs alone', async (t) => {
   const double = await startProxmox(t)
   const guests = [100, 101].map((vmid) => double.add(vmid, 'qemu', 'pve1'))
   const { vmid: _, ...box } = optionsOf(double)
@@ -278,6 +279,20 @@ test('A1 items 16, 17 and 19: no action is refused, the unknown is passed over, 
   assert.deepEqual(bmc.commands(), [])
   const bare = await agent('fence_picket_ipmi', { args: ['-o', 'status', '-a', '127.0.0.1'] })
   assert.equal(bare.code, 1)
+})
+
+test('A1 what is being done is told where it is asked for, and kept in a file', {
+  skip,
+}, async (t) => {
+  const { ask } = await bmcFor(t)
+  const file = join(folder(t, {}), 'debug')
+  const { code, out, err } = await ask({ action: 'off', verbose: 1, debug_file: file })
+  assert.deepEqual([code, out], [0, 'Success: Powered OFF\n'])
+  assert.match(err, /^pressing via machine-1\/1\/1$/m)
+  assert.match(readFileSync(file, 'utf8'), /^\S+Z reading the power back via machine-1\/1\/1$/m)
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const loud = await ask({ action: 'on', verbose_level: 2, debug_file: '/dev/null/nowhere' })
+  assert.deepEqual([loud.code, loud.out], [0, 'Success: Powered ON\n'])
 })
 
 test('A1 help and version end with 0', async () => {

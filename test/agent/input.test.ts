@@ -105,7 +105,7 @@ test('A1 old and new names mean the same, and so do the driver own ones', () => 
   assert.equal(kvm.uri, 'qemu+ssh://root@192.0.2.1/system')
 })
 
-test('A1 nodename is never a plug, and loses against what is configured', () => {
+test('A1 item 4: nodename is never a plug, and loses against what is configured', () => {
   const guest = 'api_url=https://192.0.2.1\ntoken_id=a@pve!b\ntoken_secret=c\naction=off\n'
   const proxmox = 'fence_picket_proxmox'
   assert.match(refusal(`${guest}nodename=n2\n`, proxmox), /You have to enter plug number/)
@@ -177,6 +177,12 @@ test('A1 every wrong parameter is named at once, in words that people search for
   assert.match(refusal('action=off\n', anyAgent), /config, or driver and the parameters/)
   assert.match(refusal('action=off\ndriver=impi\n', anyAgent), /valid choice for --driver/)
   assert.match(refusal('action=off\nconfig=/a\ndriver=ipmi\n', anyAgent), /exclude each other/)
+  const both = 'action=off\nconfig=/a\nplug=n1\n'
+  assert.match(refusal(`${both}ip=192.0.2.1\n`, anyAgent), /ip mean nothing beside config/)
+  assert.match(refusal(`${both}addresses=192.0.2.1\n`, verifyAgent), /addresses mean nothing/)
+  assert.match(refusal(`${device}driver=ipmi\naction=off\nstate=/a\n`, anyAgent), /goes with/)
+  const twice = 'ip=192.0.2.1\napi_url=https://192.0.2.1\naction=off\nplug=1\n'
+  assert.match(refusal(twice, 'fence_picket_proxmox'), /api_url says again what ip says/)
   assert.match(refusal('action=off\nconfig=/a\n', anyAgent), /You have to enter plug number/)
   assert.match(refusal(`action=off\n${device}delay=99999999\n`), /delay is longer than a day/)
   assert.match(refusal(`action=reboot\n${device}method=cycle\n`), /--method .*\[onoff\]/)

@@ -120,7 +120,7 @@ test('A1 actions: no reboot of a verification, a list where there is one, no unf
   }
 })
 
-test('A1 metadata needs no environment, no parameters, and no driver', async () => {
+test('A1 item 13: metadata needs no environment, no parameters, and no driver', async () => {
   for (const name of [anyAgent, 'fence_picket_ipmi', verifyAgent]) {
     const expected = { code: 0, out: `${metadataOf(name)}\n`, err: '' }
     const env = { NODE_COMPILE_CACHE: '' }
