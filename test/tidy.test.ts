@@ -79,6 +79,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   audit: [],
   watchdog: [],
   config: ['core', 'foreign', 'fence', 'resources', 'health'],
+  porting: ['core', 'foreign', 'fence', 'config'],
   daemon: [
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
     'watchdog',
@@ -106,6 +107,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     'fence',
     'resources',
     'config',
+    'porting',
     'daemon',
     'recorder',
     'respond',

@@ -83,6 +83,18 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'Check a configuration file, show what is in effect; its JSON Schema',
     load: () => import('./config.ts'),
   },
+  import: {
+    summary: 'Make a config from the stonith devices of Pacemaker, or from an inventory',
+    load: () => import('./import.ts'),
+  },
+  export: {
+    summary: 'Make the script by which a Pacemaker cluster fences with the agents of Picket',
+    load: () => import('./export.ts'),
+  },
+  password: {
+    summary: 'Print the password of a fence device, for the password_script of an agent',
+    load: () => import('./password.ts'),
+  },
   drivers: {
     summary: 'List the fence drivers, and the options of one',
     load: () => import('./drivers.ts'),
