@@ -32,7 +32,7 @@ const node = `node-linux-${process.arch}`
 
 /** What is started as a program or as a thread, from `src`. */
 const programs = [
-  ...['agent/main', 'cli/main', 'daemon/main'],
+  ...['agent/main', 'recorder/main', 'cli/main', 'daemon/main'],
   ...['sim/worker', 'watchdog/thread', 'demo/client', 'demo/service'],
 ]
 
@@ -51,6 +51,7 @@ const starts = {
 const files = [
   ...['README.md', 'CHANGELOG.md', 'LICENSE', 'ARCHITECTURE.md', 'PROMISES.md', 'SECURITY.md'],
   ...['docs', 'examples', 'packaging/picketd.service', 'bin/node'],
+  ...['packaging/picket-respond.service', 'packaging/gfs2-fencing.logrotate'],
   ...['packaging/needrestart.conf', 'packaging/unattended-upgrades.conf', 'packaging/picket_dlm'],
   // `picket demo` plays it where the real parts lack.
   'test/scenarios/demo.txt',
@@ -133,7 +134,17 @@ async function keepCode(lib: string): Promise<void> {
   try {
     const config = writeConfig(work, bmc.port)
     await run(lib, ['config', 'check', config])
-    for (const name of ['status', 'devices', 'confirm', 'audit', 'demo', 'lab', 'simulate']) {
+    for (const name of [
+      'status',
+      'devices',
+      'confirm',
+      'audit',
+      'respond',
+      'events',
+      'demo',
+      'lab',
+      'simulate',
+    ]) {
       await run(lib, [name, '--help'])
     }
     await run(lib, ['drivers'])
@@ -145,8 +156,13 @@ async function keepCode(lib: string): Promise<void> {
     await run(lib, fence('status', 'machine'))
     const login = ['-a', '127.0.0.1', '-u', `${bmc.port}`, '-l', admin.name, '-p', admin.password]
     for (const action of ['metadata', 'monitor', 'off', 'on', 'status']) {
-      await runAgent(lib, ['fence_picket_ipmi', ...login, '-o', action])
+      await runAgent(lib, 'agent', ['fence_picket_ipmi', ...login, '-o', action])
     }
+    const directories = ['--directory', join(work, 'requests'), '--log-dir', join(work, 'logs')]
+    await runAgent(lib, 'recorder', ['fence_recorder', '-o', 'metadata'])
+    // Nobody answers: what loads is what a fencing needs.
+    const off = ['-o', 'off', '-n', 'machine', '--recorder-timeout', '1', ...directories]
+    await runAgent(lib, 'recorder', ['fence_recorder', ...off], [1])
   } finally {
     await bmc.close()
     rmSync(work, { recursive: true, force: true })
@@ -177,8 +193,13 @@ function run(lib: string, words: readonly string[], codes: readonly number[] = [
 }
 
 /** An agent with the flags of its launcher. */
-function runAgent(lib: string, words: readonly string[]): Promise<void> {
-  return keepRun([...nodeFlags, ...keeping, join(lib, 'agent/main.js'), ...words])
+function runAgent(
+  lib: string,
+  folder: 'agent' | 'recorder',
+  words: readonly string[],
+  codes?: readonly number[],
+): Promise<void> {
+  return keepRun([...nodeFlags, ...keeping, join(lib, folder, 'main.js'), ...words], codes)
 }
 
 const keeping = ['--require', join(import.meta.dirname, 'keep-code.cjs')]

@@ -30,17 +30,26 @@ test('services outlive a daemon that makes way, and another one is started at on
   assert.ok(!valuesOf('RestartPreventExitStatus').includes('0'))
 })
 
-test('systemd takes the unit as it stands', { skip: lacks('systemd-analyze') }, (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'picket-unit-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const path = join(folder, 'picketd.service')
-  writeFileSync(path, unit.replace('/usr/bin/picketd', '/bin/true'))
-  const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], {
-    encoding: 'utf8',
-    timeout: 30_000,
+for (const name of ['picketd.service', 'picket-respond.service']) {
+  test(`systemd takes ${name} as it stands`, { skip: lacks('systemd-analyze') }, (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'picket-unit-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const path = join(folder, name)
+    const text = readFileSync(fileOf(name), 'utf8')
+    writeFileSync(path, text.replace(/\/usr\/bin\/picketd?( respond)?$/m, '/bin/true'))
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    const ours = stderr.split('\n').filter((line) => line.includes(name))
+    assert.deepEqual([status, ours], [0, []], stderr)
   })
-  const ours = stderr.split('\n').filter((line) => line.includes('picketd.service'))
-  assert.deepEqual([status, ours], [0, []], stderr)
+}
+
+test('the directory of requests belongs to root alone, and outlives its responder', () => {
+  const text = readFileSync(fileOf('picket-respond.service'), 'utf8')
+  assert.match(text, /^RuntimeDirectory=gfs2-fencing\nRuntimeDirectoryMode=0700$/m)
+  assert.match(text, /^RuntimeDirectoryPreserve=yes$/m)
 })
 
 test('needrestart leaves Corosync and picketd alone', { skip: lacks('perl') }, () => {

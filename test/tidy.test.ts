@@ -84,14 +84,20 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
     'watchdog',
   ],
+  // A third agent: it reads what it is given, and tells of itself, as the others do.
+  recorder: ['audit', 'foreign', 'fence', 'daemon', 'config', 'agent'],
+  respond: ['audit', 'foreign', 'daemon', 'recorder'],
   sim: ['core'],
   drill: ['core', 'config', 'sim'],
   lab: ['core', 'net', 'corosync', 'fence', 'resources', 'config', 'daemon'],
   demo: ['core', 'net', 'config', 'daemon', 'lab', 'sim'],
-  bench: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'lab', 'demo'],
+  bench: [
+    ...['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'lab', 'demo'],
+    ...['recorder', 'respond'],
+  ],
   soak: ['core', 'daemon', 'sim', 'lab', 'demo'],
   // The other face: `cli` places the agents, and they speak to picketd as it does.
-  agent: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'cli'],
+  agent: ['core', 'net', 'foreign', 'fence', 'config', 'daemon', 'cli', 'recorder'],
   cli: [
     'agent',
     'core',
@@ -103,6 +109,8 @@ const imports: Readonly<Record<string, readonly string[]>> = {
     'config',
     'porting',
     'daemon',
+    'recorder',
+    'respond',
     'sim',
     'drill',
     'lab',

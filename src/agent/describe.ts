@@ -12,13 +12,19 @@ import type { DriverFacts, OptionFacts } from './facts.ts'
 export async function describeDrivers(): Promise<Readonly<Record<string, DriverFacts>>> {
   const drivers = await Promise.all(driverNames.map(loadDriver))
   return Object.fromEntries(
-    drivers.filter(proves).map((driver) => [driver.name, factsOf(driver)] as const),
+    drivers
+      .filter(proves)
+      .filter(isNoAgent)
+      .map((driver) => [driver.name, factsOf(driver)] as const),
   )
 }
 
 function proves({ capabilities: { hardOff, statusAuthoritative, isolation } }: Driver): boolean {
   return hardOff && statusAuthoritative && isolation === 'power'
 }
+
+/** The driver `recorder` speaks through an agent that Pacemaker can ask itself. */
+const isNoAgent = ({ name }: Driver): boolean => name !== 'recorder'
 
 function factsOf({ title, plug, list, options, capabilities }: Driver): DriverFacts {
   const { timeoutMs, settleMs, readGapMs } = capabilities

@@ -11,7 +11,8 @@ const escapes: Readonly<Record<string, string>> = {
   '"': '&quot;',
 }
 
-const xml = (text: string): string => text.replace(/[&<>"]/g, (found) => escapes[found] ?? found)
+export const xml = (text: string): string =>
+  text.replace(/[&<>"]/g, (found) => escapes[found] ?? found)
 
 /** Which actions an agent offers. A list only where there is one to be had. */
 export function actionsOf(agent: string): readonly string[] {
@@ -77,7 +78,7 @@ function descriptionOf(agent: string): string {
 }
 
 /** One parameter, under each of its names; an older one is deprecated by the one before it. */
-function elementsOf(parameter: Parameter): readonly string[] {
+export function elementsOf(parameter: Parameter): readonly string[] {
   const names = [parameter.name, ...(parameter.old ?? [])]
   return names.map((name, at) => {
     const older = names[at + 1]

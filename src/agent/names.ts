@@ -2,6 +2,7 @@
  * Every fence agent that Picket brings, and the program behind it: what `picket agents install`
  * places, and what a name means.
  */
+import { agentNames } from '../recorder/names.ts'
 import { driverFacts } from './facts.ts'
 
 export interface Agent {
@@ -10,6 +11,12 @@ export interface Agent {
   /** The program that it starts, below `src`; agents of one program are links to the first. */
   readonly program: string
   readonly title: string
+}
+
+/** Hands fencing to somebody else; it says of itself what the others are told here. */
+const recorder = {
+  program: 'recorder/main',
+  title: 'Picket: hands fencing to an external component, and records it',
 }
 
 /** The program of most of them. */
@@ -46,4 +53,5 @@ export const agents: readonly Agent[] = [
     program: ours,
     title: 'Picket: the second device of a level, which proves what the first one claims',
   },
+  ...agentNames.map((name) => ({ name, ...recorder })),
 ]

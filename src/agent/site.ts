@@ -45,7 +45,8 @@ function withTimes(loaded: Loaded, { times }: Call): Loaded {
     ...device,
     timeoutMs: (requestMs ?? device.timeoutMs) + waitMs,
     ...(powerMs !== undefined && { settleMs: powerMs }),
-    ...(gapMs !== undefined && { readGapMs: gapMs }),
+    // A shorter one than the driver's would read one stale answer twice.
+    ...(gapMs !== undefined && { readGapMs: Math.max(device.readGapMs, gapMs) }),
   })
   const { core, details } = loaded
   const known = details.topology.devices.map((each) => ({ ...each, config: timed(each.config) }))

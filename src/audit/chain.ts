@@ -84,13 +84,17 @@ export function sha256(bytes: string | Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** The line that keeps this entry behind `last`, without its newline. */
+/**
+ * The line that keeps this entry behind `last`, without its newline. `more` are fields for others
+ * who read the same line.
+ */
 export function chained(
   last: Link,
   { at, node, kind, facts }: Entry,
+  more: Facts = {},
 ): { text: string; link: Link } {
   const seq = last.seq + 1
-  const body = JSON.stringify({ seq, at, node, kind, facts, prev: last.hash })
+  const body = JSON.stringify({ ...more, seq, at, node, kind, facts, prev: last.hash })
   const text = `${body.slice(0, -1)},"hash":"${sha256(body)}"}`
   return { text, link: { seq, hash: sha256(text) } }
 }
@@ -163,9 +167,13 @@ interface Seen {
 
 /**
  * Walks along the lines of a log, the oldest first, with the head as it was read before, and from
- * where.
+ * where. `thrownAway`: somebody else throws the oldest files away, and no line tells of it.
  */
-export function walk(found: Link | 'damaged' | undefined, headName = 'audit.head'): Walk {
+export function walk(
+  found: Link | 'damaged' | undefined,
+  headName = 'audit.head',
+  { thrownAway = false }: { readonly thrownAway?: boolean } = {},
+): Walk {
   const head = found === 'damaged' ? undefined : found
   let lines = 0
   let first: Seen | undefined
@@ -211,7 +219,8 @@ export function walk(found: Link | 'damaged' | undefined, headName = 'audit.head
       const link = last?.link ?? origin
       const ending = { place: torn ?? stands, last: link, torn: torn !== undefined }
       const cut = doubt ? undefined : cutOff(ending, found, meant, headName)
-      const finding = beheaded(first, dropped) ?? doubt?.finding ?? cut
+      const lost = thrownAway ? undefined : beheaded(first, dropped)
+      const finding = lost ?? doubt?.finding ?? cut
       return { lines, last: link, finding, met }
     },
   }

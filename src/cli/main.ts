@@ -99,6 +99,14 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: 'List the fence drivers, and the options of one',
     load: () => import('./drivers.ts'),
   },
+  respond: {
+    summary: 'Carry out what `fence_recorder` asks for, by files in a directory or over HTTPS',
+    load: () => import('./respond.ts'),
+  },
+  events: {
+    summary: 'Sum up the fencings that `fence_recorder` has logged',
+    load: () => import('./events.ts'),
+  },
   agents: {
     summary: 'Place the fence agents by which Pacemaker fences with Picket, or take them away',
     load: () => import('./agents.ts'),

@@ -32,6 +32,8 @@ export interface AloneOptions {
   readonly stateDir: string | Records
   readonly action: 'off' | 'on' | 'reboot'
   readonly target: NodeId
+  /** What the order is called in its record; no two have one name. Made up where it is left out. */
+  readonly id?: string
   readonly requester: string
   readonly reason: string
   /** What is being done, in sentences, as it happens. */
@@ -77,7 +79,7 @@ async function carryOut(options: AloneOptions, records: Records): Promise<OrderS
     ...options,
     self,
     identity: { incarnation: randomUUID(), boot: 'none' },
-    id: `${action}-${target}-${Date.now().toString(36)}`,
+    id: options.id ?? `${action}-${target}-${Date.now().toString(36)}`,
     earlier: store.ledger,
     atMs: clock.nowMs(),
   })

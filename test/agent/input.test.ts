@@ -5,6 +5,7 @@ import { type Call, readCall, refusedAction, valuesOf } from '../../src/agent/ca
 import { known, pairsIn, pairsOf } from '../../src/agent/input.ts'
 import { anyAgent, verifyAgent } from '../../src/agent/names.ts'
 import { parametersOf } from '../../src/agent/parameters.ts'
+import { openSite } from '../../src/agent/site.ts'
 
 const ipmi = parametersOf('fence_picket_ipmi')
 const device = 'ip=192.0.2.1\nusername=a\npassword=b\n'
@@ -207,4 +208,15 @@ power_wait=0.5\nstonith_status_sleep=2\nretry_on=4\n`
   assert.equal(persists('disable_timeout=0\n', 'pacemaker-fenced'), false)
   assert.equal(persists('disable_timeout=true\n'), true)
   assert.equal(persists('', 'stonith_admin'), false)
+})
+
+test('A1 no gap between two readings is shorter than what the driver needs for a proof', async () => {
+  const gapMs = async (more: string) => {
+    const { loaded } = await openSite(call(`action=off\n${device}${more}`))
+    return loaded.core.devices[0]?.readGapMs
+  }
+  const own = await gapMs('')
+  assert.ok(own !== undefined && own > 0)
+  assert.equal(await gapMs('stonith_status_sleep=0\n'), own)
+  assert.equal(await gapMs('stonith_status_sleep=3\n'), 3_000)
 })

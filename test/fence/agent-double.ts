@@ -44,7 +44,7 @@ export const metadata = (on = 'automatic="0"'): string => `<?xml version="1.0" ?
 `
 
 /** Reads all of stdin first; `$dir/fault` says what goes wrong, `$dir/calls` counts. */
-const script = (dir: string): string => `#!/bin/sh
+const script = (dir: string, known: string): string => `#!/bin/sh
 dir='${dir}'
 [ "$*" = '-o metadata' ] && { cat "$dir/metadata"; exit 0; }
 [ $# = 0 ] || exit 1
@@ -71,7 +71,7 @@ reset) kill -9 $$ ;;
 'HTML login page') echo '<html>off</html>'; exit 1 ;;
 'wrong JSON') echo 'Syntax error: "off" unexpected' >&2; exit 2 ;;
 esac
-[ "$passwd" = '${password}' ] || { echo "refused" >&2; exit 1; }
+[ "$passwd" = '${known}' ] || { echo "refused" >&2; exit 1; }
 case $action in
 list | list-status) . "$dir/list"; exit ;;
 esac
@@ -122,7 +122,7 @@ export interface AgentDouble {
   remove(): void
 }
 
-export function createAgentDouble(name = 'fence_double'): AgentDouble {
+export function createAgentDouble(name = 'fence_double', known = password): AgentDouble {
   const folder = mkdtempSync(join(tmpdir(), 'picket-agent-'))
   const dir = join(folder, 'state')
   mkdirSync(dir)
@@ -133,7 +133,7 @@ export function createAgentDouble(name = 'fence_double'): AgentDouble {
   put('calls', '')
   put('metadata', metadata())
   put('list', list)
-  writeFileSync(join(folder, name), script(dir))
+  writeFileSync(join(folder, name), script(dir, known))
   chmodSync(join(folder, name), 0o755)
   return {
     folder,

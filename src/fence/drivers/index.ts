@@ -9,6 +9,7 @@ const loaders = {
   libvirt: async () => (await import('./libvirt.ts')).libvirt,
   qemu: async () => (await import('./qemu.ts')).qemu,
   'qemu-guest-agent': async () => (await import('./qemu-guest-agent.ts')).qemuGuestAgent,
+  recorder: async () => (await import('./recorder.ts')).recorder,
   proxmox: async () => (await import('./proxmox.ts')).proxmox,
 } satisfies Record<string, () => Promise<Driver>>
 
