@@ -23,6 +23,11 @@ const classic: Readonly<Record<string, Classic>> = {
   identity_file: { name: 'identity_file', letter: 'k', value: 'file' },
 }
 
+/** What an option of a driver is called by those who know fence-agents. */
+export function classicName(own: string): string {
+  return (Object.hasOwn(classic, own) && classic[own]?.name) || own
+}
+
 /** The parameter that sets an option. */
 export function parameterFor(option: OptionFacts, driverPlug: string | undefined): Parameter {
   const { name: own, title, type, choices, standard, required = false, secret = false } = option

@@ -3,6 +3,7 @@
  * does the same, every level a level. Whatever has no place in it is told, and what no step could
  * be made of is kept as a comment.
  */
+import { anyAgent } from '../agent/names.ts'
 import type { Catalog } from '../config/catalog.ts'
 import { nameSchema } from '../config/schema.ts'
 import type { Cib, CibDevice, CibNode } from './cib.ts'
@@ -18,7 +19,7 @@ import {
 import { type Hosts, hostsOf } from './hosts.ts'
 import { levelsOf } from './levels.ts'
 import { number, set, spanSeconds } from './parameters.ts'
-import { anyAgent, isVerification, levelsInConfig, verifiedAddresses } from './picket-agents.ts'
+import { isVerification, levelsInConfig, verifiedAddresses } from './picket-agents.ts'
 import { sayOfCluster, sayOfLocations } from './said.ts'
 import { keptOf, stepsOf } from './steps.ts'
 

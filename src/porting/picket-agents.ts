@@ -3,6 +3,8 @@
  * options of a driver are called there: the names of fence-agents where those have one.
  */
 import { parse } from 'yaml'
+import { classicName } from '../agent/dialect.ts'
+import { agentOf, anyAgent, verifyAgent } from '../agent/names.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { isSecret } from '../config/merge.ts'
 import { defaultConfigFile } from '../config/paths.ts'
@@ -12,22 +14,9 @@ import type { Mapped } from './agents.ts'
 import type { DraftLevel } from './draft.ts'
 import { newName } from './parameters.ts'
 
-export const anyAgent = 'fence_picket'
-export const verifyAgent = 'fence_picket_verify'
-
-export const agentOf = (driver: string): string => `${anyAgent}_${driver.replaceAll('-', '_')}`
-
-/** By the driver's own name of it. */
-const classic: Readonly<Record<string, string>> = {
-  host: 'ip',
-  port: 'ipport',
-  user: 'username',
-  privilege: 'privlvl',
-}
-
 export function parameterOf(driver: Driver, option: string): string {
   if (option === driver.plug) return 'plug'
-  return Object.hasOwn(classic, option) ? (classic[option] ?? option) : option
+  return classicName(option)
 }
 
 /** A value as its text; maps and lists in a form that is YAML as well. */

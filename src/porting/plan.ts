@@ -3,18 +3,12 @@
  * constraints, and what of the config has no place there. Pure; the script is made of it.
  */
 
+import { agentOf, anyAgent, verifyAgent } from '../agent/names.ts'
 import type { Device } from '../config/fence.ts'
 import type { Loaded } from '../config/load.ts'
 import { isSecret } from '../config/merge.ts'
 import type { NodeConfig } from '../core/model.ts'
-import {
-  agentOf,
-  anyAgent,
-  parameterOf,
-  passwordCommand,
-  textOf,
-  verifyAgent,
-} from './picket-agents.ts'
+import { parameterOf, passwordCommand, textOf } from './picket-agents.ts'
 
 /** Agents with the config, or agents with the options of each device. */
 export type Form = 'config' | 'device'
