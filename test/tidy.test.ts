@@ -64,8 +64,9 @@ const none = (found: readonly string[], rule: string) =>
   assert.deepEqual(found, [], `${rule}:\n${found.join('\n')}`)
 
 /**
- * The arrows of ARCHITECTURE.md: what a folder may import besides itself. `cli` and
- * `agent` stand on top, and nobody else imports them; what decides imports nothing at all.
+ * The arrows of ARCHITECTURE.md: what a folder may import besides itself. `cli` and `agent` stand on
+ * top: of them others take what agents are called and how they are spoken to. What decides imports
+ * nothing at all.
  */
 const imports: Readonly<Record<string, readonly string[]>> = {
   core: [],
@@ -79,7 +80,7 @@ const imports: Readonly<Record<string, readonly string[]>> = {
   audit: [],
   watchdog: [],
   config: ['core', 'foreign', 'fence', 'resources', 'health'],
-  porting: ['core', 'foreign', 'fence', 'config'],
+  porting: ['core', 'foreign', 'fence', 'config', 'agent'],
   daemon: [
     ...['core', 'audit', 'net', 'foreign', 'corosync', 'health', 'fence', 'resources', 'config'],
     'watchdog',
