@@ -5,6 +5,7 @@ import {
   chownSync,
   existsSync,
   readdirSync,
+  renameSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -252,8 +253,10 @@ test('hostile files are refused and reported, and carried out by nobody', async 
     latin: (path) => writeFileSync(path, Buffer.from([0x7b, 0xff, 0x7d])),
     ...(notRoot === false && {
       stranger: (path: string, text: string) => {
-        writeFileSync(path, text)
-        chownSync(path, 12_345, 12_345)
+        // Theirs from the first moment on, as a stranger's is.
+        writeFileSync(good, text)
+        chownSync(good, 12_345, 12_345)
+        renameSync(good, path)
       },
     }),
   }
