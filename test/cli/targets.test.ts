@@ -200,7 +200,10 @@ test('the outlets of a foreign agent, and its password in nothing that is said',
 test('a driver that switches one thing is a usage error; so are words that mean nothing', async () => {
   const none = await picket(['drivers', 'ipmi', '--targets'])
   assert.equal(none.code, 2)
-  assert.match(none.err, /ipmi cannot tell .*these can: agent, libvirt, proxmox, recorder, redfish\./)
+  assert.match(
+    none.err,
+    /ipmi cannot tell .*these can: agent, libvirt, proxmox, recorder, redfish\./,
+  )
   assert.match((await picket(['drivers', '--targets'])).err, /NAME is missing/)
   const alone = await picket(['drivers', 'proxmox', '--config', 'x'])
   assert.deepEqual([alone.code, alone.out], [2, ''])
