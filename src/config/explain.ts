@@ -50,7 +50,8 @@ export function explain(
   const given = valueAt(value, path)
   const allowed = allowedOf(issue, options.secret ? undefined : given)
   if (given === undefined && issue.code === 'invalid_type') {
-    return [{ path, atKey: true, message: `${name} is missing; write ${allowed}` }]
+    const wanted = isOwn(issue.message) ? issue.message : allowed
+    return [{ path, atKey: true, message: `${name} is missing; write ${wanted}` }]
   }
   const got = options.secret ? '(secret)' : shown(given)
   const shownGiven = options.secret ? undefined : given
@@ -73,8 +74,12 @@ function sentence(issue: Issue, name: string, given: unknown, got: string): stri
   const { message } = issue
   if (message.startsWith('is ')) return `${name} ${bracketed(got)} ${message}`
   if (issue.code === 'custom') return name === nameOf([]) ? message : `${name}: ${message}`
-  const own = !/^(Invalid|Too |Unrecognized)/.test(message)
-  return `${name} is ${got}; write ${own ? message : allowedOf(issue, given)}`
+  return `${name} is ${got}; write ${isOwn(message) ? message : allowedOf(issue, given)}`
+}
+
+/** Is it not one of the library's? */
+function isOwn(message: string): boolean {
+  return !/^(Invalid|Too |Unrecognized)/.test(message)
 }
 
 function bracketed(text: string): string {

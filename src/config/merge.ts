@@ -7,6 +7,7 @@ import type { Driver } from '../fence/driver.ts'
 import { canonicalIdentity } from '../fence/identity.ts'
 import { explain } from './explain.ts'
 import { misreadIn } from './misread.ts'
+import { lacking } from './missing.ts'
 import { type Origins, splitKey, suffixes } from './origins.ts'
 import { type Place, type Problem, placeText } from './problem.ts'
 import { keysAt } from './schema-keys.ts'
@@ -230,7 +231,8 @@ export function merge(
     if (setting === undefined && lacks && issue.path.length === 1) {
       // What was refused above would only be reported as missing again.
       if (problems.length > 0 || !sawAll) return []
-      return [{ ...place, message: missing(driver, key, node) }]
+      const secret = isSecret(driver, key)
+      return [lacking(place, { driver: driver.name, option: key, secret, node })]
     }
     // So would a login that was refused above, or stands where nobody could look.
     if (issue.path.length === 0 && (problems.length > 0 || !sawAll)) return []
@@ -251,34 +253,16 @@ export function merge(
   }
 }
 
-const SET_NOWHERE = 'is set nowhere'
-
 /** Where an option is missing and there is no secrets file at all: which one was looked for. */
 export function noSecretsFile(
   problems: readonly Problem[],
   secrets: Secrets,
   main: Source,
 ): readonly Problem[] {
-  const lacking = problems.some(({ message }) => message.includes(SET_NOWHERE))
+  const lacking = problems.some(({ message }) => / (is|are) set nowhere/.test(message))
   if (!lacking || secrets.files.length > 0 || secrets.problems.length > 0) return []
   const message =
     `there is no secrets file ${secrets.usual}: what is set nowhere may stand there, and secrets ` +
     'have to (mode 0600)'
   return [{ file: main.file, line: 0, column: 0, message }]
-}
-
-function missing(driver: Driver, key: string, node: string | undefined): string {
-  const { name } = driver
-  const plain = isSecret(driver, key) ? `${key}_env or ${key}_credential` : key
-  if (node === undefined) {
-    return (
-      `the option ${key} of ${name} ${SET_NOWHERE}; write ${plain} in fence.drivers.${name}, or ` +
-      `${key} in the secrets file below ${name}:`
-    )
-  }
-  return (
-    `the option ${key} of ${name} ${SET_NOWHERE} for ${node}; write ${plain} in ` +
-    `fence.drivers.${name} or in the node's own fence entry, or ${key} in the secrets file ` +
-    `below ${name}: or below ${name}: ${node}:`
-  )
 }

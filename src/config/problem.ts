@@ -1,4 +1,5 @@
 /** What is wrong with a configuration: a place in a file, and a sentence. */
+import { gathered, type Lack } from './missing.ts'
 
 export interface Place {
   readonly file: string
@@ -9,6 +10,8 @@ export interface Place {
 
 export interface Problem extends Place {
   readonly message: string
+  /** What it is that stands nowhere. */
+  readonly lack?: Lack
 }
 
 /** A place as it may stand in a sentence, and as editors can follow it: `file:line:column`. */
@@ -25,9 +28,12 @@ export function problemText(problem: Problem): string {
 /** Nobody mends more of them in one go. */
 const toldMax = 100
 
-/** The same problem found by two ways is one problem; they are told in the order of the file. */
+/**
+ * The same problem found by two ways is one problem, and what one driver lacks is one; they are told
+ * in the order of the file.
+ */
 export function tidyProblems(problems: readonly Problem[]): readonly Problem[] {
-  const once = new Map(problems.map((problem) => [problemText(problem), problem]))
+  const once = new Map(gathered(problems).map((problem) => [problemText(problem), problem]))
   const sorted = [...once.values()].sort(
     (a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column,
   )

@@ -8,6 +8,8 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { failureActions, isolations, noQuorumActions } from '../core/model.ts'
 import { roles } from '../core/roles.ts'
+import { checkTypeNames } from '../health/index.ts'
+import { resourceTypeNames } from '../resources/index.ts'
 import { quorumRisks } from './corosync.ts'
 
 const day = 86_400
@@ -185,12 +187,17 @@ const pull = z.union([
   z.strictObject({ resource: nameSchema, strength: strength.optional() }),
 ])
 
+/** The name of a type, which is looked up later: a slip of the pen deserves a better answer. */
+function kindOf(names: readonly string[]) {
+  return z.string({ error: () => `one of ${names.join(', ')}` })
+}
+
 /** `true` is a clone without a bound but its nodes, a number one with that bound. */
 const clone = z.union([z.boolean(), z.int().min(1).max(32)]).default(false)
 
 const resource = z.looseObject({
   id: nameSchema.meta({ title: "The resource's name" }),
-  type: z.string().meta({ title: 'The resource type' }),
+  type: kindOf(resourceTypeNames).meta({ title: 'The resource type' }),
   nodes: z
     .array(z.string())
     .min(1)
@@ -268,7 +275,7 @@ const group = z.strictObject({
 
 const check = z.looseObject({
   id: nameSchema.meta({ title: "The check's name" }),
-  type: z.string().meta({ title: 'The type of check' }),
+  type: kindOf(checkTypeNames).meta({ title: 'The type of check' }),
   every_seconds: z
     .number()
     .min(0.5)

@@ -61,12 +61,9 @@ export function parseYaml(file: string, text: string, secret: boolean): Parsed {
     version: '1.2',
     stringKeys: true,
   })
-  const faults = withoutEchoes([...doc.errors, ...doc.warnings])
+  const fault = firstFault([...doc.errors, ...doc.warnings])
+  if (fault !== undefined) return fail(`this is not YAML: ${faultText(fault)}`, fault.pos[0])
   const problems = [
-    ...faults.slice(0, 20).map(({ code, message, pos }) => ({
-      ...at(pos[0]),
-      message: `this is not YAML: ${faultText(code, message, secret)}`,
-    })),
     ...oddKeys(doc).map(({ key, fault }) => ({
       ...at(startOf(key)),
       message: `${secret ? 'a key' : `the key ${shown(key.value)}`} ${fault}`,
@@ -106,15 +103,14 @@ const faultTexts: Readonly<Partial<Record<ErrorCode, string>>> = {
   UNEXPECTED_TOKEN: 'something stands where nothing is expected; put a text in quotes',
 }
 
-function faultText(code: ErrorCode, message: string, secret: boolean): string {
-  if (code === 'TAB_AS_INDENT') return TABS
-  return secret ? (faultTexts[code] ?? 'its form is wrong') : firstLine(message)
+function faultText({ code }: YAMLError): string {
+  return code === 'TAB_AS_INDENT' ? TABS : (faultTexts[code] ?? 'its form is wrong')
 }
 
-/** A tab is told once, and nothing of what follows from it. */
-function withoutEchoes(faults: readonly YAMLError[]): readonly YAMLError[] {
+/** The rest follows from it; a tab is what comes first, wherever it is found. */
+function firstFault(faults: readonly YAMLError[]): YAMLError | undefined {
   const tab = faults.find(({ code }) => code === 'TAB_AS_INDENT')
-  return tab === undefined ? faults : [tab]
+  return tab ?? [...faults].sort((a, b) => a.pos[0] - b.pos[0])[0]
 }
 
 /**

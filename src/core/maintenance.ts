@@ -50,9 +50,10 @@ function sparingOf(intents: readonly Intent[], node: NodeId): Intent | undefined
 export function whySpared({ intents, nodes }: Ledger, node: NodeId): string {
   const found = sparingOf(intents, node)
   if (found === undefined) return ''
-  // What an operator has ordered is carried out.
-  const { fencing } = nodes[node] ?? {}
-  if (fencing !== undefined && isOrdered(fencing)) return ''
+  // What an operator has ordered is carried out; where it only switches on, that fences nobody.
+  const { fencing, standing } = nodes[node] ?? {}
+  const isOff = standing === 'fenced' || standing === 'left'
+  if (fencing !== undefined && isOrdered(fencing) && (fencing.action !== 'on' || isOff)) return ''
   return `${found.node === '' ? 'the cluster' : 'it'} is in maintenance${source(found)}`
 }
 

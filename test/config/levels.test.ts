@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Loaded } from '../../src/config/load.ts'
+import { lacking } from '../../src/config/missing.ts'
+import { tidyProblems } from '../../src/config/problem.ts'
 import { levelLines } from '../../src/config/show.ts'
 import { driverNames } from '../../src/fence/drivers/index.ts'
 import { load, problemsOf, twoNodes } from './files.ts'
@@ -186,13 +188,38 @@ test('C2 a required value that is set nowhere names all the places', async (t) =
   assert.deepEqual(problems, [
     'config.yaml: there is no secrets file fence-secrets.yaml: what is set nowhere may stand ' +
       'there, and secrets have to (mode 0600)',
-    'config.yaml:5:14: the option user of ipmi is set nowhere for a; write user in ' +
-      "fence.drivers.ipmi or in the node's own fence entry, or user in the secrets file " +
-      'below ipmi: or below ipmi: a:',
-    'config.yaml:5:14: the option password of ipmi is set nowhere for a; write password_env or ' +
-      "password_credential in fence.drivers.ipmi or in the node's own fence entry, or password " +
-      'in the secrets file below ipmi: or below ipmi: a:',
+    'config.yaml:5:14: the options user and password of ipmi are set nowhere for a; write user in ' +
+      "fence.drivers.ipmi or in the node's own fence entry, and password in the secrets file " +
+      'below ipmi: or below ipmi: a: (or password_env or password_credential where other options ' +
+      'stand)',
   ])
+})
+
+test('C2 what many nodes lack is told once, each option of a driver that all of them lack', async (t) => {
+  const steps = [1, 2, 3].map((n) => `{ name: n${n}, fence: [{driver: ipmi, host: x${n}}] }`)
+  const user = 'fence: { drivers: { ipmi: { user: root } } }'
+  const config = `cluster: { name: x, nodes: [${steps.join(', ')}] }\n${user}\n`
+  const problems = await problemsOf(t, { config, secrets: 'ipmi: { n2: { password: canary-7 } }' })
+  assert.deepEqual(problems, [
+    'config.yaml:1:49: the option password of ipmi is set nowhere for n1 and n3; write password in ' +
+      'the secrets file below ipmi: or below ipmi: n1: (or password_env or password_credential ' +
+      'where other options stand)',
+  ])
+})
+
+test('C2 of very many nodes a few are named', () => {
+  const lacks = Array.from({ length: 40 }, (_, index) => ({
+    ...{ driver: 'http', option: 'off_url', secret: false, node: `n${index}` },
+  }))
+  const place = { file: 'config.yaml', line: 1, column: 1 }
+  const told = tidyProblems(lacks.map((lack) => lacking(place, lack)))
+  assert.deepEqual(
+    told.map(({ message }) => message),
+    [
+      'the option off_url of http is set nowhere for n0, n1, n2, n3, n4 and 35 more; write off_url ' +
+        "in fence.drivers.http or in the node's own fence entry",
+    ],
+  )
 })
 
 test('C1 fence.enabled: false leaves no level to anybody, and says so', async (t) => {

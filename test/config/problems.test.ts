@@ -87,17 +87,27 @@ const single: readonly (readonly [what: string, config: string, problem: string]
   [
     'a bracket that is not closed',
     'cluster: { name: x\n',
-    'config.yaml:2:1: this is not YAML: Flow map in block collection must be sufficiently indented and end with a }',
+    'config.yaml:2:1: this is not YAML: a line is not indented like its neighbours, or a bracket is not closed',
+  ],
+  [
+    'what follows from a first slip',
+    'cluster: { name: ${NAME}, nodes: [{ name: a, b: c }] }\n',
+    'config.yaml:1:19: this is not YAML: something stands where nothing is expected; put a text in quotes',
+  ],
+  [
+    'a resource without a type',
+    `${twoNodes}resources: [{ id: web }]\n`,
+    'config.yaml:6:13: resources[0].type is missing; write one of exec, ocf, systemd, vip',
   ],
   [
     'two documents',
     `${twoNodes}---\na: 1\n`,
-    'config.yaml:6:1: this is not YAML: Source contains multiple documents; please use YAML.parseAllDocuments()',
+    'config.yaml:6:1: this is not YAML: this is more than one document; take out the line ---',
   ],
   [
     'an unknown tag',
     'cluster: !!js/function x\n',
-    'config.yaml:1:10: this is not YAML: Unresolved tag: tag:yaml.org,2002:js/function',
+    'config.yaml:1:10: this is not YAML: a text begins with a tag (!) that does not exist; put it in quotes',
   ],
   [
     'an alias to nothing',

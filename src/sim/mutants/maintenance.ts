@@ -57,4 +57,13 @@ export const maintenanceMutants: readonly Mutant[] = [
     swarm: 'maintaining-operators',
     scenario: 'maintenance-of-a-slow-disk',
   },
+  {
+    name: 'rest-of-a-reboot-does-not-spare',
+    rule: 'H8',
+    file: 'core/maintenance.ts',
+    find: "(fencing.action !== 'on' || isOff)) return ''",
+    replace: "(fencing.action !== 'on' || isOff || node !== '')) return ''",
+    because: 'a node in maintenance is fenced because an old order has not switched it on yet',
+    scenario: 'maintenance-after-a-reboot',
+  },
 ]
