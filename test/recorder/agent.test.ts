@@ -70,6 +70,7 @@ test('without an action nothing is done; neither with one that is none', async (
     [`plug=n1\ndirectory=${place.dir}\n`, /No action given/],
     [`action=destroy\nplug=n1\n`, /Unrecognised action 'destroy'/],
     ['action=off\n', /You have to enter plug number/],
+    ['action=off\nnodename=n1\n', /You have to enter plug number/],
     ['action=off\nplug=../n1\n', /no name of a node/],
     ['action=off\nplug=n1\nrecorder_timeout=soon\n', /recorder_timeout is "soon"/],
     ['action=off\nplug=n1\ndirectory=here\n', /directory is "here": give a whole path/],
@@ -287,9 +288,14 @@ test('the last of two counts, 0 is false, quotes are taken off, what is unknown 
   const { code, out, err } = await run({ input })
   assert.deepEqual([code, out], [0, ''])
   assert.equal(err, "Parse error: Ignoring unknown option 'speed'\n")
+  for (const no of ['0', 'no', 'off', 'false']) {
+    const flags = `quiet=${no}\nverbose=${no}\nversion=${no}\nhelp=${no}\n`
+    const told = await run({ input: `${base(here)}action=off\nplug=n1\n${flags}` })
+    assert.deepEqual(told, { code: 0, out: 'Success: Powered OFF\n', err: '' }, no)
+  }
   assert.deepEqual(
     seen.map(({ action, target_node }) => [action, target_node]),
-    [['off', 'n1']],
+    Array.from({ length: 5 }, () => ['off', 'n1']),
   )
 })
 
@@ -301,6 +307,10 @@ test('delay is waited for off and reboot, before anything is asked for', async (
   await sleep(500)
   assert.equal(seen.length, 0)
   assert.equal((await running).code, 0)
+  const again = run({ input: `${base(here)}action=reboot\nplug=n1\ndelay=1\n` })
+  await sleep(500)
+  assert.equal(seen.length, 1)
+  assert.equal((await again).code, 0)
   const beganMs = performance.now()
   assert.equal((await run({ input: `${base(here)}action=on\nplug=n1\ndelay=9\n` })).code, 0)
   assert.ok(performance.now() - beganMs < 5_000)
