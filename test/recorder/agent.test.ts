@@ -1,6 +1,7 @@
 /** The agent by the contract of fence agents: its two grammars, its actions, its exit codes. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -14,7 +15,7 @@ import { type Place, put, readText } from '../../src/recorder/place.ts'
 import { verifyLogs } from '../../src/recorder/verify.ts'
 import { responseOf } from '../../src/respond/pool.ts'
 import { missing } from '../needs.ts'
-import { agentProgram, ended, linesIn, type Site, site, until } from './site.ts'
+import { agentProgram, linesIn, type Site, site, until } from './site.ts'
 
 /** Runs it in this process. */
 async function run(
@@ -329,13 +330,11 @@ test('a log that takes nothing is told, and stops nothing', async (t) => {
 
 test('an agent that is killed leaves a request that ends by itself', async (t) => {
   const here = site(t)
-  const running = ended(
-    'timeout',
-    ['-s', 'KILL', '3', agentProgram],
-    `${base(here)}action=off\nplug=n1\n`,
-  )
+  const killed = spawn(agentProgram, { env: {}, stdio: ['pipe', 'ignore', 'ignore'] })
+  killed.stdin.end(`${base(here)}action=off\nplug=n1\n`)
   await until(() => readdirSync(here.place.requests).some((name) => name.endsWith('.json')))
-  await running
+  killed.kill('SIGKILL')
+  await once(killed, 'close')
   const [name = ''] = readdirSync(here.place.requests)
   const text = readText(join(here.place.requests, name))
   assert.ok(text?.ok)
