@@ -1,8 +1,9 @@
 /** docs/traps.md: every trap of the power APIs is there, and the tests that it names exist. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { wrongIn } from './proofs.ts'
 
 const docs = join(import.meta.dirname, '../docs')
 const page = readFileSync(join(docs, 'traps.md'), 'utf8')
@@ -23,17 +24,6 @@ const rows = [...page.matchAll(/^\| ([\d.]+\/\d+) \| (.+?) \| (.+) \|$/gm)].map(
   ([, id = '', says = '', proof = '']) => ({ id, says, proof }),
 )
 
-/** The titles of the tests in a file, as patterns: what a template fills in is anything. */
-function titlesIn(path: string): readonly RegExp[] {
-  const text = readFileSync(path, 'utf8')
-  const calls = /\b(?:test|both|run)\(\s*(?:'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)"|`([^`]*)`)/g
-  return [...text.matchAll(calls)].flatMap(([, single, double, template]) => {
-    const parts = (single ?? double ?? template ?? '').replace(/\\(.)/g, '$1').split(/\$\{.*?\}/)
-    // A title that is all filled in would be any.
-    return parts[0] === '' ? [] : [new RegExp(`^${parts.map(RegExp.escape).join('.*')}$`)]
-  })
-}
-
 test('every known trap is in docs/traps.md, once and in order', () => {
   const expected = known.flatMap(([section, count]) =>
     Array.from({ length: count }, (_, at) => `${section}/${at + 1}`),
@@ -45,22 +35,8 @@ test('every known trap is in docs/traps.md, once and in order', () => {
 })
 
 test('every trap names the tests that prove it closed, and they exist', () => {
-  const titles = new Map<string, readonly RegExp[]>()
-  const missing: string[] = []
-  for (const { id, proof } of rows) {
-    const named = [...proof.matchAll(/\[(.+?)\]\((\.\.\/test\/[\w./-]+)\)(?:<br>|$)/g)]
-    const reason = /^no driver yet: .{20,}/.test(proof)
-    const whole = named.map(([text]) => text).join('') === proof
-    if (!reason && !(named.length > 0 && whole)) missing.push(`${id} names no test`)
-    for (const [, title = '', target = ''] of named) {
-      const path = join(docs, target)
-      if (!existsSync(path)) missing.push(`${id}: there is no ${target}`)
-      else if (target.endsWith('.ts')) {
-        if (!titles.has(path)) titles.set(path, titlesIn(path))
-        const found = titles.get(path)?.some((pattern) => pattern.test(title))
-        if (!found) missing.push(`${id}: ${target} has no test "${title}"`)
-      }
-    }
-  }
+  const missing = rows.flatMap(({ id, proof }) =>
+    /^no driver yet: .{20,}/.test(proof) ? [] : wrongIn(docs, id, proof),
+  )
   assert.deepEqual(missing, [])
 })

@@ -147,7 +147,9 @@ async function printedBy(command: string): Promise<string> {
     const terms = { env, signal: late, outputMaxBytes: 4_096 }
     const { code, stdout } = await runChild('/bin/sh', ['-c', command], terms)
     if (code === 0 && stdout.trimEnd() !== '') return stdout.trimEnd()
-    throw new CallError(`password_script ended with ${code} and printed no password`)
+    throw new CallError(
+      `password_script ended with ${code} and printed no password: call it by hand on this node`,
+    )
   } catch (error) {
     if (error instanceof CallError) throw error
     throw new CallError('password_script printed no password within 10 s')

@@ -7,6 +7,7 @@ import { homedir, hostname } from 'node:os'
 import { join } from 'node:path'
 import { onlyResets, resetsOnly } from '../core/orders.ts'
 import { secretsIn } from '../daemon/devices.ts'
+import { pacemakerHere } from '../daemon/strangers.ts'
 import { createNet } from '../foreign/mask.ts'
 import type { ExitCode } from './command.ts'
 import { loadOrSay } from './config.ts'
@@ -82,12 +83,20 @@ export async function orderHere(options: AloneOptions, terminal: Terminal): Prom
   return outcome(line, json, terminal)
 }
 
-/** Why an order from this machine has to go through picketd; `undefined` where it need not. */
+/**
+ * Why an order from this machine has to go through picketd; `undefined` where it need not. On a
+ * node of Pacemaker picketd refuses to run, so nothing could be beside it.
+ */
 export function configuredHere(
   nodes: readonly string[],
   host = hostname(),
   ledger = ledgerFile,
+  pacemaker = pacemakerHere(),
 ): string | undefined {
+  if (pacemaker && !existsSync(ledger)) return undefined
+  if (pacemaker) {
+    return `it has run here before (${ledger}; take that file away where Pacemaker is to stay)`
+  }
   const named = nodes.find((id) => id === host || id === host.split('.')[0])
   if (named !== undefined) return `this machine is ${named}, a node of its cluster`
   return existsSync(ledger) ? `it has run here before (${ledger})` : undefined
@@ -115,5 +124,6 @@ export function whyNotKept(stateDir: string): string | undefined {
 function consequences({ action, node }: AloneOptions): readonly string[] {
   const free = 'picketd is not configured on this machine: the order needs no quorum and waits for'
   const dies = action === 'on' ? [] : [`Whatever runs on ${node} dies with its power.`]
-  return [`${free} nobody.`, ...dies]
+  const told = `Pacemaker is not told: \`pcs stonith fence ${node}\` goes through it.`
+  return [`${free} nobody.`, ...(pacemakerHere() ? [told] : []), ...dies]
 }

@@ -2,7 +2,7 @@
  * Other programs that fence and move services. Two masters on one node would start what the other
  * has just stopped, and fence what the other relies on (H24).
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 
 /** By the name that the kernel shows. */
 const masters: Readonly<Record<string, string>> = {
@@ -25,6 +25,30 @@ export function otherMaster(procDir = '/proc'): string | undefined {
     )
   }
   return undefined
+}
+
+/**
+ * Pacemaker fences from this node, so that no picketd can run here. Believed only of root's
+ * processes, because anybody may give any name to his own, and not of those in a container here.
+ */
+export function pacemakerHere(procDir = '/proc'): boolean {
+  const own = spaceOf(procDir, 'self')
+  return readdirSync(procDir).some(
+    (pid) =>
+      /^\d+$/.test(pid) &&
+      /^pacemaker(d|-fence)$/.test(nameOf(procDir, pid)) &&
+      statSync(`${procDir}/${pid}`, { throwIfNoEntry: false })?.uid === 0 &&
+      spaceOf(procDir, pid) === own,
+  )
+}
+
+/** The process namespace that it lives in; empty where nobody tells. */
+function spaceOf(procDir: string, pid: string): string {
+  try {
+    return readlinkSync(`${procDir}/${pid}/ns/pid`)
+  } catch {
+    return ''
+  }
 }
 
 function nameOf(procDir: string, pid: string): string {

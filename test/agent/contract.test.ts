@@ -103,6 +103,35 @@ test('A1 items 7 and 8: an off is read back; silence and nonsense are failures',
   assert.equal(nobody.code, 1)
 })
 
+test('A1 item 8: a state that nobody knows is a failure, and no off', async (t) => {
+  for (const unknown of ['standby', '', null]) {
+    let power: string | null = 'on'
+    const tried: string[] = []
+    const box = await httpStand(({ method, path }) => {
+      if (method !== 'GET') {
+        tried.push(path)
+        power = unknown
+      }
+      return { status: 200, body: { power } }
+    })
+    t.after(() => box.close())
+    const device = {
+      ...{ url: box.url, fingerprint: box.fingerprint },
+      status: '{ pointer: /power, off: ["off"], on: ["on"] }',
+      ...{ off: '{ path: /off }', on: '{ path: /on }' },
+    }
+    // The first is pressed, and comes to a state that nobody knows; from there on it is so before.
+    for (const action of ['off', 'reboot', 'status', 'monitor']) {
+      const input = lines({ ...device, action, power_timeout: 1 })
+      const { code, out, err } = await agent('fence_picket_http', { input })
+      assert.equal(code, 1, `${action} of ${unknown}`)
+      assert.doesNotMatch(out, /Success|Status: OFF/)
+      assert.match(err, /^Failed: .*\n$/, action)
+    }
+    assert.deepEqual([...new Set(tried)], ['/off'], `${unknown}`)
+  }
+})
+
 test('A1 item 7: an on that fails does not fail a reboot', async (t) => {
   let power = 'on'
   const tried: string[] = []
@@ -165,6 +194,9 @@ test('A1 item 10: the delay is for off and reboot, before the login, after what 
   const { code, tookMs } = await ask({ action: 'off', delay: 3, password: 'wrong' })
   assert.equal(code, 1)
   assert.ok(tookMs >= 3_000, `${tookMs}`)
+  const again = await ask({ action: 'reboot', delay: 3, password: 'wrong' })
+  assert.equal(again.code, 1)
+  assert.ok(again.tookMs >= 3_000, `${again.tookMs}`)
   const wrong = await ask({ action: 'off', delay: 30, ip: 'http://x' })
   assert.equal(wrong.code, 1)
   for (const action of ['status', 'monitor', 'on']) {
@@ -234,7 +266,7 @@ test('A1 items 12 and 18: one line for each failure, reason first, no secret in 
     [{ password: '' }, /^Failed: You have to enter login password or password script/],
     [{ identity: '00000000-0000-4000-8000-000000000001' }, /^Failed: .*calls itself/],
     [{ delay: 'x' }, /^Failed: delay is no number/],
-    [{ password_script: 'exit 3' }, /^Failed: password_script ended with 3/],
+    [{ password_script: 'exit 3' }, /^Failed: password_script ended with 3 .*: call it by hand on/],
   ]
   for (const [values, said] of cases) {
     const { code, out, err } = await ask({ action: 'off', ...values })
@@ -290,6 +322,7 @@ test('A1 what is being done is told where it is asked for, and kept in a file', 
   assert.deepEqual([code, out], [0, 'Success: Powered OFF\n'])
   assert.match(err, /^pressing via machine-1\/1\/1$/m)
   assert.match(readFileSync(file, 'utf8'), /^\S+Z reading the power back via machine-1\/1\/1$/m)
+  assert.ok(!readFileSync(file, 'utf8').includes(admin.password))
   assert.equal(statSync(file).mode & 0o777, 0o600)
   const loud = await ask({ action: 'on', verbose_level: 2, debug_file: '/dev/null/nowhere' })
   assert.deepEqual([loud.code, loud.out], [0, 'Success: Powered ON\n'])

@@ -181,8 +181,15 @@ test('without --yes, a device or a node it is refused, and says why', {
 test('S21 a node of the cluster, or one where picketd has run, orders through picketd', () => {
   const nodes = ['node-01', 'node-02']
   const none = '/nowhere/ledger.json'
-  assert.equal(configuredHere(nodes, 'laptop', none), undefined)
-  assert.match(configuredHere(nodes, 'node-01', none) ?? '', /this machine is node-01/)
-  assert.match(configuredHere(nodes, 'node-02.example.com', none) ?? '', /node-02/)
-  assert.match(configuredHere(nodes, 'laptop', program) ?? '', /it has run here before/)
+  assert.equal(configuredHere(nodes, 'laptop', none, false), undefined)
+  assert.match(configuredHere(nodes, 'node-01', none, false) ?? '', /this machine is node-01/)
+  assert.match(configuredHere(nodes, 'node-02.example.com', none, false) ?? '', /node-02/)
+  assert.match(configuredHere(nodes, 'laptop', program, false) ?? '', /it has run here before/)
+})
+
+test('S21 where Pacemaker manages this node there is no picketd to order through', () => {
+  const nodes = ['node-01', 'node-02']
+  assert.equal(configuredHere(nodes, 'node-01', '/nowhere/ledger.json', true), undefined)
+  const before = configuredHere(nodes, 'node-01', program, true) ?? ''
+  assert.match(before, /it has run here before .*take that file away where Pacemaker is to stay/)
 })

@@ -126,6 +126,24 @@ test('the examples of jq work on our files', { skip: missing('jq') }, async (t) 
   assert.equal(recent.length, 7)
 })
 
+test('the lines of docs/recorder.md work on our files as they stand there', {
+  skip: missing('jq'),
+}, async (t) => {
+  const dir = await logged(t)
+  const page = readFileSync(join(import.meta.dirname, '../../docs/recorder.md'), 'utf8')
+  const calls = [...page.matchAll(/^\$ (jq .*)$/gm)].map(([, call = '']) => call)
+  const said = calls.map((call) =>
+    execFileSync('/bin/sh', ['-c', call], { cwd: dir, encoding: 'utf8' }).trim(),
+  )
+  const [ofNode = '', byNode = '', bySystem = '', rows = '', recent = '', ...more] = said
+  assert.deepEqual(more, [])
+  assert.equal(ofNode.match(/"target_node": "compute-node-3"/g)?.length, 6)
+  assert.match(byNode, /^4 compute-node-2\n +6 compute-node-3$/)
+  assert.match(bySystem, /^6 nnf-storage-1\n +6 nnf-storage-4$/)
+  assert.match(rows, /^("20.*Z","reboot","compute-node-[23]"(\n|$)){10}$/)
+  assert.equal(recent.split('\n').length, 7)
+})
+
 test('the file for logrotate puts all three aside, and the chain goes on', {
   skip: missing('logrotate'),
 }, async (t) => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parseArguments } from '../../src/daemon/arguments.ts'
-import { otherMaster } from '../../src/daemon/strangers.ts'
+import { otherMaster, pacemakerHere } from '../../src/daemon/strangers.ts'
 import { waitForCorosync } from '../../src/daemon/waiting.ts'
 import { listener, scratch } from './scratch.ts'
 
@@ -52,6 +52,26 @@ test('H24 Pacemaker or sbd on this node is in the way, anything else is not', (t
   mkdirSync(join(other, '7'))
   writeFileSync(join(other, '7', 'comm'), 'sbd\n')
   assert.match(otherMaster(other) ?? '', /^sbd manages this node/)
+  assert.equal(pacemakerHere(other), false)
+})
+
+test('Pacemaker is believed to be here only where root runs it', (t) => {
+  const proc = scratch(t)
+  mkdirSync(join(proc, '913'))
+  writeFileSync(join(proc, '913', 'comm'), 'pacemaker-fence\n')
+  const root = process.getuid?.() === 0
+  assert.equal(pacemakerHere(proc), root)
+  if (!root) return
+  mkdirSync(join(proc, 'self/ns'), { recursive: true })
+  symlinkSync('pid:[4026531836]', join(proc, 'self/ns/pid'))
+  mkdirSync(join(proc, '913/ns'))
+  symlinkSync('pid:[4026532000]', join(proc, '913/ns/pid'))
+  assert.equal(pacemakerHere(proc), false, 'it runs in a container')
+  rmSync(join(proc, '913/ns'), { recursive: true })
+  rmSync(join(proc, 'self'), { recursive: true })
+  assert.equal(pacemakerHere(proc), true)
+  chownSync(join(proc, '913'), 65534, 65534)
+  assert.equal(pacemakerHere(proc), false)
 })
 
 test('Corosync is waited for, and the wait is told once and then now and again', async () => {

@@ -25,7 +25,7 @@ const bmc = await startBmc()
 const dir = '${dir}'
 writeFileSync(dir + '/config.yaml', [
   'cluster: { name: box, nodes: [{ name: web1, fence: { driver: ipmi, host: 127.0.0.1,',
-  '  port: ' + bmc.port + ' } }] }',
+  '  port: ' + bmc.port + ' } }, { name: labnode1 }] }',
   'fence: { drivers: { ipmi: { cipher: 3, privilege: administrator, timeout_seconds: 5 } } }',
 ].join('\\n') + '\\n')
 const admin = (what, ...args) => {

@@ -1,6 +1,7 @@
 /** The agent by the contract of fence agents: its two grammars, its actions, its exit codes. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -14,7 +15,7 @@ import { type Place, put, readText } from '../../src/recorder/place.ts'
 import { verifyLogs } from '../../src/recorder/verify.ts'
 import { responseOf } from '../../src/respond/pool.ts'
 import { missing } from '../needs.ts'
-import { agentProgram, ended, linesIn, type Site, site, until } from './site.ts'
+import { agentProgram, linesIn, type Site, site, until } from './site.ts'
 
 /** Runs it in this process. */
 async function run(
@@ -70,6 +71,7 @@ test('without an action nothing is done; neither with one that is none', async (
     [`plug=n1\ndirectory=${place.dir}\n`, /No action given/],
     [`action=destroy\nplug=n1\n`, /Unrecognised action 'destroy'/],
     ['action=off\n', /You have to enter plug number/],
+    ['action=off\nnodename=n1\n', /You have to enter plug number/],
     ['action=off\nplug=../n1\n', /no name of a node/],
     ['action=off\nplug=n1\nrecorder_timeout=soon\n', /recorder_timeout is "soon"/],
     ['action=off\nplug=n1\ndirectory=here\n', /directory is "here": give a whole path/],
@@ -287,9 +289,14 @@ test('the last of two counts, 0 is false, quotes are taken off, what is unknown 
   const { code, out, err } = await run({ input })
   assert.deepEqual([code, out], [0, ''])
   assert.equal(err, "Parse error: Ignoring unknown option 'speed'\n")
+  for (const no of ['0', 'no', 'off', 'false']) {
+    const flags = `quiet=${no}\nverbose=${no}\nversion=${no}\nhelp=${no}\n`
+    const told = await run({ input: `${base(here)}action=off\nplug=n1\n${flags}` })
+    assert.deepEqual(told, { code: 0, out: 'Success: Powered OFF\n', err: '' }, no)
+  }
   assert.deepEqual(
     seen.map(({ action, target_node }) => [action, target_node]),
-    [['off', 'n1']],
+    Array.from({ length: 5 }, () => ['off', 'n1']),
   )
 })
 
@@ -301,6 +308,10 @@ test('delay is waited for off and reboot, before anything is asked for', async (
   await sleep(500)
   assert.equal(seen.length, 0)
   assert.equal((await running).code, 0)
+  const again = run({ input: `${base(here)}action=reboot\nplug=n1\ndelay=1\n` })
+  await sleep(500)
+  assert.equal(seen.length, 1)
+  assert.equal((await again).code, 0)
   const beganMs = performance.now()
   assert.equal((await run({ input: `${base(here)}action=on\nplug=n1\ndelay=9\n` })).code, 0)
   assert.ok(performance.now() - beganMs < 5_000)
@@ -319,13 +330,11 @@ test('a log that takes nothing is told, and stops nothing', async (t) => {
 
 test('an agent that is killed leaves a request that ends by itself', async (t) => {
   const here = site(t)
-  const running = ended(
-    'timeout',
-    ['-s', 'KILL', '3', agentProgram],
-    `${base(here)}action=off\nplug=n1\n`,
-  )
+  const killed = spawn(agentProgram, { env: {}, stdio: ['pipe', 'ignore', 'ignore'] })
+  killed.stdin.end(`${base(here)}action=off\nplug=n1\n`)
   await until(() => readdirSync(here.place.requests).some((name) => name.endsWith('.json')))
-  await running
+  killed.kill('SIGKILL')
+  await once(killed, 'close')
   const [name = ''] = readdirSync(here.place.requests)
   const text = readText(join(here.place.requests, name))
   assert.ok(text?.ok)
