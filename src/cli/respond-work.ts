@@ -16,9 +16,9 @@ import { createNet } from '../foreign/mask.ts'
 import type { Request } from '../recorder/message.ts'
 import type { Attempt, Outcome, Say, Work } from '../respond/work.ts'
 import { configuredHere } from './alone.ts'
-import { askDaemon, askOnce, ControlError, mayBeAlone, socketPath } from './control.ts'
+import { askDaemon, ControlError, mayBeAlone, socketPath } from './control.ts'
 import { judge, readAll } from './devices.ts'
-import { statusIn } from './status.ts'
+import { isProvenOff, whyNotHandedOver } from './hand-over.ts'
 
 export interface EngineOptions {
   readonly config: string
@@ -92,7 +92,11 @@ async function carryOut(
     const { power, because } = judge(readings)
     return { success: power !== 'unknown', message: `${target} is ${power}: ${because}`, power }
   }
-  if (!mayBeAlone(options.socket)) return await throughDaemon(options, request, attempt)
+  if (!mayBeAlone(options.socket)) {
+    const stranger = await whyNotHandedOver(socketPath(options.socket), loaded.core.cluster)
+    if (stranger !== undefined) return { success: false, message: stranger, final }
+    return await throughDaemon(options, request, attempt)
+  }
   const why = configuredHere(loaded.core.nodes.map(({ id }) => id))
   if (why !== undefined) {
     return { success: false, message: `picketd is not running here, and ${why}: start it` }
@@ -213,10 +217,4 @@ async function followed(path: string, order: { action: string; target: string })
     return { success: line.ok === true, message: text, ...(evidence && { evidence }) }
   }
   return { success: false, message: 'picketd ended the connection before it told the outcome' }
-}
-
-/** Has the cluster proven it off, and nobody seen it since? */
-async function isProvenOff(path: string, target: string): Promise<boolean> {
-  const status = statusIn(await askOnce(path, { do: 'status' }))
-  return status?.nodes.some(({ id, standing }) => id === target && standing === 'fenced') ?? false
 }

@@ -117,7 +117,8 @@ async function untilEnded(
         node?.tell({ kind: 'message', from: self, pid: memberOf(self).pid, message })
       },
     },
-    awaits: (press) => isAwaited(now(), press),
+    // Who gave up has no use for what is still on its way to the device.
+    awaits: (press) => !options.stop.aborted && isAwaited(now(), press),
     store,
     device: devices.get,
     fencings,

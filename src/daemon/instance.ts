@@ -50,7 +50,9 @@ export interface FileClaim {
 }
 
 /** Claims one file, or tells the process number of whoever has; empty where it is not known. */
-export function claimFile(path: string): FileClaim | { readonly ok: false; readonly owner: string } {
+export function claimFile(
+  path: string,
+): FileClaim | { readonly ok: false; readonly owner: string } {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   // 'a+' neither empties the file of a process that runs nor needs one to exist.
   const fd = openSync(path, 'a+', 0o600)

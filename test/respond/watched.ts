@@ -49,7 +49,11 @@ export async function watched(t: TestContext): Promise<Watched> {
   return here
 }
 
-export async function answerTo(place: Place, request: Request, boundMs = 10_000): Promise<Response> {
+export async function answerTo(
+  place: Place,
+  request: Request,
+  boundMs = 10_000,
+): Promise<Response> {
   const path = join(place.responses, `${request.request_id}.json`)
   await until(() => existsSync(path), boundMs)
   const read = readText(path)
