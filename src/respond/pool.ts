@@ -119,7 +119,8 @@ export function openPool(options: PoolOptions): Pool {
     }
     if (untilMs <= Date.now()) return responseOf(request, expired)
     if (stop.signal.aborted) return undefined
-    if (waiting.length >= waitingMax || claims.isFull()) return responseOf(request, crowded)
+    const room = isDeed(request) ? waitingMax : waitingMax / 2
+    if (waiting.length >= room || claims.isFull()) return responseOf(request, crowded)
     if (known !== undefined) say('warn', resumedText(request))
     return await carriedOut(request, untilMs, known !== undefined)
   }
