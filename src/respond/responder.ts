@@ -256,6 +256,13 @@ async function sweep(place: Place, claims: Claims, say: Say): Promise<void> {
       if (typeof untilMs === 'number' && untilMs + overMs > Date.now()) continue
       await keep(place, id)
     }
+    // Half a request of an agent that was killed, or half a response.
+    for (const dir of [place.requests, place.responses]) {
+      const halves = (await readdir(dir)).filter((name) => name.endsWith('.tmp'))
+      for (const path of halves.map((name) => join(dir, name))) {
+        if (isOld(path)) await rm(path, { recursive: true, force: true })
+      }
+    }
     await prune(place.kept, keptMax)
     await claims.tidy()
   } catch (error) {

@@ -1,7 +1,7 @@
 /** R5, R7: what a responder must not do, however its files, its clock and its lock behave. */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mock, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -136,4 +136,13 @@ test('a disk that takes no result takes nothing from the answer', async (t) => {
   assert.equal((await answerTo(here.place, request)).success, true)
   assert.match(here.said.join('\n'), /alarm: .*is not kept/)
   assert.ok(existsSync(here.place.claims))
+})
+
+test('halves of files that a killed agent has left go away', async (t) => {
+  const here = await watched(t)
+  const half = join(here.place.requests, `${crypto.randomUUID()}.json.tmp`)
+  writeFileSync(half, '{')
+  utimesSync(half, new Date(0), new Date(0))
+  await here.begin()
+  await until(() => !existsSync(half), 15_000)
 })
