@@ -113,7 +113,7 @@ async function fromHere(
   options: EngineOptions,
   loaded: Loaded,
   request: Request,
-  { number, signal }: Attempt,
+  { number, signal, wanted }: Attempt,
 ): Promise<Outcome> {
   const { stateDir } = options
   const { target_node: target, action, recorder_node: recorder } = request
@@ -123,13 +123,13 @@ async function fromHere(
   if (before !== undefined) return rebooted(target, before)
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const ended = await orderAlone({
-    ...{ config: loaded.core, devices: loaded.devices.values(), stateDir, target, stop: signal },
+    ...{ config: loaded.core, devices: loaded.devices.values(), stateDir, target, wanted },
     action: action as 'off' | 'on' | 'reboot',
     id: number === 1 ? id : `${id}-${number}`,
     requester: `fence_recorder on ${recorder || 'an unnamed machine'}`.slice(0, 200),
     reason: `request ${request.request_id}`,
     progress: () => {},
-    clean: createNet(secretsIn(loaded.devices.values())),
+    ...{ clean: createNet(secretsIn(loaded.devices.values())), stop: signal },
   })
   if (ended === undefined) {
     const message = 'timed out: it was stopped at its deadline; what was sent may still be done'

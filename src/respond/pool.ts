@@ -240,7 +240,7 @@ async function attempts(
     const wanted = wantedFor(request, ends)
     try {
       const { signal } = wanted
-      last = await work.carryOut(request, { number, resumed, signal })
+      last = await work.carryOut(request, { number, resumed, signal, wanted: wanted.still })
       if (isForsaken(request)) return last.success ? last : abandoned
       if (last.success || last.final || signal.aborted || number === tries || stop.aborted) break
       const { action, target_node: target } = request
@@ -257,11 +257,13 @@ async function attempts(
 function wantedFor(request: Request, ends: End) {
   const nobody = new AbortController()
   const timer = setTimeout(() => nobody.abort(), leftMsOf(ends))
+  const still = () => leftMsOf(ends) > 0 && !isForsaken(request)
   const looking = setInterval(() => {
-    if (leftMsOf(ends) <= 0 || isForsaken(request)) nobody.abort()
+    if (!still()) nobody.abort()
   }, lookEveryMs)
   return {
     signal: nobody.signal,
+    still,
     end() {
       clearTimeout(timer)
       clearInterval(looking)

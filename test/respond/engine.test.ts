@@ -127,7 +127,8 @@ test('a configuration that changes is read again, one that breaks is said, and l
     ...{ config: here.config, socket: undefined, stateDir: join(here.state, 'orders') },
     say: (level, text) => void said.push(`${level}: ${text}`),
   })
-  const attempt = { number: 1, resumed: false, signal: AbortSignal.timeout(10_000) }
+  const signal = AbortSignal.timeout(10_000)
+  const attempt = { number: 1, resumed: false, signal, wanted: () => true }
   const status = requestOf({ action: 'status' })
   assert.equal((await work.carryOut(status, attempt)).power, 'on')
   await sleep(20)
