@@ -19,7 +19,13 @@ nothing.`,
     if (resource === undefined) throw new UsageError('RESOURCE is missing.')
     try {
       const asked = askOnce(socketPath(socket), { do: 'explain', resource })
-      const found = explanationIn(await terminal.during('asking picketd', asked))
+      const answer = await terminal.during('asking picketd', asked)
+      const refused = refusalIn(answer)
+      if (refused !== undefined) {
+        terminal.err(`picket explain: ${refused}.`)
+        return 3
+      }
+      const found = explanationIn(answer)
       if (json) terminal.out(JSON.stringify(found))
       else for (const line of linesOf(found, terminal.paint)) terminal.out(line)
       return 0
@@ -33,11 +39,14 @@ nothing.`,
 
 type Told = Explanation | CloneExplanation
 
-function explanationIn({ explanation, because }: Line): Told {
+/** What picketd has against the question: it knows no resource of that name. */
+function refusalIn({ explanation, because }: Line): string | undefined {
+  return explanation === undefined && typeof because === 'string' ? plain(because) : undefined
+}
+
+function explanationIn({ explanation }: Line): Told {
   if (typeof explanation === 'object' && explanation !== null) return explanation as Told
-  throw new ControlError(
-    typeof because === 'string' ? plain(because) : 'picketd did not explain it',
-  )
+  throw new ControlError('picketd did not explain it')
 }
 
 function linesOf(told: Told, paint: Paint): string[] {

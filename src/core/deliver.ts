@@ -49,6 +49,7 @@ export function onMessage(turn: Turn, from: NodeId, pid: number, message: Messag
       return onAccuse(turn, from, message.node)
     case 'report':
       onReport(turn, from, message.report)
+      keepTime(turn, from)
       if (takesPart(turn.state, from)) reelect(turn, undefined)
       return
     case 'ack':
@@ -143,6 +144,19 @@ function onDecision(turn: Turn, from: NodeId, message: Message): void {
     case 'accuse':
       throw new Error(`${message.say} is not a decision`)
   }
+}
+
+/**
+ * All come to beat with the first member, a quarter of a beat sooner at a time and never later than
+ * they would: each daemon then wakes once a beat instead of once for every member.
+ */
+function keepTime(turn: Turn, from: NodeId): void {
+  const { session, self, nextBeatMs, config } = turn.state
+  if (from === self || session?.open !== true || session.merged!.members[0] !== from) return
+  const { beatMs } = config.timing
+  const earlyMs = nextBeatMs - turn.nowMs
+  if (earlyMs <= 0 || earlyMs > 0.9 * beatMs) return
+  set(turn, { nextBeatMs: Math.max(turn.nowMs, nextBeatMs - beatMs / 4) })
 }
 
 /** A beat of ours has come back: as of its sending, this daemon was in the present ring. */

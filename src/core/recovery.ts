@@ -150,7 +150,7 @@ export function followRecovery(turn: Turn, before: State): void {
   // Corosync takes votes at run time only: after each start of it they are set anew.
   if (merged !== undefined && nodes.length > 0 && !quorateHere(turn.state)) {
     const fresh = before.session?.merged !== merged
-    const beat = before.nextBeatMs !== turn.state.nextBeatMs
+    const beat = before.nextBeatMs < turn.state.nextBeatMs
     if ((fresh || beat) && merged.members[0] === turn.state.self) {
       turn.effects.push({ do: 'expect', votes })
     }

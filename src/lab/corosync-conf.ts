@@ -12,7 +12,7 @@ import { arbiterAddress } from './qnetd.ts'
  *
  * `shared` is `lan` with a Corosync that takes its turn. The real-time priority that it asks for
  * costs nobody anything on a machine of its own; three on one machine take it from the daemons that
- * wait for them, and what is measured is the machine.
+ * wait for them, and what is measured is the machine. In `wide` it takes its turn too.
  *
  * All but `wide` use all links at once: with passive links the loss of one was seen to cost the
  * token, because knet needs up to a second to notice, and longer with every loss.
@@ -39,6 +39,10 @@ function pings(intervalMs: number, timeoutMs: number): string[] {
   ])
 }
 
+function takesTurns({ profile }: Lab): boolean {
+  return profile === 'shared' || profile === 'wide'
+}
+
 /** The same text for every node. */
 export function corosyncConf(lab: Lab): string {
   const nodes = lab.nodes.flatMap((node) => [
@@ -49,7 +53,7 @@ export function corosyncConf(lab: Lab): string {
     '}',
   ])
   return [
-    ...(lab.profile === 'shared' ? [section('system', ['sched_rr: no'])] : []),
+    ...(takesTurns(lab) ? [section('system', ['sched_rr: no'])] : []),
     section('totem', [
       'version: 2',
       `cluster_name: ${lab.name}`,

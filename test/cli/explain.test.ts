@@ -47,7 +47,7 @@ test('H3 what is no resource, or no daemon, is a sentence', async (t) => {
   const desk = await openDesk(t, healthy())
   desk.world.explanation = 'there is no resource wbe; there are vip, web'
   const { code, err } = await picket(['explain', 'wbe', '--socket', desk.socket])
-  assert.equal(code, 1)
+  assert.equal(code, 3)
   assert.match(err, /no resource wbe; there are vip, web/)
   assert.equal((await picket(['explain'])).code, 2)
   assert.equal((await picket(['explain', 'web', '--socket', '/nowhere/s'])).code, 1)

@@ -118,6 +118,14 @@ export const serviceMutants: readonly Mutant[] = [
     because: 'the loop is busy without news',
   },
   {
+    name: 'beat-after-the-first',
+    rule: 'H16',
+    file: 'core/deliver.ts',
+    find: 'Math.max(turn.nowMs, nextBeatMs - beatMs / 4)',
+    replace: 'turn.nowMs + beatMs',
+    because: 'who hears the first member puts its own beat off again and again, and falls silent',
+  },
+  {
     name: 'start-beside-forerunner',
     rule: 'H3',
     file: 'core/starting.ts',
