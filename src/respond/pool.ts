@@ -108,11 +108,9 @@ export function openPool(options: PoolOptions): Pool {
   }
 
   const take = async (request: Request): Answer => {
+    const earlier = earlierAnswer(claims, request)
+    if (earlier !== undefined) return earlier
     const known = claims.of(request)
-    if (known !== undefined && !isSame(known.request, request)) return responseOf(request, misused)
-    if (known !== undefined && isHistory(known, Date.now())) return responseOf(request, worn)
-    if (known?.response !== undefined) return answerTo(request, known.response)
-    if (claims.isDamaged(request)) return responseOf(request, illegible)
     const untilMs = deadlineOf(request, Date.now())
     if (typeof untilMs === 'string') {
       return responseOf(request, { success: false, message: `Refused: ${untilMs}` })
@@ -149,6 +147,16 @@ export function openPool(options: PoolOptions): Pool {
       await Promise.all(underWay.values())
     },
   }
+}
+
+/** What is said to a request whose id or key was used before; `undefined`: it has to be done. */
+function earlierAnswer(claims: Claims, request: Request): Response | undefined {
+  const known = claims.of(request)
+  if (claims.isDamaged(request)) return responseOf(request, illegible)
+  if (known === undefined) return undefined
+  if (!isSame(known.request, request)) return responseOf(request, misused)
+  if (isHistory(known, Date.now())) return responseOf(request, worn)
+  return known.response && answerTo(request, known.response)
 }
 
 const expired: Outcome = {
