@@ -11,6 +11,10 @@ import { verifyWith } from './verify.ts'
 export async function act(call: Call, tell: (text: string) => void): Promise<Seen> {
   // Whoever ends us with our group means what we run as well.
   keepChildrenInGroup()
+  // Whoever asks us alone to end means it as well.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.once(signal, () => process.exit(1))
+  }
   try {
     return await done(call, tell)
   } catch (error) {

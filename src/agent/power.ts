@@ -8,6 +8,7 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stateDirOf, whyNotKept } from '../cli/alone.ts'
 import { askOnce, ControlError, mayBeAlone, socketPath } from '../cli/control.ts'
+import { isProvenOff, whyNotHandedOver } from '../cli/hand-over.ts'
 import { order } from '../cli/order.ts'
 import { onlyResets, resetsOnly } from '../core/orders.ts'
 import { orderAlone } from '../daemon/alone.ts'
@@ -38,7 +39,9 @@ export async function switchAll(
   const refused = site.targets.flatMap((target) => whyRefused(site, target, action) ?? [])
   if (refused.length > 0) return { ok: false, text: `Failed: ${refused.join('; ')}` }
   if (call.config !== undefined && (await daemonAnswers())) {
-    return await together(site.targets, (target) => throughDaemon(call, target, action, tell))
+    const { cluster } = site.loaded.core
+    const give = (target: string) => throughDaemon({ call, cluster, target, tell }, action)
+    return await together(site.targets, give)
   }
   const stateDir = call.config === undefined ? undefined : stateDirOf(call.state)
   const unkept = stateDir === undefined ? undefined : whyNotKept(stateDir)
@@ -176,10 +179,8 @@ async function daemonAnswers(): Promise<boolean> {
 
 /** From here on it is picketd's: what becomes of its connection is no reason to press as well. */
 async function throughDaemon(
-  { agent }: Call,
-  target: string,
+  { call, cluster, target, tell }: Pick<Terms, 'call' | 'target' | 'tell'> & { cluster: string },
   action: Action,
-  tell: Tell,
 ): Promise<Outcome> {
   const said: string[] = []
   const note = (text: string) => {
@@ -193,13 +194,18 @@ async function throughDaemon(
     ask: async () => undefined,
     during: <T>(_: unknown, work: Promise<T>) => work,
   }
-  const reason = `fence agent ${agent}: ${action}`
+  const reason = `fence agent ${call.agent}: ${action}`
   const terms = { action, node: target, yes: true, json: false, reason }
   const unset = { socket: undefined, state: undefined }
+  const path = socketPath(undefined)
   try {
+    const stranger = await whyNotHandedOver(path, cluster)
+    if (stranger !== undefined) return { ok: false, text: `Failed: ${stranger}` }
     const code = await order({ ...terms, ...unset }, terminal)
     const because = said.at(-1) ?? 'picketd gave no reason'
-    return code === 0
+    // What a reboot owes is the off.
+    const done = code === 0 || (action === 'reboot' && (await isProvenOff(path, target)))
+    return done
       ? { ok: true, text: success[action] }
       : { ok: false, text: failureLine(undefined, because.replace(/^(Failed|Refused): /, '')) }
   } catch (error) {

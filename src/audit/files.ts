@@ -4,7 +4,7 @@
  * `audit.jsonl` is the one that is written, `audit.1.jsonl` the one before, and so on. `audit.head`
  * stands beside them, and not in them, so that whoever cuts the log has to forge two files.
  */
-import { createReadStream } from 'node:fs'
+import { constants, createReadStream } from 'node:fs'
 import { type FileHandle, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Head, unknownChain } from './chain.ts'
@@ -104,7 +104,10 @@ export async function writeHead(dir: string, { seq, hash, chain }: Head): Promis
 /** Makes a small file durable: the old text or the new one, whatever happens meanwhile. */
 export async function writeWhole(dir: string, name: string, text: string): Promise<void> {
   const path = join(dir, name)
-  const file = await open(`${path}.tmp`, 'w', 0o600)
+  // Where a link or a pipe lies in its way nothing is written elsewhere, and nobody hangs.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants
+  const flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK
+  const file = await open(`${path}.tmp`, flags, 0o600)
   try {
     await file.writeFile(text)
     await file.sync()

@@ -45,13 +45,11 @@ the first bad line, and exit code 1.`,
     const sinceMs = since === undefined ? Number.NEGATIVE_INFINITY : instantOf(since, Date.now())
     try {
       if (flags.verify === true) return await check(dir, json, terminal)
-      const { events, unreadable } = await readEvents(dir)
-      const wanted = events.filter(
-        ({ atMs, target_node, gfs2_filesystems }) =>
-          atMs >= sinceMs &&
-          (flags.node === undefined || target_node === flags.node) &&
-          (flags.filesystem === undefined || gfs2_filesystems.includes(flags.filesystem)),
-      )
+      const isWanted = ({ atMs, target_node, gfs2_filesystems }: LoggedEvent): boolean =>
+        atMs >= sinceMs &&
+        (flags.node === undefined || target_node === flags.node) &&
+        (flags.filesystem === undefined || gfs2_filesystems.includes(flags.filesystem))
+      const { events: wanted, unreadable } = await readEvents(dir, isWanted)
       if (unreadable > 0) {
         terminal.err(`${unreadable} lines of ${detailedLog} are none of a recorder's.`)
       }
@@ -83,13 +81,14 @@ function whyNot(dir: string, error: unknown): string {
   return `the logs in ${dir} cannot be read: ${message}`
 }
 
-async function readEvents(dir: string) {
+/** Only what is wanted is held: the logs of years may be larger than the memory. */
+async function readEvents(dir: string, isWanted: (event: LoggedEvent) => boolean) {
   const events: LoggedEvent[] = []
   let unreadable = 0
   for await (const { bytes } of linesOf(dir, detailedLog)) {
     const event = eventIn(bytes.toString('utf8'))
     if (event === undefined) unreadable++
-    else events.push(event)
+    else if (isWanted(event)) events.push(event)
   }
   return { events: events.sort((a, b) => a.atMs - b.atMs), unreadable }
 }

@@ -16,9 +16,9 @@ import { createNet } from '../foreign/mask.ts'
 import type { Request } from '../recorder/message.ts'
 import type { Attempt, Outcome, Say, Work } from '../respond/work.ts'
 import { configuredHere } from './alone.ts'
-import { askDaemon, askOnce, ControlError, mayBeAlone, socketPath } from './control.ts'
+import { askDaemon, ControlError, mayBeAlone, socketPath } from './control.ts'
 import { judge, readAll } from './devices.ts'
-import { statusIn } from './status.ts'
+import { isProvenOff, whyNotHandedOver } from './hand-over.ts'
 
 export interface EngineOptions {
   readonly config: string
@@ -92,7 +92,11 @@ async function carryOut(
     const { power, because } = judge(readings)
     return { success: power !== 'unknown', message: `${target} is ${power}: ${because}`, power }
   }
-  if (!mayBeAlone(options.socket)) return await throughDaemon(options, request, attempt)
+  if (!mayBeAlone(options.socket)) {
+    const stranger = await whyNotHandedOver(socketPath(options.socket), loaded.core.cluster)
+    if (stranger !== undefined) return { success: false, message: stranger, final }
+    return await throughDaemon(options, request, attempt)
+  }
   const why = configuredHere(loaded.core.nodes.map(({ id }) => id))
   if (why !== undefined) {
     return { success: false, message: `picketd is not running here, and ${why}: start it` }
@@ -109,7 +113,7 @@ async function fromHere(
   options: EngineOptions,
   loaded: Loaded,
   request: Request,
-  { number, signal }: Attempt,
+  { number, signal, wanted }: Attempt,
 ): Promise<Outcome> {
   const { stateDir } = options
   const { target_node: target, action, recorder_node: recorder } = request
@@ -119,13 +123,13 @@ async function fromHere(
   if (before !== undefined) return rebooted(target, before)
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const ended = await orderAlone({
-    ...{ config: loaded.core, devices: loaded.devices.values(), stateDir, target, stop: signal },
+    ...{ config: loaded.core, devices: loaded.devices.values(), stateDir, target, wanted },
     action: action as 'off' | 'on' | 'reboot',
     id: number === 1 ? id : `${id}-${number}`,
     requester: `fence_recorder on ${recorder || 'an unnamed machine'}`.slice(0, 200),
     reason: `request ${request.request_id}`,
     progress: () => {},
-    clean: createNet(secretsIn(loaded.devices.values())),
+    ...{ clean: createNet(secretsIn(loaded.devices.values())), stop: signal },
   })
   if (ended === undefined) {
     const message = 'timed out: it was stopped at its deadline; what was sent may still be done'
@@ -213,10 +217,4 @@ async function followed(path: string, order: { action: string; target: string })
     return { success: line.ok === true, message: text, ...(evidence && { evidence }) }
   }
   return { success: false, message: 'picketd ended the connection before it told the outcome' }
-}
-
-/** Has the cluster proven it off, and nobody seen it since? */
-async function isProvenOff(path: string, target: string): Promise<boolean> {
-  const status = statusIn(await askOnce(path, { do: 'status' }))
-  return status?.nodes.some(({ id, standing }) => id === target && standing === 'fenced') ?? false
 }

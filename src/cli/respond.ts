@@ -72,7 +72,7 @@ Whoever may write to the directory, or has the token, may switch every node of t
       ...bounds,
       polling: given.polling ?? false,
     })
-    return await untilEnded(responder, listening && { ...listening, say })
+    return await untilEnded(responder, listening, say)
   },
 })
 
@@ -180,7 +180,8 @@ function tokenIn(text: string): string {
 /** Until a signal: what is under way ends first, and what waits is left to the next. */
 async function untilEnded(
   responder: Responder,
-  door: (Door & { readonly say: Say }) | undefined,
+  door: Door | undefined,
+  say: Say,
 ): Promise<ExitCode> {
   const ended = Promise.withResolvers<void>()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -189,12 +190,13 @@ async function untilEnded(
   let listening: Listening | undefined
   const acting = responder.acts.then(async () => {
     if (door === undefined) return
-    listening = await listen({ ...door, submit: (request) => responder.submit(request) })
+    listening = await listen({ ...door, say, submit: (request) => responder.submit(request) })
   })
-  const failed = acting.then(() => new Promise<never>(() => {}))
-  await Promise.race([ended.promise, failed])
+  const failed = acting.then(() => responder.ended)
+  const lost = await Promise.race([ended.promise, failed]).catch((error: Error) => error)
+  if (lost instanceof Error) say('alarm', `picket respond: ${lost.message}.`)
   const closing = listening?.close()
   await responder.close()
   await closing
-  return 0
+  return lost instanceof Error ? 1 : 0
 }

@@ -42,6 +42,11 @@ export interface AloneOptions {
   readonly clean: Net
   /** Give up: nothing more is sent. What was sent may still be carried out. */
   readonly stop: AbortSignal
+  /**
+   * Asked right before every write to a device: whoever was frozen meanwhile has not heard yet that
+   * its time is over.
+   */
+  readonly wanted?: () => boolean
 }
 
 type State = ReturnType<typeof beginAlone>
@@ -109,6 +114,7 @@ async function untilEnded(
   const tell = progressOf(options)
   let node: RunningNode<State> | undefined
   const now = () => node?.state() ?? state
+  const isWanted = () => !options.stop.aborted && (options.wanted?.() ?? true)
   const hands = handsOf({
     clock,
     corosync: {
@@ -117,7 +123,8 @@ async function untilEnded(
         node?.tell({ kind: 'message', from: self, pid: memberOf(self).pid, message })
       },
     },
-    awaits: (press) => isAwaited(now(), press),
+    // Who gave up has no use for what is still on its way to the device.
+    awaits: (press) => isWanted() && isAwaited(now(), press),
     store,
     device: devices.get,
     fencings,

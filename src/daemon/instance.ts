@@ -5,7 +5,16 @@
  * either are refused. The kernel drops such a lock with the process that holds it, so that nothing
  * is left to clean up after a crash, and taking it is one step that cannot be raced.
  */
-import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { lockFile } from './libc.ts'
 
@@ -33,17 +42,29 @@ export function claimNode(directories: readonly string[]): Claim {
   return { ok: true, release }
 }
 
+export interface FileClaim {
+  readonly ok: true
+  /** Is the file still there under its name? Else somebody may have claimed another one there. */
+  stands(): boolean
+  release(): void
+}
+
 /** Claims one file, or tells the process number of whoever has; empty where it is not known. */
 export function claimFile(
   path: string,
-): { readonly ok: true; release(): void } | { readonly ok: false; readonly owner: string } {
+): FileClaim | { readonly ok: false; readonly owner: string } {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   // 'a+' neither empties the file of a process that runs nor needs one to exist.
   const fd = openSync(path, 'a+', 0o600)
   if (lockFile(fd)) {
     ftruncateSync(fd)
     writeSync(fd, `${process.pid}\n`)
-    return { ok: true, release: () => closeSync(fd) }
+    const { dev, ino } = fstatSync(fd)
+    const stands = () => {
+      const found = statSync(path, { throwIfNoEntry: false })
+      return found?.ino === ino && found.dev === dev
+    }
+    return { ok: true, stands, release: () => closeSync(fd) }
   }
   closeSync(fd)
   const owner = /^\d{1,9}\n$/.exec(readFileSync(path, 'utf8'))?.[0].trim()

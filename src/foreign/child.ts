@@ -2,11 +2,12 @@
  * Runs one foreign program for a driver: bounded in time and output, in a process group of its own,
  * with a minimal environment, and gone when it is no longer wanted.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { endMarked, markedEnv } from './offspring.ts'
 
 /** How a program ended, and what it said. */
 export interface ChildResult {
@@ -36,14 +37,22 @@ export class ChildError extends Error {
   }
 }
 
-let groups = true
+/** Set where programs stay in our own group: how they begin that carry our mark. */
+let ours: string | undefined
+const running = new Set<string>()
 
 /**
  * From now on a program stays in the group of this process, and ends with it where the whole group
  * is ended from outside: a fence agent may be, and what it runs must not go on.
  */
 export function keepChildrenInGroup(): void {
-  groups = false
+  if (ours !== undefined) return
+  const mark = randomUUID()
+  ours = mark
+  // Nobody ends them any more once we are gone: what they still do would come at any time.
+  process.once('exit', () => {
+    if (running.size > 0) endMarked(mark)
+  })
 }
 
 /** Output of grandchildren that outlive the program is not waited for any longer than this. */
@@ -58,7 +67,9 @@ export function runChild(
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new ChildError('aborted', `${program} was not started`))
 
-    const child = start(program, args, options)
+    const mark = ours && `${ours}.${randomUUID()}`
+    const child = start(program, args, options, mark)
+    if (mark !== undefined) running.add(mark)
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] }
     let bytes = 0
     let linger: NodeJS.Timeout | undefined
@@ -70,7 +81,8 @@ export function runChild(
       settled = true
       signal.removeEventListener('abort', abort)
       clearTimeout(linger)
-      if (killing) killGroup(child.pid)
+      if (killing) endAll(child, mark)
+      if (mark !== undefined) running.delete(mark)
       child.stdout?.destroy()
       child.stderr?.destroy()
       conclude()
@@ -107,14 +119,19 @@ export function runChild(
   })
 }
 
-function start(program: string, args: readonly string[], { env, stdin }: ChildOptions) {
+function start(
+  program: string,
+  args: readonly string[],
+  { env, stdin }: ChildOptions,
+  mark: string | undefined,
+): ChildProcess {
   let input: number | undefined
   try {
     input = stdin === undefined ? undefined : namelessFile(stdin)
     return spawn(program, args, {
-      env,
+      env: mark === undefined ? env : { ...env, ...markedEnv(mark) },
       cwd: '/',
-      detached: groups,
+      detached: mark === undefined,
       stdio: [input ?? 'ignore', 'pipe', 'pipe'],
     })
   } catch (error) {
@@ -132,14 +149,18 @@ function startError(program: string, error: unknown): ChildError {
     : new ChildError('failed', `${program} could not be started, ${code || 'unknown error'}`)
 }
 
-/**
- * A negative id means the whole group: helpers that the program started must not outlive it. In our
- * own group they end with us.
- */
+/** Helpers that the program has started must not outlive it. */
+function endAll(child: ChildProcess, mark: string | undefined): void {
+  if (mark === undefined) return killGroup(child.pid)
+  child.kill('SIGKILL')
+  endMarked(mark)
+}
+
+/** A negative id means the whole group. */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
-    process.kill(groups ? -pid : pid, 'SIGKILL')
+    process.kill(-pid, 'SIGKILL')
   } catch {
     // No process of the group is left.
   }

@@ -53,6 +53,9 @@ function fits(node: CibNode, { target, line }: CibLevel, remarks: Remark[]): boo
 
 /** Far above what a pattern takes, far below what anybody would wait. */
 const PATTERN_MAX_MS = 250
+/** After so many that cannot be used the others are not tried any more. */
+const patternsMax = 20
+const patternStart = 'the pattern of the level for '
 
 /** A POSIX pattern, searched for in a name. One that never ends is no pattern. */
 function matches(
@@ -67,6 +70,10 @@ function matches(
     .replaceAll('[:alnum:]', 'A-Za-z0-9')
     .replaceAll('[:lower:]', 'a-z')
     .replaceAll('[:upper:]', 'A-Z')
+  const text = `${patternStart}${JSON.stringify(pattern.slice(0, 60))} cannot be \
+used: write the levels of these nodes by hand`
+  const refused = remarks.filter((each) => each.text.startsWith(patternStart))
+  if (refused.length > patternsMax || refused.some((each) => each.text === text)) return false
   try {
     if (pattern.length > 1024) throw new RangeError('too long')
     const context = { pattern: ours, name }
@@ -75,9 +82,7 @@ function matches(
     })
     return found === true
   } catch {
-    const text = `the pattern of the level for ${JSON.stringify(pattern.slice(0, 60))} cannot be \
-used: write the levels of these nodes by hand`
-    if (!remarks.some((each) => each.text === text)) remarks.push({ lost: true, line, text })
+    remarks.push({ lost: true, line, text })
     return false
   }
 }

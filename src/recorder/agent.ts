@@ -106,7 +106,7 @@ async function act(settings: Settings, action: AgentAction, world: AgentWorld): 
   }
 }
 
-/** Everything on standard input, within a bound; to its end, or whoever writes it gets a signal. */
+/** Everything on standard input; to its end, or whoever writes it gets a signal. */
 export async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
   const parts: Buffer[] = []
   let length = 0
@@ -114,7 +114,8 @@ export async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
     length += chunk.length
     if (length <= inputBytesMax) parts.push(chunk)
   }
-  if (length > inputBytesMax) parts.push(Buffer.from('\n'))
+  // A part of it may name another node, or another action.
+  if (length > inputBytesMax) throw new Error('Failed: the input has no end')
   return Buffer.concat(parts).toString('utf8')
 }
 

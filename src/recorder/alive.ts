@@ -82,18 +82,27 @@ function aliveIn(text: string): Alive | undefined {
 
 const isText = (value: unknown): value is string => typeof value === 'string'
 
-/** This process, as nobody else can be it later. */
-export function self(): ProcessMark {
-  return { pid: process.pid, started: startOf(process.pid), place: placeOf() }
+/** A process of this machine, as nobody else can be it later. */
+export function markOf(pid: number): ProcessMark {
+  return { pid, started: startOf(pid), place: placeOf() }
 }
+
+export const self = (): ProcessMark => markOf(process.pid)
 
 /** Is it gone, as far as anybody here can tell? Of one elsewhere nobody can. */
 export function hasEnded({ pid, started, place }: ProcessMark): boolean {
   return place === placeOf() && startOf(pid) !== started
 }
 
+let ownPlace: string | undefined
+
 /** This boot of this machine, and within it where process numbers mean the same. */
 function placeOf(): string {
+  ownPlace ??= readPlace()
+  return ownPlace
+}
+
+function readPlace(): string {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     return `${boot} ${readlinkSync('/proc/self/ns/pid')}`

@@ -9,6 +9,7 @@ import { self } from './alive.ts'
 import {
   type Action,
   fileName,
+  isProcess,
   type Request,
   type Response,
   readResponse,
@@ -56,15 +57,28 @@ export async function ask(asking: Asking): Promise<Answer> {
     return { request, ...ended }
   } finally {
     awaiting.close()
-    // What is over is nobody's to carry out any more, and what came of it may be looked into.
-    await keep(place, request.request_id)
+    await putAside(place, request.request_id)
+  }
+}
+
+/**
+ * What is over is nobody's to carry out any more, and what came of it may be looked into. Where the
+ * disk does not let it the answer counts all the same; the responder puts it aside later.
+ */
+async function putAside(place: Place, id: string): Promise<void> {
+  try {
+    await keep(place, id)
     await prune(place.kept, keptMax)
+  } catch {
+    // Its deadline ends it.
   }
 }
 
 function requestOf(asking: Asking, nowMs: number): Request {
   const { action, target, filesystems, recorder, timeoutMs, priority, idempotencyKey } = asking
   const id = randomUUID()
+  // Where /proc is missing nobody could tell whether it has ended.
+  const own = self()
   return {
     request_id: id,
     timestamp: new Date(nowMs).toISOString(),
@@ -75,7 +89,7 @@ function requestOf(asking: Asking, nowMs: number): Request {
     deadline: new Date(nowMs + timeoutMs).toISOString(),
     idempotency_key: idempotencyKey ?? id,
     priority: priority ?? 0,
-    requester: self(),
+    ...(isProcess(own) && { requester: own }),
   }
 }
 

@@ -1,4 +1,5 @@
 /** The agent's off, on and reboot: asked of the responder for every node that was named. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentCode, AgentWorld } from './agent.ts'
 import { ask } from './ask.ts'
 import { discover, type Found } from './discovery.ts'
@@ -86,11 +87,15 @@ async function fenceOne(one: One, { err, env }: AgentWorld): Promise<boolean> {
   }
 }
 
+/** For so long an answer that is there waits for its line in the logs. */
+const logPatienceMs = 3_000
+
 type Remark = readonly ['INFO' | 'ERROR', string]
 
 /** The events of one fencing, in order; a log that takes nothing is said, and stops nothing. */
 function recorderOf({ action, target, found, settings }: One, err: AgentWorld['err']) {
   let last: Promise<void> = Promise.resolve()
+  const hurry = new AbortController()
   return {
     event: (status: Status, details: string, remarks: readonly Remark[]): Event => ({
       ...{ atMs: Date.now(), request_id: '', action, target_node: target, status, details },
@@ -102,11 +107,17 @@ function recorderOf({ action, target, found, settings }: One, err: AgentWorld['e
     write(request_id: string, events: readonly Event[]) {
       const named = events.map((event) => ({ ...event, request_id }))
       last = last
-        .then(() => writeEvents(settings.logDir, named))
+        .then(() => writeEvents(settings.logDir, named, hurry.signal))
         .catch((error: Error) =>
           err(`The logs in ${settings.logDir} were not written: ${error.message}`),
         )
     },
-    settled: () => last,
+    /** The fencing is over: whoever waits for this process is not kept waiting for a log. */
+    async settled() {
+      const timer = setTimeout(() => hurry.abort(), logPatienceMs)
+      const hung = sleep(2 * logPatienceMs, undefined, { ref: false })
+      await Promise.race([last, hung])
+      clearTimeout(timer)
+    },
   }
 }

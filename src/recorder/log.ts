@@ -35,10 +35,17 @@ const patienceMs = 10_000
 /** The last line of a log lies within this. */
 const tailBytes = 128 * 2 ** 10
 
-/** Puts these behind what is there. Throws where it cannot: nobody may wait for a log. */
-export async function writeEvents(dir: string, events: readonly Event[]): Promise<void> {
+/**
+ * Puts these behind what is there. Throws where it cannot, or once the signal says that nobody
+ * waits for the log any longer.
+ */
+export async function writeEvents(
+  dir: string,
+  events: readonly Event[],
+  hurry?: AbortSignal,
+): Promise<void> {
   makeOurs(dir)
-  const release = await lock(dir)
+  const release = await lock(dir, hurry)
   try {
     await appendAll(dir, events)
   } finally {
@@ -46,13 +53,16 @@ export async function writeEvents(dir: string, events: readonly Event[]): Promis
   }
 }
 
-async function lock(dir: string): Promise<() => void> {
-  const fd = openSync(join(dir, lockName), 'a', 0o600)
-  const untilMs = performance.now() + patienceMs
+async function lock(dir: string, hurry: AbortSignal | undefined): Promise<() => void> {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+  const flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK
+  const fd = openSync(join(dir, lockName), flags, 0o600)
+  const beganMs = performance.now()
   while (!lockFile(fd)) {
-    if (performance.now() > untilMs) {
+    const heldMs = performance.now() - beganMs
+    if (heldMs > patienceMs || hurry?.aborted) {
       closeSync(fd)
-      throw new Error(`somebody else has held ${dir} for ${patienceMs / 1_000} s`)
+      throw new Error(`somebody else has held ${dir} for ${Math.round(heldMs / 1_000)} s`)
     }
     await sleep(2 + 4 * Math.random())
   }

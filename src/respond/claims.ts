@@ -3,10 +3,17 @@
  * same place or in another life, finds there that it was begun, and what came of it. A request that
  * is asked twice, by its id or by its key, is carried out once.
  */
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { idIn, type Request, type Response, requestFrom } from '../recorder/message.ts'
-import { type Place, prune, put, readText } from '../recorder/place.ts'
+import {
+  defaultTimeoutMs,
+  fileName,
+  idIn,
+  type Request,
+  type Response,
+  requestFrom,
+} from '../recorder/message.ts'
+import { type Place, put, readText } from '../recorder/place.ts'
 
 export interface Claim {
   readonly request: Request
@@ -17,15 +24,21 @@ export interface Claim {
 export interface Claims {
   /** What is known of a request, by its id or by its key. */
   of(request: Request): Claim | undefined
+  /** Was it begun, as far as anybody can tell, and nobody knows more? */
+  isDamaged(request: Request): boolean
+  /** So many are known that no more may be begun: all of them may still be asked for. */
+  isFull(): boolean
   /** Durable before anything is done. */
   begin(request: Request): Promise<void>
   end(request: Request, response: Response): Promise<void>
   /** Forgets the oldest of those that nobody can ask for any more. */
-  tidy(): Promise<void>
+  tidy(max?: number): Promise<void>
 }
 
-/** Far more than can be asked for within the hour for which a request may be good. */
+/** So many are kept of those that are over. */
 const claimsMax = 4_000
+/** Nobody has so many nodes that he asks for more while all of these may be asked for again. */
+const claimsFull = 20_000
 
 export async function openClaims(place: Place): Promise<Claims> {
   const byId = new Map<string, Claim>()
@@ -34,9 +47,13 @@ export async function openClaims(place: Place): Promise<Claims> {
     byId.set(claim.request.request_id, claim)
     byKey.set(keyOf(claim.request), claim)
   }
+  const damaged = new Set<string>()
   for (const name of await readdir(place.claims)) {
-    const claim = claimAt(join(place.claims, name), idIn(name))
-    if (claim !== undefined) know(claim)
+    const id = idIn(name)
+    if (id === undefined) continue
+    const claim = claimAt(join(place.claims, name), id)
+    if (claim === undefined) damaged.add(id)
+    else know(claim)
   }
   const save = async (claim: Claim): Promise<void> => {
     const { request, response } = claim
@@ -48,20 +65,38 @@ export async function openClaims(place: Place): Promise<Claims> {
     of: (request) => byId.get(request.request_id) ?? byKey.get(keyOf(request)),
     begin: (request) => save({ request }),
     end: (request, response) => save({ request, response }),
-    async tidy() {
-      await prune(place.claims, claimsMax)
-      const old = [...byId.values()].slice(0, Math.max(0, byId.size - claimsMax))
-      for (const { request } of old) {
-        byId.delete(request.request_id)
-        byKey.delete(keyOf(request))
+    isDamaged: ({ request_id }) => damaged.has(request_id),
+    isFull: () => byId.size >= claimsFull,
+    async tidy(max = claimsMax) {
+      const nowMs = Date.now()
+      const old = [...byId.values()].slice(0, Math.max(0, byId.size - max))
+      for (const { request } of old.filter((claim) => isOver(claim.request, nowMs))) {
+        const { request_id } = request
+        await rm(join(place.claims, fileName(request_id)), { recursive: true, force: true })
+        byId.delete(request_id)
+        if (byKey.get(keyOf(request))?.request === request) byKey.delete(keyOf(request))
       }
     },
   }
 }
 
+const endOf = ({ timestamp, deadline }: Request): number =>
+  deadline === undefined ? Date.parse(timestamp) + defaultTimeoutMs : Date.parse(deadline)
+
+/** A clock that is put right meanwhile shall bring nobody back. */
+const overMs = 300_000
+const isOver = (request: Request, nowMs: number): boolean => endOf(request) + overMs < nowMs
+
+/** For so long after its deadline its result is told to whoever asks once more. */
+const recalledMs = 3_600_000
+
+/** Is its result so old that it says nothing of now? */
+export const isHistory = ({ request }: Claim, nowMs: number): boolean =>
+  endOf(request) + recalledMs < nowMs
+
 const keyOf = ({ request_id, idempotency_key }: Request): string => idempotency_key ?? request_id
 
-/** A file of ours; what cannot be read says that something was begun, and nothing else. */
+/** A file of ours; `undefined` where it tells nothing. */
 function claimAt(path: string, id: string | undefined): Claim | undefined {
   const read = id === undefined ? undefined : readText(path)
   if (read === undefined || !read.ok) return undefined

@@ -7,7 +7,7 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto'
 import { createServer as createPlain, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createSecure } from 'node:https'
-import { type AddressInfo, isIP } from 'node:net'
+import { type AddressInfo, isIP, type Socket } from 'node:net'
 import { sha256 } from '../audit/chain.ts'
 import {
   defaultTimeoutMs,
@@ -33,10 +33,13 @@ export interface Listening {
   close(): Promise<void>
 }
 
-/** Only so many requests at once, and each has to be there soon. */
-const connectionsMax = 256
+/** Only so many connections at once, no address has all of them, and each has to speak soon. */
+const connectionsMax = 512
+const ofAddressMax = 128
+const handshakeMs = 5_000
 const headMs = 5_000
 const bodyMs = 10_000
+const checkMs = 1_000
 
 /** A sentence where this may not be listened to. */
 export function whyNotListen({ host, tls, token }: Omit<ListenOptions, 'submit' | 'say'>) {
@@ -71,10 +74,11 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       .then((reply) => send(response, reply))
   const server =
     tls === undefined
-      ? createPlain(serve)
+      ? createPlain({ connectionsCheckingInterval: checkMs }, serve)
       : createSecure(
           {
             ...{ cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' },
+            ...{ handshakeTimeout: handshakeMs, connectionsCheckingInterval: checkMs },
             ...(tls.clientCa !== undefined && {
               ca: tls.clientCa,
               requestCert: true,
@@ -84,6 +88,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
           serve,
         )
   server.maxConnections = connectionsMax
+  server.on('connection', shareOut(ofAddressMax))
   server.headersTimeout = headMs
   server.requestTimeout = bodyMs
   server.on('clientError', (_, socket) => socket.destroy())
@@ -101,6 +106,22 @@ export async function listen(options: ListenOptions): Promise<Listening> {
         server.close(() => resolve())
         server.closeIdleConnections()
       }),
+  }
+}
+
+/** Whoever holds too many connections gets no more: others have to be heard. */
+function shareOut(max: number): (socket: Socket) => void {
+  const held = new Map<string, number>()
+  return (socket) => {
+    const { remoteAddress: from = '' } = socket
+    const count = (held.get(from) ?? 0) + 1
+    if (count > max) return void socket.destroy()
+    held.set(from, count)
+    socket.once('close', () => {
+      const left = (held.get(from) ?? 1) - 1
+      if (left > 0) held.set(from, left)
+      else held.delete(from)
+    })
   }
 }
 

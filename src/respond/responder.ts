@@ -7,8 +7,8 @@ import { lstatSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { claimFile } from '../daemon/instance.ts'
-import { beat, beatEveryMs } from '../recorder/alive.ts'
+import { claimFile, type FileClaim } from '../daemon/instance.ts'
+import { aliveFile, beat, beatEveryMs } from '../recorder/alive.ts'
 import {
   deadlineOf,
   fileName,
@@ -38,6 +38,8 @@ export interface ResponderOptions {
 export interface Responder {
   /** Resolves when it acts: at once, or when the one before it is gone. */
   readonly acts: Promise<void>
+  /** Rejects when it must act no more, with the reason. */
+  readonly ended: Promise<never>
   /** A request that came another way: on disk like the others, and carried out with them. */
   submit(request: Request): Promise<Response | undefined>
   close(): Promise<void>
@@ -56,11 +58,14 @@ export function startResponder(options: ResponderOptions): Responder {
   const { place, say } = options
   const stop = new AbortController()
   let acting: Acting | undefined
-  const acts = turnOf(place, say, stop.signal).then(async (release) => {
-    if (release !== undefined) acting = await act(options, release)
+  const lost = Promise.withResolvers<never>()
+  lost.promise.catch(() => {})
+  const acts = turnOf(place, say, stop.signal).then(async (claim) => {
+    if (claim !== undefined) acting = await act(options, claim, lost.reject)
   })
   return {
     acts,
+    ended: lost.promise,
     async submit(request) {
       await acts
       return await acting?.submit(request)
@@ -80,11 +85,16 @@ async function turnOf(
   { dir }: Place,
   say: Say,
   signal: AbortSignal,
-): Promise<(() => void) | undefined> {
+): Promise<FileClaim | undefined> {
   let told = ''
   while (!signal.aborted) {
     const claim = claimFile(join(dir, lockName))
-    if (claim.ok) return claim.release
+    // It may have been taken away between its opening and its lock.
+    if (claim.ok && claim.stands()) return claim
+    if (claim.ok) {
+      claim.release()
+      continue
+    }
     if (told !== claim.owner) {
       const who = claim.owner === '' ? 'Another responder' : `The responder ${claim.owner}`
       say('info', `${who} acts in ${dir}; this one waits until it is gone.`)
@@ -100,10 +110,21 @@ interface Acting {
   close(): Promise<void>
 }
 
-async function act(options: ResponderOptions, release: () => void): Promise<Acting> {
+async function act(
+  options: ResponderOptions,
+  claim: FileClaim,
+  lost: (error: Error) => void,
+): Promise<Acting> {
   const { place, name, work, say } = options
   const claims = await openClaims(place)
-  const pool = openPool({ ...options, claims })
+  /** Where the lock is not there any more another one may be held, by somebody who acts. */
+  const mayBegin = (): boolean => {
+    if (claim.stands()) return true
+    const because = `${join(place.dir, lockName)} of this process is not there any more`
+    lost(new Error(`${because}: it acts no more, start it again`))
+    return false
+  }
+  const pool = openPool({ ...options, claims, mayBegin })
   const desk = deskOf(options, pool)
   const alive = () =>
     beat(place, name, work.nodes()).catch((error: Error) =>
@@ -112,7 +133,7 @@ async function act(options: ResponderOptions, release: () => void): Promise<Acti
   const watch = watchDirectory(place.requests, desk.look, { polling: options.polling ?? false })
   await alive()
   const timers = [
-    setInterval(() => void alive(), beatEveryMs),
+    setInterval(() => void (mayBegin() && alive()), beatEveryMs),
     setInterval(() => void sweep(place, claims, say), sweepEveryMs),
   ]
   say('info', `${name} answers the requests in ${place.dir} (${watch.by()}).`)
@@ -124,8 +145,8 @@ async function act(options: ResponderOptions, release: () => void): Promise<Acti
       for (const timer of timers) clearInterval(timer)
       await pool.close()
       await desk.settled()
-      await rm(join(place.dir, 'responder.json'), { force: true })
-      release()
+      if (claim.stands()) await rm(join(place.dir, aliveFile), { force: true })
+      claim.release()
     },
   }
 }
@@ -234,6 +255,13 @@ async function sweep(place: Place, claims: Claims, say: Say): Promise<void> {
       if (untilMs === undefined && !isOld(join(place.responses, fileName(id)))) continue
       if (typeof untilMs === 'number' && untilMs + overMs > Date.now()) continue
       await keep(place, id)
+    }
+    // Half a request of an agent that was killed, or half a response.
+    for (const dir of [place.requests, place.responses]) {
+      const halves = (await readdir(dir)).filter((name) => name.endsWith('.tmp'))
+      for (const path of halves.map((name) => join(dir, name))) {
+        if (isOld(path)) await rm(path, { recursive: true, force: true })
+      }
     }
     await prune(place.kept, keptMax)
     await claims.tidy()

@@ -17,6 +17,8 @@ export interface Attempt {
   readonly resumed: boolean
   /** Aborts when nobody waits for it any more. */
   readonly signal: AbortSignal
+  /** The same, asked: who was frozen hears of a signal only after what came before it. */
+  readonly wanted: () => boolean
 }
 
 export interface Work {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { answering, healthy, openDesk, proven } from '../cli/daemon.ts'
+import { answering, healthy, member, openDesk, proven } from '../cli/daemon.ts'
 import { type Site, site } from '../cli/two-bmcs.ts'
 import { noBmc } from '../fence/ipmi-sim.ts'
 import { notRoot } from '../needs.ts'
@@ -67,7 +67,8 @@ test('A1 a picketd that answers gets the order, and nothing is pressed beside it
   const here = await site(t)
   const ask = asking(here)
   const asked = { action: 'off', plug: 'node-01' }
-  const desk = await openDesk(t, healthy(), answering('done', 'node-01 is proven off', proven))
+  const own = healthy({ cluster: 'test' })
+  const desk = await openDesk(t, own, answering('done', 'node-01 is proven off', proven))
   const off = await ask(asked, { PICKET_SOCKET: desk.socket })
   assert.deepEqual([off.code, off.err], [0, ''])
   const [order] = desk.given
@@ -76,6 +77,18 @@ test('A1 a picketd that answers gets the order, and nothing is pressed beside it
   desk.world.refusal = 'this node has no quorum'
   const refused = await ask(asked, { PICKET_SOCKET: desk.socket })
   assert.deepEqual([refused.code, refused.err], [1, 'Failed: this node has no quorum\n'])
+  const fenced = { ...own, nodes: [member('node-01', { standing: 'fenced' })] }
+  desk.world.status = fenced
+  const rebooted = await ask({ ...asked, action: 'reboot' }, { PICKET_SOCKET: desk.socket })
+  assert.equal(rebooted.code, 0, 'it is proven off: whether it comes on again, nobody owes')
+  // Nodes of two clusters may have one name.
+  desk.world.status = { ...own, cluster: 'another' }
+  desk.world.refusal = undefined
+  const given = desk.given.length
+  const stranger = await ask(asked, { PICKET_SOCKET: desk.socket })
+  assert.equal(stranger.code, 1)
+  assert.match(stranger.err, /is of the cluster another, and the configuration of test/)
+  assert.equal(desk.given.length, given)
   assert.deepEqual(here.bmcs[0].commands(), [])
   const alone = await ask(asked, { PICKET_SOCKET: join(here.state, 'nobody.sock') })
   assert.equal(alone.code, 0, alone.err)

@@ -167,6 +167,22 @@ test('C5 a pattern that never ends ends', async (t) => {
   )
 })
 
+test('C5 many patterns that never end for many nodes end as well', async (t) => {
+  const ids = Array.from({ length: 60 }, (_, at) => at)
+  const long = 'a'.repeat(35)
+  const levels = ids.map(
+    (id) => `<fencing-level id="${id}" target-pattern="(a+)+$x${id}" index="1" devices="f"/>`,
+  )
+  const text = cibText(
+    nodes(...ids.map((id) => `n-${long}${id}`)),
+    resources(stonith('f', 'fence_ipmilan', { ...login, lanplus: '1' })),
+    topology(...levels),
+  )
+  const { err, code } = await importCib(t, text)
+  assert.equal(code, 1)
+  assert.match(err, /! the pattern of the level for .* cannot be used/)
+})
+
 test('C5 what a driver has no word for stays with the agent itself', async (t) => {
   const cases = [
     { plug: '101', parameters: { password_script: '/usr/bin/tell' }, type: 'fence_pve' },

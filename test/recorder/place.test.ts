@@ -89,3 +89,15 @@ test('what is over is kept, so many of them', async (t) => {
   await prune(place.kept, 50)
   assert.equal(readdirSync(place.kept).length, 50)
 })
+
+test('what lies in the way of a file that is written is neither followed nor waited for', async (t) => {
+  const { root, place } = site(t)
+  const [one, other] = [crypto.randomUUID(), crypto.randomUUID()]
+  const victim = join(root, 'victim')
+  writeFileSync(victim, 'precious')
+  symlinkSync(victim, join(place.responses, `${one}.json.tmp`))
+  execFileSync('mkfifo', [join(place.responses, `${other}.json.tmp`)])
+  await assert.rejects(put(place.responses, one, 'text'), /ELOOP/)
+  await assert.rejects(put(place.responses, other, 'text'), /ENXIO/)
+  assert.equal(statSync(victim).size, 'precious'.length)
+})

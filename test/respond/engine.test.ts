@@ -127,7 +127,8 @@ test('a configuration that changes is read again, one that breaks is said, and l
     ...{ config: here.config, socket: undefined, stateDir: join(here.state, 'orders') },
     say: (level, text) => void said.push(`${level}: ${text}`),
   })
-  const attempt = { number: 1, resumed: false, signal: AbortSignal.timeout(10_000) }
+  const signal = AbortSignal.timeout(10_000)
+  const attempt = { number: 1, resumed: false, signal, wanted: () => true }
   const status = requestOf({ action: 'status' })
   assert.equal((await work.carryOut(status, attempt)).power, 'on')
   await sleep(20)
@@ -167,6 +168,13 @@ test('S21 where picketd runs the order goes through it, and its word counts', {
   const refused = await here.agent({ action: 'off', plug: 'node-01' })
   assert.equal(refused.code, 1)
   assert.match(refused.err, /no quorum/)
+  const given = here.desk.given.length
+  const none = { nodes: [], resources: [], orders: [], advice: [] }
+  here.desk.world.status = { ...none, cluster: 'another', ready: true }
+  const stranger = await here.agent({ action: 'off', plug: 'node-01' })
+  assert.equal(stranger.code, 1)
+  assert.match(stranger.err, /is of the cluster another, and the configuration of test/)
+  assert.deepEqual([here.desk.given.length, here.bmc.commands()], [given, []])
 })
 
 test('S21 where picketd should run and does not, nothing is sent', { skip: noBmc }, async (t) => {

@@ -1,9 +1,11 @@
 /** R10: the same requests over HTTPS, and who may not ask. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request as plainRequest } from 'node:http'
 import { request as secureRequest } from 'node:https'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -202,4 +204,24 @@ test('mutual TLS: who has no certificate of the authority is not heard', {
   const stranger = { ca, cert: file('stranger.pem'), key: file('stranger.key') }
   await assert.rejects(post(here, { tls: stranger }))
   assert.equal(here.done.length, 1)
+})
+
+test('whoever holds connections and says nothing keeps nobody else out', {
+  skip: missing('openssl'),
+}, async (t) => {
+  const file = certificates(t)
+  const ca = file('ca.pem')
+  const tls = { cert: file('server.pem'), key: file('server.key') }
+  for (const here of [await open(t, { tls, token }), await open(t)]) {
+    const from = { port: here.port, host: '127.0.0.1', localAddress: '127.0.0.2' }
+    const idle = Array.from({ length: 600 }, () => connect(from).on('error', () => {}))
+    t.after(() => idle.forEach((socket) => void socket.destroy()))
+    await once(idle[0] as Socket, 'connect')
+    await sleep(500)
+    const beganMs = performance.now()
+    assert.equal((await post(here, { tls: { ca } })).status, 200)
+    assert.ok(performance.now() - beganMs < 4_000)
+    await sleep(7_500)
+    assert.ok(idle.every((socket) => socket.closed))
+  }
 })

@@ -47,3 +47,12 @@ test('what is late is never begun', () => {
   const plan = planOf([waiting('a', {}, 999), waiting('b', {}, 1_000)], [], 9, 999)
   assert.deepEqual([named(plan.begin), named(plan.late)], [['b'], ['a']])
 })
+
+test('looks wait behind deeds, and leave them room', () => {
+  const look = (name: string) => waiting(name, { action: 'status', priority: 100 })
+  const all = [look('x'), look('y'), look('z'), waiting('a', { priority: -5 })]
+  assert.deepEqual(named(planOf(all, [], 9, 0).begin), ['a', 'x', 'y', 'z'])
+  assert.deepEqual(named(planOf(all, [], 4, 0).begin), ['a', 'x', 'y'])
+  const looking = [requestOf({ action: 'status' }), requestOf({ action: 'status' })]
+  assert.deepEqual(named(planOf(all, looking, 4, 0).begin), ['a'])
+})
