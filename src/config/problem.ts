@@ -29,8 +29,8 @@ export function problemText(problem: Problem): string {
 const toldMax = 100
 
 /**
- * The same problem found by two ways is one problem, and what one driver lacks is one; they are told
- * in the order of the file.
+ * The same problem found by two ways is one problem, and what one driver lacks is one; they are
+ * told in the order of the file.
  */
 export function tidyProblems(problems: readonly Problem[]): readonly Problem[] {
   const once = new Map(gathered(problems).map((problem) => [problemText(problem), problem]))
