@@ -162,6 +162,9 @@ function handle(world: World, daemon: Daemon, news: News): void {
   arm(world, daemon)
 }
 
+/** So late may an alarm be where alarms are late. */
+export const alarmLateMaxMs = 1_500
+
 /** One alarm, at the deadline that the core asks for. */
 function arm(world: World, daemon: Daemon): void {
   const { machine } = daemon
@@ -170,8 +173,11 @@ function arm(world: World, daemon: Daemon): void {
   if (dueMs === Infinity || daemon.alarmMs <= dueMs) return
   const { alarmLatePercent } = world.faults
   const lot = world.lots.daemon
-  const jitterMs = lot.chance(alarmLatePercent) ? lot.int(50, 1_500) : lot.int(0, 2)
-  daemon.alarmMs = Math.max(world.nowMs, dueMs) + jitterMs
+  const jitterMs = lot.chance(alarmLatePercent) ? lot.int(50, alarmLateMaxMs) : lot.int(0, 2)
+  const atMs = Math.max(world.nowMs, dueMs) + jitterMs
+  // News do not make an alarm later that is late already.
+  if (atMs >= daemon.alarmMs) return
+  daemon.alarmMs = atMs
   const alarm = ++daemon.alarm
   world.after(daemon.alarmMs - world.nowMs, () => {
     if (daemon.alive && daemon.alarm === alarm && machine.frozen.daemon === 0) ring(world, daemon)

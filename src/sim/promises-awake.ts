@@ -4,7 +4,7 @@
  */
 
 import type { Ring } from './cpg.ts'
-import type { Daemon } from './daemons.ts'
+import { alarmLateMaxMs, type Daemon } from './daemons.ts'
 import type { Invariant, Moments } from './invariants.ts'
 import { connected } from './network.ts'
 import type { Machine, World } from './world.ts'
@@ -50,6 +50,8 @@ function slandered(world: World, { daemon, message }: Moments['onMessage']): str
   const known = awake.get(world)
   const notes = [known?.get(world.machine(message.node)), known?.get(daemon.machine)]
   const { silentMs, beatMs, echoMs } = world.site.config.timing
+  // A beat may be so late that its node is silent, for all that the others know.
+  if (world.faults.alarmLatePercent > 0 && silentMs <= 2 * beatMs + alarmLateMaxMs) return undefined
   const boundMs = silentMs + echoMs + 4 * beatMs
   const isAwake = notes.every((note) => {
     return note?.ring === daemon.machine.corosync?.ring && world.nowMs - note!.sinceMs > boundMs

@@ -250,9 +250,19 @@ function regroup(world: World): void {
       for (const press of witness.presses.get(machine.id) ?? []) press.concluded = true
       continue
     }
+    // What was pressed while it served, and is over, has not kept it from serving.
+    for (const press of witness.presses.get(machine.id) ?? []) {
+      if (nowMs - press.sentMs > overMs(world, press)) press.concluded = true
+    }
     witness.inService.delete(machine)
     if (machine.powered) separate(witness, machine)
   }
+}
+
+/** For so long after it was sent a command may still be carried out. */
+function overMs({ site }: World, { device }: PressNote): number {
+  const { lateMs, timeoutMs } = site.config.devices.find(({ id }) => id === device.id)!
+  return lateMs + timeoutMs
 }
 
 /** A fencing that goes on under the name of an operator's order is still the same. */
