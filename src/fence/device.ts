@@ -147,9 +147,8 @@ export function openDevice(setup: DeviceSetup): Device {
         const seen = await take('ask', ask, (open) => verified(driver, settings, open))
         const found = noted(seen.identity)
         const ours = expected === undefined || found === expected
-        if (ours && seen.unread !== undefined) {
-          return { ok: false, pressable: true, detail: say(seen.unread) }
-        }
+        const { unread } = seen
+        if (ours && unread) return { ok: false, pressable: true, detail: say(unread) }
         const detail = ours ? seen.detail : stranger(found && mask(found), identity)
         return {
           ok: ours,
