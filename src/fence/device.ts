@@ -147,14 +147,10 @@ export function openDevice(setup: DeviceSetup): Device {
         const seen = await take('ask', ask, (open) => verified(driver, settings, open))
         const found = noted(seen.identity)
         const ours = expected === undefined || found === expected
-        const { unread } = seen
-        if (ours && unread) return { ok: false, pressable: true, detail: say(unread) }
+        if (ours && seen.unread) return { ok: false, pressable: true, detail: say(seen.unread) }
         const detail = ours ? seen.detail : stranger(found && mask(found), identity)
-        return {
-          ok: ours,
-          ...(found !== undefined && { identity: found }),
-          detail: tell(`${where}: ${detail}`),
-        }
+        const from = found === undefined ? {} : { identity: found }
+        return { ok: ours, ...from, detail: tell(`${where}: ${detail}`) }
       } catch (error) {
         return { ok: false, detail: say(error) }
       }

@@ -91,8 +91,8 @@ const single: readonly (readonly [what: string, config: string, problem: string]
   ],
   [
     'what follows from a first slip',
-    'cluster: { name: ${NAME}, nodes: [{ name: a, b: c }] }\n',
-    'config.yaml:1:19: this is not YAML: something stands where nothing is expected; put a text in quotes',
+    'cluster: { name: "a" b, nodes: [{ name: a, b: c }] }\n',
+    'config.yaml:1:22: this is not YAML: something stands where nothing is expected; put a text in quotes',
   ],
   [
     'a resource without a type',
