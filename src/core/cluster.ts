@@ -166,7 +166,7 @@ function route(turn: Turn, event: Event): void {
       return
     case 'identified':
       onChecked(turn, event)
-      return onIdentified(turn, event.id, event.ok || event.pressable === true, event.detail)
+      return onIdentified(turn, event.id, event.ok, event.detail)
     case 'heard':
       // News of a lost node are told at once: its fencing may be waiting for them.
       if (onAsked(turn, event.id, event.answered)) sendReport(turn)

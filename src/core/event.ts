@@ -27,15 +27,7 @@ export type News = Readonly<
   | { kind: 'saved'; id: number; ok: boolean; detail?: string }
   | { kind: 'pressed'; id: number; outcome: PressOutcome; detail: string }
   | ({ kind: 'power'; id: number } & Reading)
-  | {
-      kind: 'identified'
-      id: number
-      ok: boolean
-      /** Only its power cannot be read now: that keeps nobody from pressing it. */
-      pressable?: boolean
-      identity?: string
-      detail: string
-    }
+  | { kind: 'identified'; id: number; ok: boolean; identity?: string; detail: string }
   | { kind: 'heard'; id: number; silent: boolean; answered: readonly string[] }
   | { kind: 'ran'; id: number; resource: ResourceId; outcome: RunOutcome; detail: string }
   | { kind: 'checked'; id: number; check: CheckId; ok: boolean; detail: string }

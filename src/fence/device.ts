@@ -28,8 +28,6 @@ export type PowerRead = Reading
 export interface Identified {
   /** Would our credentials, right now, work on exactly this device? */
   readonly ok: boolean
-  /** Not ok only because it does not tell its power: it is the right one, and can be pressed. */
-  readonly pressable?: boolean
   readonly identity?: string
   readonly detail: string
 }
@@ -146,11 +144,13 @@ export function openDevice(setup: DeviceSetup): Device {
       try {
         const seen = await take('ask', ask, (open) => verified(driver, settings, open))
         const found = noted(seen.identity)
-        const ours = expected === undefined || found === expected
-        if (ours && seen.unread) return { ok: false, pressable: true, detail: say(seen.unread) }
-        const detail = ours ? seen.detail : stranger(found && mask(found), identity)
-        const from = found === undefined ? {} : { identity: found }
-        return { ok: ours, ...from, detail: tell(`${where}: ${detail}`) }
+        const ok = expected === undefined || found === expected
+        const detail = ok ? seen.detail : stranger(found && mask(found), identity)
+        return {
+          ok,
+          ...(found !== undefined && { identity: found }),
+          detail: tell(`${where}: ${detail}`),
+        }
       } catch (error) {
         return { ok: false, detail: say(error) }
       }
@@ -164,11 +164,11 @@ async function verified(
   settings: Parameters<Driver['verify']>[0],
   { wire, unpinned }: OpenWire,
 ): Promise<Verification> {
-  const { identity, detail, unread } = await driver.verify(settings, wire)
+  const { identity, detail } = await driver.verify(settings, wire)
   const pins = unpinned().map(
     (fingerprint) => `nobody looks at its certificate: pin the fingerprint ${fingerprint}`,
   )
-  return { identity, detail: [detail, ...pins].join('; '), unread }
+  return { identity, detail: [detail, ...pins].join('; ') }
 }
 
 /** What is told of a reading; with a `detail` on why it does not count, nothing that could. */

@@ -4,7 +4,6 @@
  */
 import { z } from 'zod'
 import type { Isolation, Power } from '../core/model.ts'
-import type { FenceError } from './errors.ts'
 import type { Wire } from './wire.ts'
 
 /** How strong the evidence of a driver is, and how long its device takes (F15). */
@@ -75,11 +74,6 @@ export interface Verification {
   readonly identity?: string | undefined
   /** A sentence on what was found. */
   readonly detail: string
-  /**
-   * It is the right one and lets us in, and does not tell its power: why. It can be pressed all the
-   * same, and nothing is proven before it tells.
-   */
-  readonly unread?: FenceError | undefined
 }
 
 /**

@@ -34,27 +34,3 @@ test('a device that refuses our login is asked once a minute, and locks nobody o
   assert.ok(gaps.length > 30, `${gaps.length}`)
   assert.ok(Math.min(...gaps) >= 60_000, `${Math.min(...gaps)} ms`)
 })
-
-test('F2 a device that does not tell its power is pressed, and is no device that works', () => {
-  for (const [name, mum, refuses] of [
-    ['mum', true, false],
-    ['closed', false, true],
-  ] as const) {
-    const table = new Table()
-    for (const id of ['a', 'b', 'c']) table.seat(id)
-    Object.assign(table.seats.get('a')!, { mum, refuses })
-    table.ring(['a', 'b', 'c'])
-    table.run(400_000)
-    const { state } = table.seats.get('b')!
-    assert.equal(state.devices['a/1/1']?.ok, false, name)
-    table.ring(['b', 'c'])
-    table.run(20_000)
-    const presses = table.log.filter((line) => line.includes('b presses off of a'))
-    assert.equal(presses.length > 0, mum, name)
-    assert.equal(
-      table.log.some((line) => line.includes('Node a fenced by b')),
-      mum,
-      name,
-    )
-  }
-})

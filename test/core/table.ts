@@ -34,8 +34,6 @@ export interface Seat {
   /** Do they turn everybody away who logs in? Do they never answer a command that they carry out? */
   refuses: boolean
   hangs: boolean
-  /** Do they let everybody in, and not tell the power when they are asked who they are? */
-  mum?: boolean
   /** How often the machine has booted, and whether that is all that it does. */
   boots: number
   booting: boolean
@@ -267,7 +265,13 @@ export class Table {
       }
       case 'identify':
         this.say(`${seat.id} asks ${effect.device}`)
-        answer({ kind: 'identified', id: effect.id, ...identified(this.seats.get(effect.target)) })
+        answer({
+          kind: 'identified',
+          id: effect.id,
+          ...(this.seats.get(effect.target)?.refuses === true
+            ? { ok: false, detail: 'the device refused our password' }
+            : { ok: true, detail: 'fine' }),
+        })
         return
       case 'listen':
         answer({ kind: 'heard', id: effect.id, silent: true, answered: [] })
@@ -347,9 +351,4 @@ export class Table {
   say(line: string): void {
     this.log.push(`${this.nowMs} ${line}`)
   }
-}
-
-function identified({ refuses = false, mum = false }: Partial<Seat> = {}) {
-  if (refuses) return { ok: false, detail: 'the device refused our password' }
-  return mum ? { ok: false, pressable: true, detail: 'no power' } : { ok: true, detail: 'fine' }
 }

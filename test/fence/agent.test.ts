@@ -56,7 +56,6 @@ async function start(): Promise<Stand> {
     identity: undefined,
     power: () => (double.power() === 'off' ? 'off' : 'on'),
     setPower: double.setPower,
-    chokes: true,
     between: [
       ...['exit 1', 'exit 3', 'exit 255', 'echo off; exit 1', 'echo Status: OFF; exit 3'],
       ...['echo Status: ON; exit 2', 'echo usage: off >&2; exit 2', 'kill -9 $$'],

@@ -27,7 +27,6 @@ async function start(): Promise<Stand> {
     identity: undefined,
     power: () => (double.power() === 'off' ? 'off' : 'on'),
     setPower: double.setPower,
-    chokes: true,
     between: [
       ...['exit 1', 'exit 2', 'exit 3', 'echo off; exit 1', 'echo Status: OFF; exit 3'],
       ...['echo Status: ON; exit 2', 'echo Status: OFF; exit 0', 'echo off; exit 2', 'kill -9 $$'],

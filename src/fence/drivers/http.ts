@@ -172,15 +172,11 @@ export const http = defineDriver({
 
   async verify(options, wire) {
     const { power, raw, identity } = await readStatus(options, wire)
-    const strange = `"${raw}" is in neither list`
-    // Whether it would let us switch, nobody can say without doing it.
-    return {
-      identity,
-      detail: `reads the power as ${power}; the right to switch is not tried`,
-      ...(power === 'unknown' && {
-        unread: new FenceError('garbled', strange, 'complete the status rule'),
-      }),
+    if (power === 'unknown') {
+      throw new FenceError('garbled', `"${raw}" is in neither list`, 'complete the status rule')
     }
+    // Whether it would let us switch, nobody can say without doing it.
+    return { identity, detail: `reads the power as ${power}; the right to switch is not tried` }
   },
 })
 

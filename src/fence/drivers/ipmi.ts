@@ -44,6 +44,7 @@ export const ipmi = defineDriver({
   async verify(options, wire) {
     // A session at the privilege that an off needs is the permission: the BMC grants it or not.
     const { power, raw, identity } = await readStatus(options, wire)
+    if (power === 'unknown') throw new FenceError('garbled', raw)
     const { user, privilege } = options
     const name = identity && canonicalIdentity(identity)
     return {
@@ -52,7 +53,6 @@ export const ipmi = defineDriver({
         `lets ${user} in as ${privilege} over cipher suite ${cipherOf(options)}, ` +
         `power is ${power}, ` +
         (name === undefined ? 'tells no system GUID' : `system GUID ${name}`),
-      ...(power === 'unknown' && { unread: new FenceError('garbled', raw) }),
     }
   },
 })
@@ -63,16 +63,10 @@ async function readStatus(options: Options, wire: Wire): Promise<Status> {
   const failures = ['dropped', 'garbled', 'timeout'] as const
   return persistently(wire, { failures, attemptMs: ATTEMPT_MS }, () =>
     inSession(options, wire, async (session) => {
-      const { power, raw } = await readPower(session).catch(unread)
+      const { power, raw } = await readPower(session)
       return { power, raw, identity: await readGuid(session) }
     }),
   )
-}
-
-/** It has let us in at the privilege of an off, and refuses this one question. */
-function unread(error: unknown): Pick<Status, 'power' | 'raw'> {
-  if (!(error instanceof FenceError) || error.failure !== 'refused') throw error
-  return { power: 'unknown', raw: `it does not tell its power: ${error.message}` }
 }
 
 async function press(options: Options, wire: Wire, verb: 'on' | 'off'): Promise<void> {

@@ -245,6 +245,7 @@ function pathOf(location: string): string {
 
 async function inspect({ options, wire, bmc, known, system }: Service): Promise<Verification> {
   const { power, raw } = await readPower(bmc, system)
+  if (power === 'unknown') throw new FenceError('garbled', `its PowerState is ${raw}`)
   known.resetTypes = await resetTypesOf(bmc.get, system)
   const type = chosen(options.by === 'reset' ? resetBy(options) : offBy(options), known.resetTypes)
   if (options.by === 'reset' && steadyMark(known, system.lastReset) === undefined) {
@@ -267,6 +268,5 @@ async function inspect({ options, wire, bmc, known, system }: Service): Promise<
       `lets ${options.user} in${role === undefined ? '' : ` as ${bmc.tell(role)}`}, ` +
       `system ${bmc.tell(system.id)} is ${power} and ${offers} ${type}, ` +
       (uuid === undefined ? 'tells no UUID' : `UUID ${bmc.tell(uuid)}`),
-    ...(power === 'unknown' && { unread: new FenceError('garbled', `its PowerState is ${raw}`) }),
   }
 }
