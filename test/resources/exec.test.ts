@@ -48,6 +48,7 @@ test('a service whose program died and left helpers is failed, not running', asy
   const main = room.script('main', `sleep ${room.mark} & wait`)
   const resources = await room.open([{ id: 'web', options: { run: main } }])
   await resources.run(1, 'web', 'start', LONG_MS)
+  await until('its helper runs', () => room.alive().length === 1)
   const [pid] = room.alive()
   const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   process.kill(Number(parent), 'SIGKILL')
@@ -57,7 +58,7 @@ test('a service whose program died and left helpers is failed, not running', asy
   assert.match(ran.detail, /left sleep \(pid \d+\) behind/)
   // A new start shares its service with nothing old.
   assert.equal((await resources.run(3, 'web', 'start', LONG_MS)).outcome, 'done')
-  assert.equal(room.alive().length, 1)
+  await until('a new helper runs, alone', () => room.alive().length === 1)
   assert.equal((await resources.run(4, 'web', 'stop', LONG_MS)).outcome, 'done')
 })
 
