@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { defaultSocket } from '../../src/cli/control.ts'
+import { heldBy } from '../../src/cli/held.ts'
 import { screen } from '../../src/cli/screen.ts'
 import { parseArguments } from '../../src/daemon/arguments.ts'
 import { socketName } from '../../src/daemon/protocol.ts'
@@ -291,6 +292,15 @@ test('H2 a clone is one line, and names those of its instances that are not well
     '… web@n2  stopped: it failed there a moment ago',
     '… web@n3  starting',
   ])
+})
+
+test('H2 what a node holds of a clone is named as the clone', () => {
+  const instance = {
+    ...{ id: 'web@n1', thing: 'unit nginx.service @n1', state: 'running', because: '' },
+    ...{ node: 'n1', failures: {}, clone: { id: 'web', max: 3 } },
+  }
+  const holds = [instance.thing, 'address 192.0.2.9']
+  assert.equal(heldBy({ holds }, [instance]), 'web, address 192.0.2.9')
 })
 
 test('H18 alarms stand before what to do, as long as they are so', () => {
