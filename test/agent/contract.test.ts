@@ -15,7 +15,7 @@ import { httpStand } from '../fence/http-stand.ts'
 import { admin, noBmc } from '../fence/ipmi-sim.ts'
 import { optionsOf, start as startProxmox } from '../fence/proxmox-stand.ts'
 import { missing } from '../needs.ts'
-import { agent, begin, bmcFor, lines, login } from './agent.ts'
+import { agent, begin, bmcFor, lines } from './agent.ts'
 
 const skip = noBmc
 
@@ -337,44 +337,4 @@ test('A1 help and version end with 0', async () => {
   const help = await agent('fence_picket_ipmi', { args: ['-h'] })
   assert.equal(help.code, 0)
   assert.match(help.out, /^Usage: fence_picket_ipmi -o ACTION[\s\S]*-a, --ip=\[ip\]/)
-})
-
-test("A1 Debian's fence_ipmilan and ours come to the same verdicts", {
-  skip: noBmc || missing('fence_ipmilan'),
-}, async (t) => {
-  const { bmc, ask } = await bmcFor(t)
-  const theirs = async (values: Record<string, string | number>) => {
-    const device = { ip: '127.0.0.1', ipport: bmc.port, ...login, lanplus: 1, cipher: 3 }
-    const input = lines({ ...device, power_wait: 0, ...values })
-    const { status } = await run(['fence_ipmilan'], { input, timeoutMs: 60_000 })
-    return [status, bmc.power()]
-  }
-  const ours = async (values: Record<string, string | number>) => {
-    const { code } = await ask(values)
-    return [code, bmc.power()]
-  }
-  const steps: readonly (readonly ['on' | 'off', Record<string, string | number>])[] = [
-    ['on', { action: 'status' }],
-    ['on', { action: 'monitor' }],
-    ['on', { action: 'off' }],
-    ['off', { action: 'status' }],
-    ['off', { action: 'monitor' }],
-    ['off', { action: 'off' }],
-    ['off', { action: 'reboot' }],
-    ['on', { action: 'reboot' }],
-    ['off', { action: 'on' }],
-    ['on', { action: 'off', password: 'wrong' }],
-    ['on', { action: 'monitor', password: 'wrong' }],
-    ['on', { action: 'validate-all' }],
-  ]
-  for (const [power, values] of steps) {
-    bmc.setPower(power)
-    const mine = await ours(values)
-    bmc.setPower(power)
-    assert.deepEqual(mine, await theirs(values), JSON.stringify(values))
-  }
-  bmc.setPower('on')
-  bmc.setMode('ignore')
-  const lied = { action: 'off', power_timeout: 2 }
-  assert.deepEqual(await ours(lied), await theirs(lied))
 })
