@@ -3,7 +3,6 @@
  * no quorum and fences nobody, and starts no service: that runs on every node all the time.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { demoProgram } from '../demo/names.ts'
 import { ownersOf } from '../demo/witness.ts'
 import {
   downLab,
@@ -19,6 +18,7 @@ import {
 } from '../lab/lab.ts'
 import { cannotFind } from '../lab/programs.ts'
 import { type Contender, mendNodes } from './contender.ts'
+import { webServer } from './web.ts'
 
 export const whyNoKeepalived = () => cannotFind(['keepalived'])
 
@@ -60,10 +60,10 @@ vrrp_instance V {
   virtual_ipaddress { ${VIP}/24 }
 }
 `
-  const put = ['sh', '-c', 'mkdir -p /run/own && cat >/run/keepalived.conf']
+  const put = ['sh', '-c', 'cat >/run/keepalived.conf']
   const { status, stderr } = await exec(lab, node, put, { input: config })
   if (status !== 0) throw new LabError(`keepalived cannot be configured on ${node}: ${stderr}`)
   const quiet = { stdio: 'ignore' } as const
   spawnIn(lab, node, ['keepalived', '-n', '-P', '-f', '/run/keepalived.conf'], quiet)
-  spawnIn(lab, node, [process.execPath, demoProgram('service'), '/run/own', '8080'], quiet)
+  spawnIn(lab, node, [...webServer], quiet)
 }

@@ -16,6 +16,7 @@ import { ownersOf } from '../demo/witness.ts'
 import { daemonOf, downLab, exec, LabError, type Profile, until, upLab } from '../lab/lab.ts'
 import { home } from '../lab/names.ts'
 import type { Contender, Mover } from './contender.ts'
+import { webServer } from './web.ts'
 
 const grouped = 'groups: [{ id: site, members: [vip, web] }]'
 
@@ -25,7 +26,14 @@ export async function openPicket(
   name = 'bench',
 ): Promise<Contender> {
   await downLab(name)
-  const stage = await raise({ name, profile, daemon, extra: grouped, everyMs: 100 })
+  const stage = await raise({
+    name,
+    profile,
+    daemon,
+    extra: grouped,
+    everyMs: 100,
+    service: webServer,
+  })
   const { lab } = stage
   return {
     name: 'Picket',

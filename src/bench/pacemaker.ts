@@ -4,7 +4,6 @@
  */
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { demoProgram } from '../demo/names.ts'
 import { ownersOf } from '../demo/witness.ts'
 import {
   bmcAddress,
@@ -23,6 +22,7 @@ import {
 } from '../lab/lab.ts'
 import { cannotFind } from '../lab/programs.ts'
 import { type Contender, type Mover, mendNodes, type Span, stamps } from './contender.ts'
+import { webServer } from './web.ts'
 
 export const whyNoPacemaker = () =>
   cannotFind([
@@ -157,10 +157,9 @@ async function fenceDevice(lab: Lab, node: string): Promise<string> {
 }
 
 function site(alone: boolean): string {
-  const cache = 'NODE_COMPILE_CACHE=/var/cache/picket'
-  const service = `${cache} ${process.execPath} ${demoProgram('service')} /srv/shared 8080`
+  const [binfile = '', ...words] = webServer
   const vip = attributes('vip', { ip: VIP, cidr_netmask: '24', nic: 'eth0' })
-  const web = attributes('web', { binfile: '/usr/bin/env', cmdline_options: service })
+  const web = attributes('web', { binfile, cmdline_options: words.join(' ') })
   const monitor = (id: string) =>
     `<operations><op id="${id}-m" name="monitor" interval="5s" timeout="20s"/></operations>`
   const agent = (id: string, type: string, rest: string) =>

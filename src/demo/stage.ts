@@ -59,13 +59,19 @@ export interface StageOptions {
   readonly diskMb?: number
   /** How often the client asks. */
   readonly everyMs?: number
+  /** Another program for the service, that answers with the name of its node as well. */
+  readonly service?: readonly string[]
 }
 
 /** Raises a lab with the service and waits until a client is answered. */
 export async function raise(options: StageOptions = {}): Promise<Stage> {
-  const { name = 'demo', profile = 'lan', nodes = 3, everyMs, ...rest } = options
+  const { name = 'demo', profile = 'lan', nodes = 3, everyMs, service, ...rest } = options
   const names = Array.from({ length: nodes }, (_, at) => `node${at + 1}`)
-  const placed = resources.map((resource) => ({ ...resource, nodes: names }))
+  const placed = resources.map((resource) => ({
+    ...resource,
+    ...(resource.id === 'web' && service !== undefined && { run: service }),
+    nodes: names,
+  }))
   const lab = await upLab({ name, profile, nodes, resources: placed, ...rest })
   const witness = openWitness(lab, everyMs)
   const stage = { lab, witness }
